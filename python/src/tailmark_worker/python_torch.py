@@ -1,0 +1,209 @@
+"""The kind `python-torch`: transformers' AutoModel on the CPU, on CUDA, or on Apple's GPU through MPS.
+
+This is where Apple's device names live. A device that is asked for and not there is an error, never a quiet
+CPU run.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tailmark_worker.backend import (
+    Embeddings,
+    EmbedError,
+    Loaded,
+    LoadError,
+    ModelFolder,
+    NotAvailableError,
+    Options,
+    Runs,
+)
+from tailmark_worker.options import OptionReader
+
+DEVICES = ("auto", "mps", "cuda", "cpu")
+DTYPES = ("float32", "float16", "bfloat16")
+LARGEST_THREADS = 1024
+
+
+class TorchBackend:
+    """One model on one device."""
+
+    def __init__(self) -> None:
+        """Nothing is imported or loaded before ``load``."""
+        self._torch: Any = None
+        self._pooling: Any = None
+        self._model: Any = None
+        self._tokeniser: Any = None
+        self._device = "cpu"
+        self._takes_token_types = False
+
+    def load(self, model: ModelFolder | None, options: Options) -> Loaded:
+        """Read the options, import torch and transformers, load the weights onto the device."""
+        reader = OptionReader(options)
+        asked = reader.choice("device", "auto", DEVICES)
+        threads = reader.count("threads", 1, LARGEST_THREADS)
+        dtype = reader.choice("dtype", "float32", DTYPES)
+        reader.finish()
+        if model is None:
+            raise LoadError("`python-torch` needs a model; `load` came without `model`")
+        model.file("model.safetensors")
+        model.file("config.json")
+
+        started = time.perf_counter_ns()
+        try:
+            import numpy
+            import torch
+            import transformers
+
+            from tailmark_worker import pooling, tokenise
+        except ImportError as error:
+            raise NotAvailableError("`python-torch`", f"{error}; it needs the extra `torch`") from error
+        _import_model_code(transformers, model)
+        imported = time.perf_counter_ns()
+
+        self._torch = torch
+        self._pooling = pooling
+        self._device = choose_device(torch, asked)
+        torch.set_num_threads(threads)
+        transformers.logging.disable_progress_bar()
+        self._tokeniser = tokenise.Tokeniser(model)
+        try:
+            loaded = transformers.AutoModel.from_pretrained(
+                str(model.folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype)
+            )
+            self._model = loaded.to(self._device).eval()
+        except Exception as error:  # whatever the libraries raise, the model is not there
+            raise LoadError(f"{type(error).__name__}: {error}") from error
+        self._takes_token_types = takes_token_types(self._model)
+        self._synchronise()
+        finished = time.perf_counter_ns()
+
+        parameter = next(self._model.parameters())
+        return Loaded(
+            dimensions=int(self._model.config.hidden_size),
+            runs=Runs(
+                engine="torch",
+                engine_version=str(torch.__version__),
+                device=str(parameter.device.type),
+                dtype=str(parameter.dtype).removeprefix("torch."),
+                threads=int(torch.get_num_threads()),
+                versions={
+                    "numpy": numpy.__version__,
+                    "python": platform.python_version(),
+                    "tokenizers": tokenise.VERSION,
+                    "torch": str(torch.__version__),
+                    "transformers": str(transformers.__version__),
+                },
+            ),
+            import_ns=imported - started,
+            load_ns=finished - imported,
+        )
+
+    def embed(self, texts: Sequence[str], *, normalize: bool) -> Embeddings:
+        """Tokenise, run the model, pool on the device, bring the vectors back."""
+        torch = self._torch
+        started = time.perf_counter_ns()
+        batch = self._tokeniser.encode(texts)
+        tokenised = time.perf_counter_ns()
+        try:
+            with torch.inference_mode():
+                mask = torch.from_numpy(batch.attention_mask).to(self._device)
+                inputs = {
+                    "input_ids": torch.from_numpy(batch.input_ids).to(self._device),
+                    "attention_mask": mask,
+                }
+                if self._takes_token_types:
+                    inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+                hidden = self._model(**inputs).last_hidden_state
+                # A GPU works on after the call returned: without this the wait would be booked under pooling.
+                self._synchronise()
+                inferred = time.perf_counter_ns()
+                weights = mask.unsqueeze(-1).to(torch.float32)
+                vectors = (hidden.to(torch.float32) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+                if normalize:
+                    vectors = torch.nn.functional.normalize(
+                        vectors, p=2.0, dim=1, eps=self._pooling.SMALLEST_LENGTH
+                    )
+                rows = self._pooling.to_bytes(vectors.cpu().numpy())
+        except Exception as error:  # torch raises RuntimeError, and more on some devices
+            raise EmbedError(f"{type(error).__name__}: {error}") from error
+        pooled = time.perf_counter_ns()
+        return Embeddings(
+            vectors=rows,
+            token_counts=batch.token_counts,
+            truncated=batch.truncated,
+            tokenize_ns=tokenised - started,
+            infer_ns=inferred - tokenised,
+            pool_ns=pooled - inferred,
+        )
+
+    def _synchronise(self) -> None:
+        if self._device == "mps":
+            self._torch.mps.synchronize()
+        elif self._device == "cuda":
+            self._torch.cuda.synchronize()
+
+
+def _import_model_code(transformers: Any, model: ModelFolder) -> None:
+    """Import the module that defines the model.
+
+    The library puts that off until the weights are loaded, and it takes far longer than they do: without
+    this, seconds of importing would be reported as loading.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(str(model.folder), local_files_only=True)
+        transformers.MODEL_MAPPING[type(config)]
+    except Exception as error:  # whatever the library raises, there is no model
+        raise LoadError(f"{type(error).__name__}: {error}") from error
+
+
+def choose_device(torch: Any, asked: str) -> str:
+    """The device to run on; `auto` takes the first of mps, cuda and cpu that torch can use.
+
+    Raises:
+        NotAvailableError: with torch's own reason, when the device that was asked for cannot be used.
+    """
+    faults: dict[str, Callable[[Any], str | None]] = {
+        "mps": _mps_fault,
+        "cuda": _cuda_fault,
+        "cpu": lambda _: None,
+    }
+    if asked == "auto":
+        return next(device for device, fault in faults.items() if fault(torch) is None)
+    reason = faults[asked](torch)
+    if reason is not None:
+        raise NotAvailableError(f"device `{asked}`", reason)
+    return asked
+
+
+def _mps_fault(torch: Any) -> str | None:
+    if not torch.backends.mps.is_built():
+        return f"torch {torch.__version__} was built without MPS (torch.backends.mps.is_built() is False)"
+    if not torch.backends.mps.is_available():
+        return "torch was built with MPS, but torch.backends.mps.is_available() is False: no usable Apple GPU"
+    return _allocation_fault(torch, "mps")
+
+
+def _cuda_fault(torch: Any) -> str | None:
+    if not torch.backends.cuda.is_built():
+        return f"torch {torch.__version__} was built without CUDA (torch.backends.cuda.is_built() is False)"
+    if not torch.cuda.is_available():
+        return "torch was built with CUDA, but torch.cuda.is_available() is False: no usable GPU or driver"
+    return _allocation_fault(torch, "cuda")
+
+
+def _allocation_fault(torch: Any, device: str) -> str | None:
+    """Virtual machines report a GPU as available whose first allocation fails: only trying tells."""
+    try:
+        torch.zeros(1, device=device)
+    except RuntimeError as error:
+        return f"torch says that it is available, but a first allocation on it failed: {error}"
+    return None
+
+
+def takes_token_types(model: Any) -> bool:
+    """Whether the model's forward pass has token types; that of DistilBERT, for one, has not."""
+    import inspect
+
+    return "token_type_ids" in inspect.signature(model.forward).parameters

@@ -1,0 +1,180 @@
+"""What several tests need: a worker process, model folders that need no download, the real one if given."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PYTHON_FOLDER = Path(__file__).resolve().parents[1]
+SOURCE = PYTHON_FOLDER / "src"
+PROVIDERS = PYTHON_FOLDER.parent / "providers"
+COMMITTED_MODEL = PROVIDERS / "models" / "all-MiniLM-L6-v2"
+
+DEADLINE = 120.0
+"""Seconds after which a worker that hangs fails its test. Not a measure of anything."""
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A conversation that is over."""
+
+    answers: list[Message]
+    stderr: str
+    status: int
+
+
+def environment(*first_on_path: Path) -> dict[str, str]:
+    """The environment of a worker; the given folders are searched for modules before this package."""
+    path = os.pathsep.join(str(folder) for folder in (*first_on_path, SOURCE))
+    return {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+
+
+def command(*arguments: str) -> list[str]:
+    """A command of the package, run by the interpreter that runs the tests."""
+    return [sys.executable, "-m", "tailmark_worker", *arguments]
+
+
+def request(number: int, method: str, **params: object) -> Message:
+    """A request; without params there is no such member."""
+    message: Message = {"jsonrpc": "2.0", "id": number, "method": method}
+    return {**message, "params": params} if params else message
+
+
+def initialize(number: int = 1) -> Message:
+    """The first message of every conversation."""
+    return request(number, "initialize", protocol=1, client={"name": "test", "version": "0"})
+
+
+def converse(kind: str, lines: Iterable[Message | str], *first_on_path: Path) -> Finished:
+    """Send all lines to a fresh worker, end its input, and collect what it said."""
+    text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
+    done = subprocess.run(
+        command(kind),
+        input=text.encode(),
+        capture_output=True,
+        timeout=DEADLINE,
+        env=environment(*first_on_path),
+        check=False,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    return Finished(answers, done.stderr.decode(errors="replace"), done.returncode)
+
+
+def write_tokenizer(folder: Path, words: Iterable[str] = (), fixed_padding: int | None = None) -> list[str]:
+    """Write a `tokenizer.json` of whole words with [CLS] and [SEP]; returns its vocabulary."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.normalizers import Lowercase
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words]
+    tokenizer = Tokenizer(
+        WordLevel({word: index for index, word in enumerate(vocabulary)}, unk_token="[UNK]")
+    )
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    if fixed_padding is not None:
+        tokenizer.enable_padding(length=fixed_padding)
+        tokenizer.enable_truncation(fixed_padding)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return vocabulary
+
+
+@pytest.fixture
+def zero_model(tmp_path: Path) -> Path:
+    """The committed graph over weights that are all zero: onnxruntime runs it, and every vector is zero."""
+    folder = tmp_path / "zero-model"
+    folder.mkdir()
+    write_tokenizer(folder, ["a", "man", "is", "eating", "food"], fixed_padding=8)
+    (folder / "model.onnx").write_bytes((COMMITTED_MODEL / "model.onnx").read_bytes())
+    with (folder / "model.onnx_data").open("wb") as weights:
+        weights.truncate(90_868_376)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real weights with the committed graph, in a folder of its own."""
+    from tailmark_worker.export import link_or_copy
+
+    given = os.environ.get("TAILMARK_TEST_MODEL")
+    if not given:
+        pytest.skip("TAILMARK_TEST_MODEL does not name a folder with the real all-MiniLM-L6-v2")
+    source = Path(given)
+    folder = tmp_path_factory.mktemp("real-model")
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        link_or_copy(source / name, folder / name)
+    link_or_copy(source / "model.safetensors", folder / "model.onnx_data")
+    (folder / "model.onnx").write_bytes((COMMITTED_MODEL / "model.onnx").read_bytes())
+    return folder
+
+
+MakeModel = Callable[..., Path]
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> MakeModel:
+    """Makes folders with a small random model: a BERT, or with `tiny_model("distilbert")` a DistilBERT."""
+    torch = pytest.importorskip("torch", reason="needs the extra `torch`")
+    transformers = pytest.importorskip("transformers", reason="needs the extra `torch`")
+
+    def make(kind: str = "bert", dtype: str = "float32") -> Path:
+        folder = tmp_path / f"tiny-{kind}-{dtype}"
+        folder.mkdir()
+        words = [
+            "a",
+            "man",
+            "is",
+            "eating",
+            "food",
+            "what",
+            "the",
+            "capital",
+            "of",
+            "norway",
+            "and",
+            "how",
+            "many",
+            "people",
+            "live",
+            "there",
+            "yes",
+        ]
+        vocabulary = write_tokenizer(folder, words)
+        torch.manual_seed(7)
+        if kind == "bert":
+            config = transformers.BertConfig(
+                vocab_size=len(vocabulary),
+                hidden_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                intermediate_size=64,
+                max_position_embeddings=64,
+            )
+            model = transformers.BertModel(config)
+        else:
+            config = transformers.DistilBertConfig(
+                vocab_size=len(vocabulary),
+                dim=32,
+                n_layers=2,
+                n_heads=2,
+                hidden_dim=64,
+                max_position_embeddings=64,
+            )
+            model = transformers.DistilBertModel(config)
+        model.to(getattr(torch, dtype)).save_pretrained(folder)
+        return folder
+
+    return make
