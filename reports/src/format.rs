@@ -1,0 +1,148 @@
+//! The table of report formats, and what of a report lies in a run folder.
+//!
+//! A format is one file beside this one and one line in [`FORMATS`]; a picture is one line in [`PICTURES`].
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::record::RunRecord;
+use crate::{markdown, terminal};
+
+pub use crate::pictures::{PICTURES, Picture};
+
+/// A way to show a run as text.
+pub struct Format {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// The file it has in a run folder; `None` for a format that is only printed.
+    pub file: Option<&'static str>,
+    /// What it is good for, one line.
+    pub summary: &'static str,
+    /// Writes the run.
+    ///
+    /// # Errors
+    /// Only those of the writer.
+    pub render: fn(&RunRecord, &mut dyn Write) -> io::Result<()>,
+}
+
+/// Every format.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "terminal",
+        file: None,
+        summary: "a table and the verdicts, for a terminal of 80 columns, without colour",
+        render: |record, out| terminal::render(record, terminal::DEFAULT_COLUMNS, false, out),
+    },
+    Format {
+        name: "markdown",
+        file: Some("report.md"),
+        summary: "the whole report, with links to the pictures",
+        render: markdown::render,
+    },
+];
+
+/// The format called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
+
+/// Writes every format that has a file, and every picture there is something to draw for, into a run folder. A picture
+/// left from an earlier time that has nothing to show any more is removed. Returns the files written.
+///
+/// # Errors
+/// When a file cannot be written or removed; the message names it.
+pub fn write_all(folder: &Path, record: &RunRecord) -> io::Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for picture in PICTURES {
+        let path = folder.join(picture.file);
+        match (picture.draw)(record) {
+            Some(drawing) => {
+                fs::write(&path, drawing).map_err(|cause| at("write", &path, &cause))?;
+                written.push(path);
+            }
+            None => match fs::remove_file(&path) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                    return Err(at("remove", &path, &cause));
+                }
+                _ => {}
+            },
+        }
+    }
+    for format in FORMATS {
+        let Some(file) = format.file else { continue };
+        let path = folder.join(file);
+        let mut text = Vec::new();
+        (format.render)(record, &mut text)?;
+        fs::write(&path, text).map_err(|cause| at("write", &path, &cause))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn at(doing: &str, path: &Path, cause: &io::Error) -> io::Error {
+    io::Error::new(cause.kind(), format!("cannot {doing} {}: {cause}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn every_name_and_every_file_is_given_once() {
+        let names: BTreeSet<_> = FORMATS.iter().map(|format| format.name).collect();
+        assert_eq!(names.len(), FORMATS.len());
+        let files = FORMATS.iter().filter_map(|format| format.file);
+        let files: Vec<_> = files.chain(PICTURES.iter().map(|picture| picture.file)).collect();
+        assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), files.len());
+        assert!(FORMATS.iter().all(|format| find(format.name).is_some() && !format.summary.contains('\n')));
+        assert!(find("nonsense").is_none());
+    }
+
+    #[test]
+    fn every_format_shows_every_record() {
+        for record in [fixture::one(), fixture::five(), fixture::interrupted(), fixture::nothing()] {
+            for format in FORMATS {
+                let mut out = Vec::new();
+                (format.render)(&record, &mut out).unwrap();
+                let text = String::from_utf8(out).unwrap();
+                assert!(text.contains(&record.scenario.name), "{} names the scenario", format.name);
+                assert!(!text.contains("NaN"), "{}", format.name);
+                for backend in &record.backends {
+                    assert!(text.contains(&backend.name), "{} names {}", format.name, backend.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_folder_holds_the_report_and_the_pictures_it_links_to_and_no_stale_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = write_all(folder.path(), &fixture::five()).unwrap();
+        assert_eq!(written.len(), PICTURES.len() + 1);
+        let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+        assert!(PICTURES.iter().all(|picture| report.contains(picture.file)));
+
+        fs::write(folder.path().join("mine.svg"), "kept").unwrap();
+        let written = write_all(folder.path(), &fixture::nothing()).unwrap();
+        assert_eq!(written, [folder.path().join("report.md")]);
+        let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+        for picture in PICTURES {
+            assert!(!report.contains(picture.file) && !folder.path().join(picture.file).exists());
+        }
+        assert!(folder.path().join("mine.svg").exists(), "files of other names are left alone");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("gone");
+        let error = write_all(&missing, &fixture::one()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("gone"), "{error}");
+    }
+}

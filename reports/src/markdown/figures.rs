@@ -1,0 +1,259 @@
+//! The figures: phases, cold starts by stage, where the service time goes, resources, the price of the bridge.
+
+use super::mixture;
+use super::text::{Column, inline, table};
+use crate::record::{BackendRecord, ColdStart, Phase, PhaseSummary, RunRecord, Stages};
+use crate::units::{self, ABSENT};
+use crate::view::{
+    AMONG_FAILURES, cold_start_stages, interval_text, latency, median_restart, percentile, percentile_text,
+    phase, phase_name, was_timed,
+};
+
+pub(super) fn write(page: &mut String, record: &RunRecord) {
+    let timed: Vec<&BackendRecord> = record.backends.iter().filter(|backend| was_timed(backend)).collect();
+    if timed.is_empty() {
+        return;
+    }
+    page.push_str("## Phases\n\n");
+    page.push_str(
+        "Response times. Failed requests count as infinitely slow: they push percentiles up, and are in none of min, \
+         mean and max.\n\n",
+    );
+    for backend in &timed {
+        phases(page, backend);
+    }
+    page.push_str(&footnotes(&timed));
+    cold_starts(page, &timed);
+    service_time(page, &timed);
+    resources(page, &timed);
+    bridge(page, &timed);
+}
+
+fn phases(page: &mut String, backend: &BackendRecord) {
+    let batch = match backend.batch_size {
+        0 | 1 => String::new(),
+        texts => format!(", {texts} texts per request"),
+    };
+    page.push_str(&format!("### {}{batch}\n\n", inline(&backend.label)));
+    let columns = [
+        Column::Left("phase"),
+        Column::Right("requests"),
+        Column::Right("failed"),
+        Column::Right("timed out"),
+        Column::Right("min"),
+        Column::Right("mean"),
+        Column::Right("P50"),
+        Column::Right("P90"),
+        Column::Right("P95"),
+        Column::Right("P95 interval"),
+        Column::Right("P99"),
+        Column::Right("max"),
+        Column::Right("texts/s"),
+        Column::Right("requests/s"),
+    ];
+    let order = [Phase::ColdStart, Phase::WarmUp, Phase::Steady, Phase::Mixed];
+    let summaries = order.into_iter().filter_map(|of| phase(backend, of));
+    table(page, &columns, &summaries.map(phase_row).collect::<Vec<_>>());
+    if let Some(sentence) = mixture::sentence(backend) {
+        page.push_str(&format!("{sentence}\n\n"));
+    }
+    for summary in &backend.phases {
+        if summary.phase == Phase::Mixed {
+            continue;
+        }
+        for reason in &summary.failure_reasons {
+            let requests = units::counted(reason.requests, "request");
+            page.push_str(&format!(
+                "- {requests} failed in {}: {}\n",
+                phase_name(summary.phase),
+                inline(&reason.why)
+            ));
+        }
+    }
+    if backend
+        .phases
+        .iter()
+        .any(|summary| summary.phase != Phase::Mixed && !summary.failure_reasons.is_empty())
+    {
+        page.push('\n');
+    }
+}
+
+fn phase_row(summary: &PhaseSummary) -> Vec<String> {
+    let latency = summary.response_time.as_ref();
+    let or_absent = |value: Option<f64>| value.map_or_else(|| ABSENT.to_owned(), units::duration);
+    let rate = |value: Option<f64>| value.map_or_else(|| ABSENT.to_owned(), units::figure);
+    let at = |quantile| percentile_text(latency, quantile);
+    vec![
+        phase_name(summary.phase).to_owned(),
+        units::count(summary.requests),
+        units::count(summary.failures),
+        units::count(summary.timeouts),
+        or_absent(latency.map(|latency| latency.min_ns as f64)),
+        or_absent(latency.map(|latency| latency.mean_ns)),
+        at(0.5),
+        at(0.9),
+        at(0.95),
+        interval_text(latency, 0.95).unwrap_or_else(|| ABSENT.to_owned()),
+        at(0.99),
+        or_absent(latency.map(|latency| latency.max_ns as f64)),
+        rate(summary.texts_per_second),
+        rate(summary.requests_per_second),
+    ]
+}
+
+fn footnotes(timed: &[&BackendRecord]) -> String {
+    let mut notes =
+        "`-`: the count cannot carry it, or it was not measured. The interval is at 95 %.".to_owned();
+    let summaries = || timed.iter().flat_map(|backend| &backend.phases);
+    let among = |summary: &PhaseSummary| {
+        let percentiles = summary.response_time.iter().flat_map(|latency| &latency.percentiles);
+        percentiles.clone().any(|percentile| percentile.value_ns.is_none())
+    };
+    if summaries().any(among) {
+        notes.push_str(&format!(" `{AMONG_FAILURES}`: falls among the failed requests."));
+    }
+    format!("{notes}\n\n")
+}
+
+fn cold_starts(page: &mut String, timed: &[&BackendRecord]) {
+    let rows: Vec<Vec<String>> = timed
+        .iter()
+        .flat_map(|backend| {
+            let median = median_restart(&backend.cold_starts);
+            let each = backend.cold_starts.iter().map(|start| (start.restart.to_string(), start));
+            let all = median.map(|start| ("**median**".to_owned(), start)).into_iter().chain(each);
+            all.map(|(restart, start)| cold_start_row(backend, restart, start)).collect::<Vec<_>>()
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.push_str(
+        "## Cold starts\n\nA fresh process up to its first vector. The median is the restart whose total is in the \
+         middle.\n\n",
+    );
+    let columns = [
+        Column::Left("backend"),
+        Column::Right("restart"),
+        Column::Right("spawn"),
+        Column::Right("import"),
+        Column::Right("load"),
+        Column::Right("first embedding"),
+        Column::Right("total"),
+    ];
+    table(page, &columns, &rows);
+}
+
+fn cold_start_row(backend: &BackendRecord, restart: String, start: &ColdStart) -> Vec<String> {
+    let mut row = vec![inline(&backend.label), restart];
+    row.extend(cold_start_stages(start).map(|(_, nanoseconds)| units::duration(nanoseconds as f64)));
+    row.push(units::duration(start.total_ns as f64));
+    row
+}
+
+/// The stages in the order in which a request goes through them; the pipe is there both ways.
+fn stages_of(stages: &Stages) -> [f64; 8] {
+    [
+        stages.queue_ns,
+        stages.serialise_ns,
+        stages.pipe_ns,
+        stages.tokenize_ns,
+        stages.infer_ns,
+        stages.pool_ns,
+        stages.worker_other_ns,
+        stages.deserialise_ns,
+    ]
+}
+
+fn service_time(page: &mut String, timed: &[&BackendRecord]) {
+    let rows: Vec<Vec<String>> = timed
+        .iter()
+        .filter_map(|backend| {
+            let stages = stages_of(phase(backend, Phase::Steady)?.stages.as_ref()?);
+            let sum: f64 = stages.iter().sum();
+            let share = |part: f64| {
+                if sum > 0.0 { format!(" ({})", units::percent(part / sum)) } else { String::new() }
+            };
+            let cells = stages.iter().map(|part| format!("{}{}", units::duration(*part), share(*part)));
+            Some(std::iter::once(inline(&backend.label)).chain(cells).collect())
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.push_str(
+        "## Where the time goes\n\nMean per request in steady state, and its share. Queue is waiting for a slot; pipe is \
+         the residual: what no stage accounts for, which is the way there and back, wake-ups, and the worker's encoding \
+         of the answer.\n\n",
+    );
+    let columns = [
+        Column::Left("backend"),
+        Column::Right("queue"),
+        Column::Right("serialise"),
+        Column::Right("pipe"),
+        Column::Right("tokenize"),
+        Column::Right("infer"),
+        Column::Right("pool"),
+        Column::Right("worker, other"),
+        Column::Right("deserialise"),
+    ];
+    table(page, &columns, &rows);
+}
+
+fn resources(page: &mut String, timed: &[&BackendRecord]) {
+    let rows: Vec<Vec<String>> = timed
+        .iter()
+        .filter_map(|backend| {
+            let used = backend.resources.as_ref()?;
+            let bytes = |size: Option<u64>| size.map_or_else(|| ABSENT.to_owned(), units::bytes);
+            let cores = used.cpu_cores.map_or_else(|| ABSENT.to_owned(), |cores| format!("{cores:.2}"));
+            Some(vec![
+                inline(&backend.label),
+                bytes(used.peak_rss_bytes),
+                bytes(used.steady_rss_bytes),
+                cores,
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.push_str("## Resources\n\nOf the worker; 1.00 core is one core kept busy.\n\n");
+    let columns = [
+        Column::Left("backend"),
+        Column::Right("peak RSS"),
+        Column::Right("RSS in steady state"),
+        Column::Right("cores"),
+    ];
+    table(page, &columns, &rows);
+}
+
+/// What the worker process costs, where a backend ran both in one and in the harness.
+fn bridge(page: &mut String, timed: &[&BackendRecord]) {
+    let placed = |placement: &'static str| timed.iter().filter(move |backend| backend.placement == placement);
+    let median = |backend: &BackendRecord| percentile(latency(backend, Phase::Steady)?, 0.5)?.value_ns;
+    let mut lines = String::new();
+    for worker in placed("worker") {
+        let same = |other: &&&BackendRecord| {
+            (&worker.kind, &worker.options, worker.batch_size, &worker.fallback)
+                == (&other.kind, &other.options, other.batch_size, &other.fallback)
+        };
+        for embedded in placed("in-process").filter(same) {
+            let (Some(over), Some(within)) = (median(worker), median(embedded)) else { continue };
+            lines.push_str(&format!(
+                "- {}: P50 {} in a worker, {} in-process ({}), difference {}\n",
+                inline(&worker.label),
+                units::duration(over as f64),
+                units::duration(within as f64),
+                inline(&embedded.label),
+                units::duration(over as f64 - within as f64),
+            ));
+        }
+    }
+    if !lines.is_empty() {
+        page.push_str(&format!(
+            "## Bridge price\n\nThe same backend in a process of its own and inside the harness.\n\n{lines}\n"
+        ));
+    }
+}

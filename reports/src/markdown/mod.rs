@@ -1,0 +1,89 @@
+//! The report in Markdown: the verdict first, then what it rests on, then what the figures were taken on.
+//!
+//! `verdicts`, `figures` and `context` are its parts in the order of the page; `text` is how tables are written.
+
+mod context;
+mod figures;
+mod mixture;
+mod text;
+mod verdicts;
+
+use std::io::{self, Write};
+
+use crate::pictures::PICTURES;
+use crate::record::RunRecord;
+
+/// Writes the report. It links to those pictures for which the record holds something to draw.
+///
+/// # Errors
+/// Only those of the writer.
+pub fn render(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = String::new();
+    verdicts::write(&mut page, record);
+    pictures(&mut page, record);
+    figures::write(&mut page, record);
+    context::write(&mut page, record);
+    out.write_all(page.as_bytes())
+}
+
+fn pictures(page: &mut String, record: &RunRecord) {
+    for picture in PICTURES {
+        if (picture.draw)(record).is_some() {
+            let (title, description, file) = (picture.title, picture.description, picture.file);
+            page.push_str(&format!("## {title}\n\n![{title}: {description}]({file})\n\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::record::BackendOutcome;
+
+    fn report(record: &RunRecord) -> String {
+        let mut out = Vec::new();
+        render(record, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn one_backend() {
+        insta::assert_snapshot!(report(&fixture::one()));
+    }
+
+    #[test]
+    fn one_of_everything() {
+        insta::assert_snapshot!(report(&fixture::five()));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so() {
+        insta::assert_snapshot!(report(&fixture::interrupted()));
+    }
+
+    #[test]
+    fn a_run_that_measured_nothing_says_why() {
+        insta::assert_snapshot!(report(&fixture::nothing()));
+    }
+
+    #[test]
+    fn the_naive_way_is_shown_beside_the_steady_state() {
+        insta::assert_snapshot!(report(&fixture::naive()));
+    }
+
+    #[test]
+    fn every_table_has_as_many_cells_in_each_row_whatever_the_texts_contain() {
+        let mut record = fixture::five();
+        record.backends[0].label = "a|b\nc \\| `d|e`".into();
+        record.backends[3].outcome = BackendOutcome::NotAvailable { why: "x | y".into() };
+        record.warnings[0].what = "one\n\n# z\ntwo | three".into();
+        let text = report(&record);
+        let lines: Vec<&str> = text.lines().collect();
+        let bars = |line: &str| line.replace("\\|", "").matches('|').count();
+        for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| line.starts_with('|'))) {
+            assert_eq!(bars(pair[0]), bars(pair[1]), "{pair:?}");
+        }
+        assert!(!text.contains("\n# z"), "a text cannot become a heading");
+    }
+}

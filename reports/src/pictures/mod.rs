@@ -1,0 +1,61 @@
+//! The pictures of a report, drawn as SVG from a run record.
+//!
+//! One file for each picture, and one line in [`PICTURES`]. A picture places and scales what the record holds; the
+//! shapes come from `canvas`, the ticks from `axis`, what surrounds the data from `frame`, the colours from `palette`.
+
+mod axis;
+mod backends;
+mod canvas;
+mod cold_start;
+mod frame;
+mod latency_over_time;
+mod palette;
+mod percentiles;
+#[cfg(test)]
+mod tests;
+
+use crate::record::RunRecord;
+
+/// A picture that a report can have.
+pub struct Picture {
+    /// Name of the file in the run folder.
+    pub file: &'static str,
+    /// What it is called.
+    pub title: &'static str,
+    /// What can be seen on it, for people who cannot see it.
+    pub description: &'static str,
+    /// Draws it as SVG; `None` when the record holds nothing to draw.
+    pub draw: fn(&RunRecord) -> Option<String>,
+}
+
+/// Every picture, in the order of the report.
+pub const PICTURES: &[Picture] = &[
+    Picture {
+        file: "backends.svg",
+        title: "Backends side by side",
+        description: "P50, P95 and P99 of the response time in steady state for each backend, with 95 % intervals \
+                      and the limits of the objectives",
+        draw: backends::picture,
+    },
+    Picture {
+        file: "percentiles.svg",
+        title: "Percentile curves",
+        description: "response time over the percentile for each backend, on an axis of nines, with 95 % intervals \
+                      and the limits of the objectives",
+        draw: percentiles::picture,
+    },
+    Picture {
+        file: "latency_over_time.svg",
+        title: "Latency over time",
+        description: "response times in the order of the run, one panel for each backend, with cold start, warm-up \
+                      and steady state told apart",
+        draw: latency_over_time::picture,
+    },
+    Picture {
+        file: "cold_start.svg",
+        title: "Cold start by stage",
+        description: "time from spawn to the first vector for each backend, split into spawn, import, load and \
+                      first embedding",
+        draw: cold_start::picture,
+    },
+];

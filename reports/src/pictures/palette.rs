@@ -1,0 +1,84 @@
+//! Colours and marks that people with any colour vision can tell apart, after Okabe and Ito, on white.
+
+use plotters::prelude::{Color as _, RGBColor};
+
+use super::canvas::{Anchor, Canvas, Lettering};
+use crate::record::{Phase, Verdict};
+
+/// Texts and axes.
+pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+/// Texts of less weight.
+pub(super) const FAINT_INK: RGBColor = RGBColor(0x5a, 0x5a, 0x5a);
+/// Lines of the grid.
+pub(super) const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+/// Limits of objectives, and nothing else.
+pub(super) const LIMIT: RGBColor = RGBColor(0xb3, 0x1b, 0x1b);
+
+pub(super) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
+pub(super) const VERMILION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+pub(super) const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
+pub(super) const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
+pub(super) const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
+pub(super) const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
+const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
+/// In the place of Okabe and Ito's yellow, which cannot be seen on white.
+const OLIVE: RGBColor = RGBColor(0x8a, 0x7b, 0x00);
+
+const SERIES: [RGBColor; 8] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, OLIVE];
+
+/// The title of a picture.
+pub(super) const TITLE: Lettering = Lettering::new(16.0, INK).bold();
+/// The line under the title, and headings of panels.
+pub(super) const SUBTITLE: Lettering = Lettering::new(12.0, FAINT_INK);
+/// Names of backends.
+pub(super) const NAME: Lettering = Lettering::new(12.0, INK).bold();
+/// Ticks, legends, values.
+pub(super) const SMALL: Lettering = Lettering::new(11.0, INK);
+/// Labels of limits.
+pub(super) const LIMIT_LABEL: Lettering = Lettering::new(11.0, LIMIT).bold().anchored(Anchor::Start);
+
+/// The colour of the `index`-th of several series.
+pub(super) fn series(index: usize) -> RGBColor {
+    SERIES[index % SERIES.len()]
+}
+
+/// The colour of a phase.
+pub(super) fn phase(phase: Phase) -> RGBColor {
+    match phase {
+        Phase::ColdStart => VERMILION,
+        Phase::WarmUp => ORANGE,
+        Phase::Steady | Phase::Mixed => BLUE,
+    }
+}
+
+/// A verdict in its colour; the word says the same without it.
+pub(super) fn verdict(verdict: Option<Verdict>) -> Lettering {
+    let colour = match verdict {
+        Some(Verdict::Pass) => RGBColor(0x00, 0x6b, 0x4e),
+        Some(Verdict::Fail) => LIMIT,
+        Some(Verdict::Inconclusive) => RGBColor(0x8a, 0x55, 0x00),
+        None => FAINT_INK,
+    };
+    Lettering::new(12.0, colour).bold()
+}
+
+/// Draws the mark of the `index`-th of several series: the shape tells apart what the colour may not.
+pub(super) fn mark(canvas: &mut Canvas<'_>, index: usize, (x, y): (f64, f64), colour: RGBColor) {
+    const REACH: f64 = 4.0;
+    let colour = colour.to_rgba();
+    match index % 4 {
+        0 => canvas.disc((x, y), REACH, colour),
+        1 => {
+            let side = REACH * 0.9;
+            canvas.rectangle((x - side, y - side), (x + side, y + side), colour);
+        }
+        2 => {
+            let (wide, tall) = (REACH * 1.2, REACH * 1.1);
+            canvas.area(&[(x - wide, y + tall), (x + wide, y + tall), (x, y - tall)], colour);
+        }
+        _ => {
+            let tip = REACH * 1.3;
+            canvas.area(&[(x - tip, y), (x, y - tip), (x + tip, y), (x, y + tip)], colour);
+        }
+    }
+}

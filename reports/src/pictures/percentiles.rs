@@ -1,0 +1,123 @@
+//! The percentile curve of every backend: how slow the slowest tenth, hundredth, thousandth of the requests is.
+
+use plotters::prelude::Color as _;
+
+use super::axis::Axis;
+use super::canvas::{Canvas, draw};
+use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
+use super::palette::{mark, series};
+use crate::record::{BackendRecord, RunRecord};
+use crate::units;
+use crate::view::{limits, one_line};
+
+const TITLE: &str = "Percentiles of the response time";
+const HEIGHT: f64 = 360.0;
+/// The marks of the axis, in the order in which they give way when there is no room for all.
+const MARKS: [f64; 12] = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.95, 0.75, 0.995, 0.9995, 0.25];
+/// The curve is marked at these.
+const MARKED: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+const TICK_GAP: f64 = 46.0;
+
+/// Draws the picture; `None` when no backend has a curve.
+pub(super) fn picture(record: &RunRecord) -> Option<String> {
+    let curves: Vec<&BackendRecord> =
+        record.backends.iter().filter(|backend| backend.curve.len() > 1).collect();
+    let limits = limits(record);
+    let entries: Vec<Entry> = curves
+        .iter()
+        .enumerate()
+        .map(|(index, backend)| Entry::new(Sign::Series(index), series(index), one_line(&backend.label)))
+        .collect();
+    let area = Area {
+        left: EDGE + 72.0,
+        top: HEADING,
+        right: WIDTH - frame::limit_margin(&limits),
+        bottom: HEADING + HEIGHT,
+    };
+    let points = || curves.iter().flat_map(|backend| &backend.curve);
+    let farthest = points().map(|point| nines(point.quantile)).filter(|x| x.is_finite()).fold(0.0, f64::max);
+    if farthest <= 0.0 {
+        return None;
+    }
+    let values = points().flat_map(|point| [Some(point.value_ns), Some(point.low_ns), point.high_ns]);
+    let values =
+        values.flatten().map(|value| value as f64).chain(limits.iter().map(|limit| limit.nanoseconds));
+    let axis = Axis::logarithmic(values, area.bottom, area.top)?;
+    let across = |quantile: f64| area.left + nines(quantile) / farthest * (area.right - area.left);
+
+    Some(draw(TITLE, WIDTH, area.bottom + 52.0 + frame::legend_height(&entries), |canvas| {
+        frame::heading(canvas, TITLE, record, "steady state; bands are 95 % intervals");
+        frame::horizontal_axis(canvas, area, &ticks(farthest, across), true);
+        frame::vertical_axis(canvas, area, &axis);
+        frame::horizontal_limits(canvas, area, &axis, &limits);
+        for (index, backend) in curves.iter().enumerate() {
+            band(canvas, index, backend, &axis, across);
+        }
+        for (index, backend) in curves.iter().enumerate() {
+            curve(canvas, index, backend, &axis, across);
+        }
+        frame::horizontal_title(canvas, area, "percentile (logarithmic in the share of slower requests)");
+        frame::vertical_title(canvas, area.top, area.bottom, "response time (logarithmic)");
+        frame::legend(canvas, area.bottom + 44.0, &entries);
+    }))
+}
+
+/// How many nines a quantile has: 0.9 is one, 0.99 is two. Infinite for 1.
+fn nines(quantile: f64) -> f64 {
+    -(1.0 - quantile.clamp(0.0, 1.0)).log10()
+}
+
+fn ticks(farthest: f64, across: impl Fn(f64) -> f64) -> Vec<(f64, String)> {
+    let mut ticks: Vec<(f64, String)> = Vec::new();
+    for quantile in MARKS {
+        let x = across(quantile);
+        let free = ticks.iter().all(|(taken, _)| (taken - x).abs() >= TICK_GAP);
+        if nines(quantile) <= farthest && free {
+            ticks.push((x, units::percentile(quantile)));
+        }
+    }
+    ticks
+}
+
+fn band(
+    canvas: &mut Canvas<'_>,
+    index: usize,
+    backend: &BackendRecord,
+    axis: &Axis,
+    across: impl Fn(f64) -> f64,
+) {
+    // Where an upper end is missing the band stops: from there on the count puts no bound on the percentile.
+    let bounded = || {
+        let finite = backend.curve.iter().filter(|point| point.quantile < 1.0);
+        finite.map_while(|point| point.high_ns.map(|high| (across(point.quantile), point.low_ns, high)))
+    };
+    let upper = bounded().map(|(x, _, high)| (x, axis.at(high as f64)));
+    let lower = bounded().map(|(x, low, _)| (x, axis.at(low as f64)));
+    let mut outline: Vec<(f64, f64)> = upper.collect();
+    let mut back: Vec<(f64, f64)> = lower.collect();
+    back.reverse();
+    outline.append(&mut back);
+    canvas.area(&outline, series(index).mix(0.16));
+}
+
+fn curve(
+    canvas: &mut Canvas<'_>,
+    index: usize,
+    backend: &BackendRecord,
+    axis: &Axis,
+    across: impl Fn(f64) -> f64,
+) {
+    let drawn: Vec<(f64, f64, f64)> = backend
+        .curve
+        .iter()
+        .filter(|point| point.quantile < 1.0)
+        .map(|point| (point.quantile, across(point.quantile), axis.at(point.value_ns as f64)))
+        .collect();
+    let path: Vec<(f64, f64)> = drawn.iter().map(|&(_, x, y)| (x, y)).collect();
+    canvas.line(&path, series(index).to_rgba(), 2.0);
+    for quantile in MARKED {
+        if let Some(&(_, x, y)) = drawn.iter().find(|(at, ..)| *at >= quantile) {
+            mark(canvas, index, (x, y), series(index));
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What was measured of one backend.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ObjectiveVerdict;
+
+/// One backend of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendRecord {
+    /// The name the scenario gives it, unique in the run.
+    pub name: String,
+    /// The kind of backend that was asked for, for example `onnx`.
+    pub kind: String,
+    /// What to call it in a report: the name, and after a fallback
+    /// `python-torch (fallback from python-onnx: <why>)`.
+    pub label: String,
+    /// `worker` or `in-process`.
+    pub placement: String,
+    /// Texts per request.
+    pub batch_size: u32,
+    /// The backend's options, defaults included.
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// Set when another kind ran than the one asked for.
+    pub fallback: Option<Fallback>,
+    /// How it went.
+    pub outcome: BackendOutcome,
+    /// What really ran, in the backend's own words; absent when it never loaded.
+    pub runs: Option<Runs>,
+    /// Whether its vectors are right.
+    pub equivalence: Equivalence,
+    /// One entry per fresh process, in order.
+    pub cold_starts: Vec<ColdStart>,
+    /// Summaries: cold start's first embeddings, warm-up, steady state, and all of them mixed.
+    pub phases: Vec<PhaseSummary>,
+    /// Memory and processor use of the worker.
+    pub resources: Option<Resources>,
+    /// Latency over time, thinned; the slowest and the fastest of every group are kept.
+    pub timeline: Vec<TimelineGroup>,
+    /// The percentile curve of the steady state, as far as the count carries it.
+    pub curve: Vec<CurvePoint>,
+    /// One entry per objective that applies to it; empty when it was not timed.
+    pub verdicts: Vec<ObjectiveVerdict>,
+}
+
+/// A fallback that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fallback {
+    /// The kind that was asked for.
+    pub from: String,
+    /// The kind that ran.
+    pub to: String,
+    /// Why.
+    pub why: String,
+}
+
+/// How it went with a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum BackendOutcome {
+    /// Not begun, or not finished, when the record was written.
+    Pending,
+    /// Timed as planned.
+    Measured,
+    /// This machine lacks what it needs. Not an error.
+    NotAvailable {
+        /// What is lacking.
+        why: String,
+    },
+    /// Its vectors are wrong; it was not timed.
+    Wrong {
+        /// How wrong.
+        why: String,
+    },
+    /// It broke.
+    Broken {
+        /// How, with the tail of its stderr.
+        why: String,
+    },
+}
+
+/// What really ran, from what the runtime reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Runs {
+    /// The runtime, for example `onnxruntime`.
+    pub engine: String,
+    /// Its version.
+    pub engine_version: String,
+    /// `cpu`, `mps`, `cuda`, ...
+    pub device: String,
+    /// ONNX Runtime's execution provider.
+    pub execution_provider: Option<String>,
+    /// Intra-op threads.
+    pub threads: Option<u32>,
+    /// Element type of the weights.
+    pub dtype: String,
+    /// Versions of the other libraries that matter.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// Whether a backend's vectors are right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Equivalence {
+    /// Not checked, and why.
+    NotChecked {
+        /// For example `answers without a model`.
+        why: String,
+    },
+    /// Compared with the committed reference vectors.
+    Checked {
+        /// Texts compared.
+        texts: u32,
+        /// Smallest cosine similarity over the texts.
+        min_cosine: f64,
+        /// Mean cosine similarity.
+        mean_cosine: f64,
+        /// The smallest that is accepted.
+        threshold: f64,
+        /// Whether the backend was accepted.
+        accepted: bool,
+    },
+}
+
+/// One cold start: a fresh process up to its first vector. The stages add up to `total_ns`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColdStart {
+    /// Counted from 1.
+    pub restart: u32,
+    /// From spawning the process to its answer to `initialize`.
+    pub spawn_ns: u64,
+    /// Importing or opening libraries, as the worker reports it.
+    pub import_ns: u64,
+    /// The rest of `load`: tokenizer, weights, session.
+    pub load_ns: u64,
+    /// The first embedding.
+    pub first_embedding_ns: u64,
+    /// From spawn to the first vector.
+    pub total_ns: u64,
+}
+
+/// Which requests a summary is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The first embedding of each fresh process, counted from spawn: what the first caller waits.
+    ColdStart,
+    /// The requests after it that are left out of the objective.
+    WarmUp,
+    /// What the objective is judged on.
+    Steady,
+    /// All of the above in one heap, as a naive script has them: never judged.
+    Mixed,
+}
+
+/// The figures of one phase of one backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseSummary {
+    /// The phase.
+    pub phase: Phase,
+    /// Requests, failures included.
+    pub requests: u64,
+    /// Failed requests, timeouts included.
+    pub failures: u64,
+    /// Of those, the ones that timed out.
+    pub timeouts: u64,
+    /// Texts embedded.
+    pub texts: u64,
+    /// Time spent in this phase, summed over restarts.
+    pub elapsed_ns: u64,
+    /// Answered requests per second of `elapsed_ns`.
+    pub requests_per_second: Option<f64>,
+    /// Embedded texts per second of `elapsed_ns`.
+    pub texts_per_second: Option<f64>,
+    /// Response times; absent when nothing was answered.
+    pub response_time: Option<Latency>,
+    /// Mean split of the service time; absent when nothing was answered.
+    pub stages: Option<Stages>,
+    /// One line for each distinct reason why requests failed, most frequent first.
+    pub failure_reasons: Vec<FailureReason>,
+}
+
+/// Why requests failed, and how many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailureReason {
+    /// The error.
+    pub why: String,
+    /// How many requests.
+    pub requests: u64,
+}
+
+/// A distribution of response times. Failures count as infinitely slow, so they push percentiles up and are in none of
+/// `min`, `mean` and `max`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Fastest answered request.
+    pub min_ns: u64,
+    /// Mean over answered requests.
+    pub mean_ns: f64,
+    /// Slowest answered request.
+    pub max_ns: u64,
+    /// P50, P90, P95, P99 and P99.9, each only if the count carries it.
+    pub percentiles: Vec<Percentile>,
+}
+
+/// A percentile with its 95 % order-statistic interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Percentile {
+    /// Between 0 and 1.
+    pub quantile: f64,
+    /// The estimate; absent when it falls among the failures.
+    pub value_ns: Option<u64>,
+    /// Lower end of the interval; absent when it falls among the failures.
+    pub low_ns: Option<u64>,
+    /// Upper end; absent when it falls among the failures.
+    pub high_ns: Option<u64>,
+}
+
+/// Mean nanoseconds a request spent in each stage; they add up to the mean response time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stages {
+    /// Waiting for a slot: started - scheduled.
+    pub queue_ns: f64,
+    /// Request to bytes, in the harness.
+    pub serialise_ns: f64,
+    /// Texts to tokens.
+    pub tokenize_ns: f64,
+    /// Forward pass.
+    pub infer_ns: f64,
+    /// Pooling and normalising.
+    pub pool_ns: f64,
+    /// In the worker, outside the three above.
+    pub worker_other_ns: f64,
+    /// Answer's bytes to numbers, in the harness.
+    pub deserialise_ns: f64,
+    /// The rest: the pipe, wake-ups, and the worker's own encoding of the answer.
+    pub pipe_ns: f64,
+}
+
+/// What the worker used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// Largest resident memory of any of the restarts.
+    pub peak_rss_bytes: Option<u64>,
+    /// Median resident memory in steady state.
+    pub steady_rss_bytes: Option<u64>,
+    /// Processor time over wall time in steady state: 1.0 is one core kept busy.
+    pub cpu_cores: Option<f64>,
+}
+
+/// Neighbouring requests of one phase, drawn as one stroke from fastest to slowest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineGroup {
+    /// The phase; never [`Phase::Mixed`].
+    pub phase: Phase,
+    /// Counted from 1.
+    pub restart: u32,
+    /// Start of the first request of the group, since this backend's first spawn, with the time of other backends' turns
+    /// left out.
+    pub at_ns: u64,
+    /// Requests in the group.
+    pub requests: u64,
+    /// How many of them failed.
+    pub failures: u64,
+    /// Fastest answered; absent when all failed.
+    pub min_ns: Option<u64>,
+    /// Slowest answered; absent when all failed.
+    pub max_ns: Option<u64>,
+}
+
+/// A point of the percentile curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CurvePoint {
+    /// Between 0 and 1, ascending.
+    pub quantile: f64,
+    /// Response time.
+    pub value_ns: u64,
+    /// Lower end of its 95 % interval.
+    pub low_ns: u64,
+    /// Upper end; absent when the count puts no bound on it.
+    pub high_ns: Option<u64>,
+}

@@ -1,0 +1,64 @@
+//! `run.json` on disk.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{RECORD_VERSION, RunRecord};
+
+/// Why a record could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be opened.
+    #[error("cannot read {}: {source}\n\nhint: give the folder of a run, for example runs/20260301T120000Z-smoke", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It is not a record.
+    #[error("{} is not a run record: {source}", path.display())]
+    NotARecord {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// It was written by another version.
+    #[error("{} has record version {found}, and this tailmark reads version {RECORD_VERSION}\n\nhint: read it with the tailmark that wrote it", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u64,
+    },
+}
+
+/// Reads `run.json` of a run folder.
+///
+/// # Errors
+/// When the file cannot be read, is no record, or has another version.
+pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
+    let path = folder.join("run.json");
+    let text = fs::read(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
+    let value: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(|source| ReadError::NotARecord { path: path.clone(), source })?;
+    match value.get("record_version").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(RECORD_VERSION) => Err(ReadError::Version { path, found }),
+        _ => serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source }),
+    }
+}
+
+/// Writes `run.json` of a run folder: aside first, then renamed, so that a reader never finds half a record.
+///
+/// # Errors
+/// When the folder cannot be written to.
+pub fn write(folder: &Path, record: &RunRecord) -> io::Result<()> {
+    let aside = folder.join(".run.json.part");
+    let mut file = fs::File::create(&aside)?;
+    serde_json::to_writer_pretty(io::BufWriter::new(&mut file), record)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(aside, folder.join("run.json"))
+}

@@ -1,0 +1,209 @@
+//! The report for a terminal: one table of the backends that were timed, then the reasons, then the verdict.
+//!
+//! It takes the width and whether to use colour as given; it does not know whether it writes to a terminal.
+
+mod table;
+
+use std::io::{self, Write};
+
+use crate::record::{BackendRecord, Phase, RunRecord, Verdict};
+use crate::units;
+use crate::view::{self, one_line, trouble, verdict_name};
+
+/// The width used where none is known.
+pub const DEFAULT_COLUMNS: usize = 80;
+/// Narrower than this nothing can be laid out.
+const LEAST_COLUMNS: usize = 60;
+/// Texts are not set wider than this, so that they can be read.
+const WIDEST_TEXT: usize = 110;
+
+/// Writes the run in lines of at most `columns` characters (at least 60), verdicts in colour if asked for.
+///
+/// # Errors
+/// Only those of the writer.
+pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Write) -> io::Result<()> {
+    let columns = columns.max(LEAST_COLUMNS);
+    let mut page = Page { out, columns: columns.min(WIDEST_TEXT), colour };
+    page.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
+    if let Some(sentence) = view::status_sentence(&record.status) {
+        page.paragraph("", &sentence)?;
+    }
+    if let Some(table) = table::of(&record.backends, columns) {
+        page.line("")?;
+        for line in table.lines.lines() {
+            page.line(line)?;
+        }
+        for footnote in table.footnotes {
+            page.paragraph("  ", footnote)?;
+        }
+    }
+    for backend in &record.backends {
+        page.backend(record, backend)?;
+    }
+    if !record.warnings.is_empty() {
+        page.line("")?;
+    }
+    for warning in &record.warnings {
+        let of = warning.backend.as_ref().map(|backend| format!("{backend}: ")).unwrap_or_default();
+        page.paragraph("", &format!("warning: {of}{}", warning.what))?;
+        page.paragraph("  ", &format!("-> {}", warning.remedy))?;
+    }
+    page.line("")?;
+    match record.overall {
+        Some(verdict) => page.line(&format!("verdict: {}", marked(verdict))),
+        None => page.line(&format!("verdict: {}", view::no_verdict(record))),
+    }
+}
+
+struct Page<'a> {
+    out: &'a mut dyn Write,
+    columns: usize,
+    colour: bool,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", painted(line.trim_end(), self.colour))
+    }
+
+    /// A text on as many lines as it takes, each begun with `indent`, those after the first with two spaces more.
+    fn paragraph(&mut self, indent: &str, text: &str) -> io::Result<()> {
+        let hanging = format!("{indent}  ");
+        let layout = unbroken(self.columns).initial_indent(indent).subsequent_indent(&hanging);
+        for line in textwrap::wrap(&one_line(text), layout) {
+            self.line(&line)?;
+        }
+        Ok(())
+    }
+
+    /// What is to be said of one backend: what it lacks, and each verdict's reason.
+    fn backend(&mut self, record: &RunRecord, backend: &BackendRecord) -> io::Result<()> {
+        let trouble = trouble(backend);
+        if trouble.is_none() && backend.verdicts.is_empty() {
+            return Ok(());
+        }
+        self.line("")?;
+        if let Some((what, why)) = trouble {
+            let mut said = why.lines();
+            let first = said.next().unwrap_or_default();
+            self.paragraph("", &format!("{}: {what}: {first}", backend.label))?;
+            for line in said {
+                self.paragraph("    ", line)?;
+            }
+        }
+        for judged in &backend.verdicts {
+            let objective = record.objectives.get(judged.objective).map_or("", |objective| &objective.text);
+            let word = marked(judged.verdict);
+            self.paragraph("", &format!("{}: {word}, {objective}", backend.label))?;
+            self.paragraph("  ", &judged.why)?;
+            if let Some(next) = &judged.next {
+                self.paragraph("  ", &format!("next: {next}"))?;
+            }
+        }
+        let steady = view::phase(backend, Phase::Steady);
+        for reason in steady.map_or(&[][..], |phase| &phase.failure_reasons) {
+            let requests = units::counted(reason.requests, "request");
+            self.paragraph("  ", &format!("{requests} failed: {}", reason.why))?;
+        }
+        Ok(())
+    }
+}
+
+/// Wrapping that leaves hyphenated names in one piece.
+fn unbroken<'a>(columns: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(columns).word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
+/// Stand around a verdict until the line is written. They have no width, so they can be laid out like the word alone.
+const MARKS: [char; 2] = ['\u{200b}', '\u{200c}'];
+
+/// A verdict that will be coloured if colour is asked for.
+fn marked(verdict: Verdict) -> String {
+    format!("{}{}{}", MARKS[0], verdict_name(verdict), MARKS[1])
+}
+
+/// The line with its marked verdicts in colour, or without the marks.
+fn painted(line: &str, colour: bool) -> String {
+    let mut painted = line.to_owned();
+    for verdict in [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail] {
+        if colour {
+            let number = match verdict {
+                Verdict::Pass => 32,
+                Verdict::Inconclusive => 33,
+                Verdict::Fail => 31,
+            };
+            let escaped = format!("\u{1b}[{number}m{}\u{1b}[0m", verdict_name(verdict));
+            painted = painted.replace(&marked(verdict), &escaped);
+        }
+    }
+    painted.replace(MARKS, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn text(record: &RunRecord, columns: usize, colour: bool) -> String {
+        let mut out = Vec::new();
+        render(record, columns, colour, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn one_backend_at_80_columns() {
+        insta::assert_snapshot!(text(&fixture::one(), 80, false));
+    }
+
+    #[test]
+    fn one_of_everything_at_80_columns() {
+        insta::assert_snapshot!(text(&fixture::five(), 80, false));
+    }
+
+    #[test]
+    fn one_of_everything_at_60_columns() {
+        insta::assert_snapshot!(text(&fixture::five(), 60, false));
+    }
+
+    #[test]
+    fn one_of_everything_at_120_columns() {
+        insta::assert_snapshot!(text(&fixture::five(), 120, false));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so() {
+        insta::assert_snapshot!(text(&fixture::interrupted(), 80, false));
+    }
+
+    #[test]
+    fn a_run_that_measured_nothing_says_why() {
+        insta::assert_snapshot!(text(&fixture::nothing(), 80, false));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked_for() {
+        for record in [fixture::one(), fixture::five(), fixture::eight(), fixture::interrupted()] {
+            for columns in [60, 72, 80, 100, 120, 200] {
+                for line in text(&record, columns, false).lines() {
+                    let width = textwrap::core::display_width(line);
+                    assert!(width <= columns, "{width} > {columns}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn colour_adds_escapes_and_nothing_else() {
+        for record in [fixture::one(), fixture::five(), fixture::eight()] {
+            for columns in [60, 80, 120] {
+                let coloured = text(&record, columns, true);
+                let mut plain = coloured.clone();
+                for escape in ["[31m", "[32m", "[33m", "[0m"] {
+                    plain = plain.replace(&format!("\u{1b}{escape}"), "");
+                }
+                assert_eq!(plain, text(&record, columns, false));
+                assert!(coloured.contains("\u{1b}[32mPASS\u{1b}[0m"), "{coloured}");
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Look-ups and wordings that several renderers share: which phase, which percentile, which restart, what to call it.
+//!
+//! Everything is picked from the record as it stands; nothing is estimated or decided here.
+
+use crate::record::{
+    BackendOutcome, BackendRecord, ColdStart, Indicator, Latency, Percentile, Phase, PhaseSummary, RunRecord,
+    RunStatus, Verdict,
+};
+use crate::units;
+
+/// Written for a percentile that falls among the failed requests.
+pub(crate) const AMONG_FAILURES: &str = "failed";
+
+/// The summary of one phase, if the backend has it.
+pub(crate) fn phase(backend: &BackendRecord, phase: Phase) -> Option<&PhaseSummary> {
+    backend.phases.iter().find(|summary| summary.phase == phase)
+}
+
+/// The response times of one phase, if any request of it was answered.
+pub(crate) fn latency(backend: &BackendRecord, of: Phase) -> Option<&Latency> {
+    phase(backend, of)?.response_time.as_ref()
+}
+
+/// A percentile, if the count carried it.
+pub(crate) fn percentile(latency: &Latency, quantile: f64) -> Option<&Percentile> {
+    latency.percentiles.iter().find(|percentile| (percentile.quantile - quantile).abs() < 1e-9)
+}
+
+/// A percentile as text: `-` where the count cannot carry it, `failed` where it falls among the failures.
+pub(crate) fn percentile_text(latency: Option<&Latency>, quantile: f64) -> String {
+    match latency.and_then(|latency| percentile(latency, quantile)) {
+        None => units::ABSENT.to_owned(),
+        Some(percentile) => nanoseconds_or(percentile.value_ns, AMONG_FAILURES),
+    }
+}
+
+/// A percentile's interval as text in the unit of its estimate: `7.02-7.31`, or `>= 7.02` without an upper bound.
+pub(crate) fn interval_text(latency: Option<&Latency>, quantile: f64) -> Option<String> {
+    let percentile = percentile(latency?, quantile)?;
+    let low = percentile.low_ns? as f64;
+    let around = percentile.value_ns.map_or(low, |value| value as f64);
+    Some(units::duration_range(around, low, percentile.high_ns.map(|high| high as f64)))
+}
+
+/// A duration, or `otherwise` where there is none.
+pub(crate) fn nanoseconds_or(nanoseconds: Option<u64>, otherwise: &str) -> String {
+    nanoseconds.map_or_else(|| otherwise.to_owned(), |value| units::duration(value as f64))
+}
+
+/// The restart whose total is in the middle; of two middle ones the faster, so that it is one that happened.
+pub(crate) fn median_restart(cold_starts: &[ColdStart]) -> Option<&ColdStart> {
+    let mut ordered: Vec<_> = cold_starts.iter().collect();
+    ordered.sort_by_key(|start| start.total_ns);
+    ordered.get(ordered.len().checked_sub(1)? / 2).copied()
+}
+
+/// The stages of a cold start in the order in which they happen.
+pub(crate) fn cold_start_stages(start: &ColdStart) -> [(&'static str, u64); 4] {
+    [
+        ("spawn", start.spawn_ns),
+        ("import", start.import_ns),
+        ("load", start.load_ns),
+        ("first embedding", start.first_embedding_ns),
+    ]
+}
+
+/// A limit on the response time that an objective sets.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Limit {
+    /// Nanoseconds.
+    pub nanoseconds: f64,
+    /// For example `P95 limit 20 ms`.
+    pub label: String,
+}
+
+/// The limits on the response time, lowest first, each once.
+pub(crate) fn limits(record: &RunRecord) -> Vec<Limit> {
+    let mut limits: Vec<Limit> = record
+        .objectives
+        .iter()
+        .filter(|objective| objective.limit.is_finite() && objective.limit > 0.0)
+        .map(|objective| {
+            let Indicator::ResponseTime { quantile } = objective.indicator;
+            let (name, limit) = (units::percentile(quantile), units::tick(objective.limit));
+            Limit { nanoseconds: objective.limit, label: format!("{name} limit {limit}") }
+        })
+        .collect();
+    limits.sort_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds).then_with(|| a.label.cmp(&b.label)));
+    limits.dedup();
+    limits
+}
+
+/// The worst of a backend's verdicts, in the order that the record's overall verdict is the worst of all.
+pub(crate) fn worst_verdict(backend: &BackendRecord) -> Option<Verdict> {
+    backend.verdicts.iter().map(|judged| judged.verdict).max()
+}
+
+/// A verdict in capitals.
+pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Inconclusive => "INCONCLUSIVE",
+        Verdict::Fail => "FAIL",
+    }
+}
+
+/// What stands where a verdict would: the verdict, or why there is none, in a word or two.
+pub(crate) fn verdict_or_state(backend: &BackendRecord) -> &'static str {
+    match (&backend.outcome, worst_verdict(backend)) {
+        (BackendOutcome::Broken { .. }, _) => "broken",
+        (BackendOutcome::Wrong { .. }, _) => "wrong",
+        (BackendOutcome::NotAvailable { .. }, _) => "not available",
+        (_, Some(verdict)) => verdict_name(verdict),
+        (BackendOutcome::Pending, None) => "unfinished",
+        (BackendOutcome::Measured, None) => "not judged",
+    }
+}
+
+/// Why a backend has no complete measurement, for example `("not available here", "no MPS device")`.
+pub(crate) fn trouble(backend: &BackendRecord) -> Option<(&'static str, &str)> {
+    match &backend.outcome {
+        BackendOutcome::Measured => None,
+        BackendOutcome::Pending => Some(("unfinished", "the run ended before this backend was done")),
+        BackendOutcome::NotAvailable { why } => Some(("not available here", why)),
+        BackendOutcome::Wrong { why } => Some(("wrong", why)),
+        BackendOutcome::Broken { why } => Some(("broken", why)),
+    }
+}
+
+/// Whether anything of the backend was timed.
+pub(crate) fn was_timed(backend: &BackendRecord) -> bool {
+    !backend.cold_starts.is_empty() || backend.phases.iter().any(|phase| phase.requests > 0)
+}
+
+/// What to say of a run that did not end as planned; `None` when it did.
+pub(crate) fn status_sentence(status: &RunStatus) -> Option<String> {
+    match status {
+        RunStatus::Complete => None,
+        RunStatus::Running => {
+            Some("The run had not ended when this was written; what is here was measured.".to_owned())
+        }
+        RunStatus::Interrupted { during } => {
+            Some(format!("Interrupted during {during}; what is here was measured."))
+        }
+    }
+}
+
+/// Why a run has no overall verdict.
+pub(crate) fn no_verdict(record: &RunRecord) -> &'static str {
+    if record.backends.iter().any(|backend| !backend.verdicts.is_empty()) {
+        "none, because not everything was judged"
+    } else {
+        "none, because nothing was judged"
+    }
+}
+
+/// The name of a phase in a report.
+pub(crate) fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::ColdStart => "cold start",
+        Phase::WarmUp => "warm-up",
+        Phase::Steady => "steady state",
+        Phase::Mixed => "mixed",
+    }
+}
+
+/// A text on one line: line breaks and other control characters become single spaces.
+pub(crate) fn one_line(text: &str) -> String {
+    let spaced = text.replace(char::is_control, " ");
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn restart(restart: u32, total_ns: u64) -> ColdStart {
+        ColdStart { restart, spawn_ns: 0, import_ns: 0, load_ns: 0, first_embedding_ns: total_ns, total_ns }
+    }
+
+    #[test]
+    fn the_median_restart_is_one_that_happened() {
+        assert_eq!(median_restart(&[]), None);
+        let starts = [restart(1, 900), restart(2, 300), restart(3, 500), restart(4, 400)];
+        assert_eq!(median_restart(&starts).map(|start| start.restart), Some(4));
+        assert_eq!(median_restart(&starts[..3]).map(|start| start.restart), Some(3));
+    }
+
+    #[test]
+    fn a_text_of_many_lines_becomes_one() {
+        assert_eq!(one_line("a\n\tb\u{1b}[31m  c\r\n"), "a b [31m c");
+    }
+}
