@@ -1,0 +1,27 @@
+//! Embedding backends for tailmark.
+//!
+//! Read in this order: [`provider`] says what a backend is. [`wire`] is the worker protocol at both ends, [`worker`] the
+//! child process that speaks it, [`threaded`] a backend on a thread of this process instead.
+
+pub mod cache;
+mod graph;
+pub mod kinds;
+pub mod model;
+pub mod null;
+pub mod onnx;
+pub mod option_values;
+pub mod options;
+pub mod pooling;
+pub mod progress;
+pub mod provider;
+pub mod python_environment;
+pub mod python_kinds;
+#[cfg(test)]
+mod reference_check;
+pub mod rten;
+pub mod simulated;
+pub mod threaded;
+pub mod tokenise;
+pub mod wire;
+pub mod worker;
+pub mod worker_command;

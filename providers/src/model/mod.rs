@@ -1,0 +1,19 @@
+//! Models: which ones are known, and how their files come to lie, checked, in a folder that every backend can run.
+//!
+//! Read in this order: [`catalogue`] says what a model is made of, [`store`] keeps the files, `sources` and [`hub`] fetch
+//! them. Nothing here loads a model or knows which backend will.
+
+pub mod catalogue;
+mod digest;
+mod error;
+pub mod hub;
+mod reference;
+mod sources;
+pub mod store;
+
+pub use catalogue::{ModelSpec, find, known};
+pub use error::{SourceFailure, StoreError};
+pub use hub::Hub;
+pub use reference::Reference;
+pub use sources::{PackageInstaller, Sources};
+pub use store::{ModelStore, ResolvedModel, StoredFile};

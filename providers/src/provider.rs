@@ -1,0 +1,284 @@
+//! What a backend is: the data that goes in and comes out, the two traits, and the ways it can fail.
+//!
+//! A [`Backend`] computes and blocks; it is written once per model runtime. A [`Provider`] can be asked from async
+//! code and is all that a driver sees: a worker process, a backend on a thread of its own, or a client of a server.
+//! Nothing here knows of scenarios, phases or objectives.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A boxed future, so that providers can be used as trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Options of a backend as they were written: only the backend that owns them reads them.
+pub type Options = serde_json::Map<String, serde_json::Value>;
+
+/// A model runtime that blocks while it computes: one request at a time, on the caller's thread.
+pub trait Backend: Send {
+    /// Loads the model so that [`embed`](Backend::embed) can be called; says what will really run.
+    ///
+    /// # Errors
+    /// [`ProviderError::NotAvailable`] when this machine lacks what the options ask for (an execution provider, a
+    /// device); [`ProviderError::ModelFile`] when the model folder lacks the file this backend runs.
+    fn load(&mut self, request: &LoadRequest) -> Result<Loaded, ProviderError>;
+
+    /// Embeds the texts, in their order.
+    ///
+    /// # Errors
+    /// [`ProviderError::Embed`] when the runtime fails.
+    fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError>;
+}
+
+/// A backend as the driver sees it: something that answers later, perhaps several requests at once.
+pub trait Provider: Send + Sync {
+    /// Loads the model; see [`Backend::load`].
+    fn load<'a>(&'a self, request: &'a LoadRequest) -> BoxFuture<'a, Result<Loaded, ProviderError>>;
+
+    /// Embeds the texts, in their order; see [`Backend::embed`]. Every implementation keeps its own deadline.
+    fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<Embeddings, ProviderError>>;
+}
+
+/// How the vectors of a text's tokens become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The mean over the tokens that are not padding.
+    Mean,
+}
+
+/// The model a backend is to load: a folder, and the settings that make two backends comparable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFolder {
+    /// Holds `model.safetensors`, `tokenizer.json`, `config.json` and, unless it was never exported, `model.onnx`.
+    pub folder: PathBuf,
+    /// Texts are cut to this many tokens, special tokens included.
+    pub max_tokens: u32,
+    /// How token vectors become the text's vector.
+    pub pooling: Pooling,
+}
+
+/// Everything [`Backend::load`] may ask for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadRequest {
+    /// `None` for backends that need no model (`null`, `simulated`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelFolder>,
+    /// The backend's own options, as the scenario has them.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// What a backend says of itself once it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Length of every vector it will answer with.
+    pub dimensions: u32,
+    /// How many requests it works on at once; more may be sent, and wait.
+    pub concurrency: u32,
+    /// What really runs, in the backend's own words.
+    pub runs: Runs,
+    /// Nanoseconds spent importing or opening libraries before the model was touched.
+    pub import_ns: u64,
+    /// Nanoseconds spent on the tokenizer, the weights and the session.
+    pub load_ns: u64,
+}
+
+/// What really runs: filled in from what the runtime reports, never from what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runs {
+    /// The runtime, for example `onnxruntime`, `rten` or `torch`.
+    pub engine: String,
+    /// The runtime's version as it reports it.
+    pub engine_version: String,
+    /// `cpu`, `mps`, `cuda`, or an execution provider's device.
+    pub device: String,
+    /// ONNX Runtime's name of the execution provider; `None` for other runtimes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_provider: Option<String>,
+    /// Intra-op threads; `None` where the runtime does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// Element type of the weights, for example `float32`.
+    pub dtype: String,
+    /// Versions of the other libraries that matter, name and version.
+    #[serde(default)]
+    pub versions: std::collections::BTreeMap<String, String>,
+}
+
+/// Texts to embed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbedRequest {
+    /// At least one text. Shared, because the same batch is sent many times.
+    pub texts: Vec<Arc<str>>,
+    /// Whether each vector is scaled to length one.
+    pub normalize: bool,
+}
+
+/// The answer to an [`EmbedRequest`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    /// Row-major, `texts * dimensions` numbers, rows in the order of the texts.
+    pub vectors: Vec<f32>,
+    /// Length of one row.
+    pub dimensions: u32,
+    /// Tokens per text after truncation, special tokens included.
+    pub token_counts: Vec<u32>,
+    /// How many of the texts were longer than the model takes and were cut.
+    pub truncated: u32,
+    /// Where the time went.
+    pub stages: StageTimes,
+}
+
+impl Embeddings {
+    /// The vector of the `index`-th text, or `None` when there are fewer.
+    #[must_use]
+    pub fn row(&self, index: usize) -> Option<&[f32]> {
+        let width = self.dimensions as usize;
+        self.vectors.get(index.checked_mul(width)?..(index + 1).checked_mul(width)?)
+    }
+
+    /// Whether this can be the answer to `texts` texts from a backend of `dimensions` dimensions.
+    ///
+    /// # Errors
+    /// [`ProviderError::Answer`] naming the count, the dimension or the number that is wrong.
+    pub fn check(&self, texts: usize, dimensions: u32) -> Result<(), ProviderError> {
+        let answer = |found: String, expected: String| Err(ProviderError::Answer { found, expected });
+        if self.dimensions != dimensions {
+            return answer(
+                format!("vectors of {} numbers", self.dimensions),
+                format!("{dimensions}, as `load` said"),
+            );
+        }
+        let expected = texts * dimensions as usize;
+        if self.vectors.len() != expected {
+            return answer(
+                format!("{} numbers for {texts} texts", self.vectors.len()),
+                format!("{expected}: one vector of {dimensions} for each text"),
+            );
+        }
+        if self.token_counts.len() != texts {
+            return answer(
+                format!("{} token counts", self.token_counts.len()),
+                format!("{texts}: one for each text"),
+            );
+        }
+        match self.vectors.iter().position(|number| !number.is_finite()) {
+            Some(at) => answer(
+                format!("{} in the vector of text {}", self.vectors[at], at / dimensions as usize),
+                "finite numbers".to_owned(),
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Nanoseconds a request spent in each stage. Stages that did not happen are zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageTimes {
+    /// Turning the request into bytes, at the caller's end.
+    #[serde(default)]
+    pub serialise_ns: u64,
+    /// Texts to token ids, in the backend.
+    pub tokenize_ns: u64,
+    /// The model's forward pass, in the backend.
+    pub infer_ns: u64,
+    /// Pooling and normalising, in the backend.
+    pub pool_ns: u64,
+    /// From the request's last byte read to the vectors being ready, in the worker; at least the three above.
+    pub worker_ns: u64,
+    /// Turning the answer's bytes into numbers, at the caller's end.
+    #[serde(default)]
+    pub deserialise_ns: u64,
+}
+
+/// The ways a provider can fail. A failed request is an outcome and is counted; it is not the end of a run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProviderError {
+    /// This machine does not have what was asked for.
+    #[error("{what} is not available here: {why}")]
+    NotAvailable {
+        /// What was asked for, for example ``execution provider `coreml` ``.
+        what: String,
+        /// The reason, in the runtime's own words where it gives one.
+        why: String,
+    },
+    /// The model folder lacks a file, or it cannot be read. A missing ONNX file is what a fallback answers to.
+    #[error("model file {}: {why}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An option's value is not acceptable.
+    #[error("option `{key}`: {why}")]
+    Option {
+        /// The key as written.
+        key: String,
+        /// The value found and what is allowed.
+        why: String,
+    },
+    /// The runtime could not load the model.
+    #[error("the model could not be loaded: {0}")]
+    Load(String),
+    /// The runtime failed on a request.
+    #[error("embedding failed: {0}")]
+    Embed(String),
+    /// The process could not be started.
+    #[error("could not start `{program}`: {why}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The cause.
+        why: String,
+    },
+    /// No answer within the deadline.
+    #[error("no answer to `{method}` within {after:?}")]
+    Timeout {
+        /// The method that was called.
+        method: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The process ended while it was needed.
+    #[error("the worker ended ({status}){}", tail_of(stderr_tail))]
+    Exited {
+        /// How it ended, for example `exit status: 1`.
+        status: String,
+        /// The last lines of its standard error.
+        stderr_tail: String,
+    },
+    /// The other end does not keep to the protocol.
+    #[error("the worker broke the protocol: {found}, expected {expected}")]
+    Protocol {
+        /// What was read.
+        found: String,
+        /// What should have been there.
+        expected: String,
+    },
+    /// The answer keeps to the protocol and is wrong.
+    #[error("the backend answered {found}, expected {expected}")]
+    Answer {
+        /// What was answered.
+        found: String,
+        /// What should have been.
+        expected: String,
+    },
+}
+
+fn tail_of(stderr: &str) -> String {
+    if stderr.trim().is_empty() {
+        ", and wrote nothing to stderr".to_owned()
+    } else {
+        format!("; its last words:\n{}", stderr.trim_end())
+    }
+}

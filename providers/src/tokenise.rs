@@ -1,0 +1,231 @@
+//! Texts to token ids, with the settings that make two backends comparable: no padding but to the longest text of the
+//! batch, and truncation at the model's own length whatever the tokenizer file says. Knows no runtime.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokenizers::TruncationParams;
+
+use crate::provider::ProviderError;
+
+/// The version of the `tokenizers` library compiled in; it does not say it itself.
+pub const LIBRARY_VERSION: &str = "0.23.2";
+
+/// An integer that a runtime takes token ids as.
+pub trait TokenInteger: Copy {
+    /// Zero: the id of padding where the mask is zero too, and the mask's value there.
+    const ZERO: Self;
+    /// One: the mask's value for a token.
+    const ONE: Self;
+    /// A token id or a type id. Vocabularies are far below 2^31.
+    fn from_id(id: u32) -> Self;
+}
+
+impl TokenInteger for i64 {
+    const ZERO: Self = 0;
+    const ONE: Self = 1;
+
+    fn from_id(id: u32) -> Self {
+        Self::from(id)
+    }
+}
+
+impl TokenInteger for i32 {
+    const ZERO: Self = 0;
+    const ONE: Self = 1;
+
+    fn from_id(id: u32) -> Self {
+        id.cast_signed()
+    }
+}
+
+/// A batch of texts as token ids, each padded to the longest. Made to be used again: the buffers keep their size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenBatch<I> {
+    /// Row-major `[texts, sequence]`.
+    pub ids: Vec<I>,
+    /// One for a token, zero for padding; the same shape.
+    pub attention_mask: Vec<I>,
+    /// Which of two sentences a token belongs to; the same shape.
+    pub type_ids: Vec<I>,
+    /// Tokens of the longest text.
+    pub sequence: usize,
+    /// Tokens per text, special tokens included, after truncation.
+    pub token_counts: Vec<u32>,
+    /// How many texts were cut.
+    pub truncated: u32,
+}
+
+/// A model's tokenizer.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    padding_id: u32,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` of a model folder; texts will be cut to `max_tokens`, special tokens included.
+    ///
+    /// The padding length and the truncation written in the file are left aside: all-MiniLM-L6-v2's would compute every
+    /// short text as 128 tokens.
+    ///
+    /// # Errors
+    /// [`ProviderError::ModelFile`] when the file is missing, is no tokenizer, or has more special tokens than
+    /// `max_tokens` leaves room for.
+    pub fn from_folder(folder: &Path, max_tokens: u32) -> Result<Self, ProviderError> {
+        let path = folder.join("tokenizer.json");
+        let fault = |why: String| ProviderError::ModelFile { path: path.clone(), why };
+        let text = std::fs::read(&path).map_err(|error| fault(error.to_string()))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(text)
+            .map_err(|error| fault(format!("it is not a tokenizer: {error}")))?;
+        let padding_id = inner.get_padding().map_or(0, |padding| padding.pad_id);
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|error| fault(error.to_string()))?;
+        let special_tokens = inner.encode_fast("", true).map_err(|error| fault(error.to_string()))?.len();
+        if (max_tokens as usize) <= special_tokens {
+            return Err(fault(format!(
+                "it adds {special_tokens} special tokens to every text, which leaves no room in {max_tokens}"
+            )));
+        }
+        let truncation = TruncationParams { max_length: max_tokens as usize, ..TruncationParams::default() };
+        inner.with_truncation(Some(truncation)).map_err(|error| fault(error.to_string()))?;
+        Ok(Self { inner, padding_id })
+    }
+
+    /// Encodes the texts into `batch`, in their order.
+    ///
+    /// One after the other on the caller's thread: the library's own batch call starts a thread pool, which would take
+    /// processors from the runtime that is being measured.
+    ///
+    /// # Errors
+    /// [`ProviderError::Embed`] when the library cannot encode a text.
+    pub fn encode<I: TokenInteger>(
+        &self,
+        texts: &[Arc<str>],
+        batch: &mut TokenBatch<I>,
+    ) -> Result<(), ProviderError> {
+        let encodings = texts
+            .iter()
+            .map(|text| self.inner.encode_fast(text.as_ref(), true))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| ProviderError::Embed(format!("a text could not be tokenized: {error}")))?;
+        batch.sequence = encodings.iter().map(tokenizers::Encoding::len).max().unwrap_or_default();
+        batch.truncated = 0;
+        batch.ids.clear();
+        batch.attention_mask.clear();
+        batch.type_ids.clear();
+        batch.token_counts.clear();
+        for (row, encoding) in (1..).zip(&encodings) {
+            let end = row * batch.sequence;
+            batch.ids.extend(encoding.get_ids().iter().map(|id| I::from_id(*id)));
+            batch.ids.resize(end, I::from_id(self.padding_id));
+            batch.attention_mask.resize(batch.attention_mask.len() + encoding.len(), I::ONE);
+            batch.attention_mask.resize(end, I::ZERO);
+            batch.type_ids.extend(encoding.get_type_ids().iter().map(|id| I::from_id(*id)));
+            batch.type_ids.resize(end, I::ZERO);
+            batch.token_counts.push(encoding.len() as u32);
+            batch.truncated += u32::from(!encoding.get_overflowing().is_empty());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tokenizer of whole words with the same traps as the real one: padding and truncation baked into the file.
+    const SMALL_TOKENIZER: &str = r#"{
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+        "padding": {"strategy": {"Fixed": 12}, "direction": "Right", "pad_to_multiple_of": null,
+                    "pad_id": 9, "pad_type_id": 0, "pad_token": "[PAD]"},
+        "added_tokens": [],
+        "normalizer": null,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]},
+        "decoder": null,
+        "model": {"type": "WordLevel", "unk_token": "[UNK]",
+                  "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "red": 3, "green": 4, "blue": 5, "[PAD]": 9}}
+    }"#;
+
+    fn tokenizer(max_tokens: u32) -> Tokenizer {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("tokenizer.json"), SMALL_TOKENIZER).expect("a file");
+        Tokenizer::from_folder(folder.path(), max_tokens).expect("a tokenizer")
+    }
+
+    fn texts(texts: &[&str]) -> Vec<Arc<str>> {
+        texts.iter().map(|text| Arc::from(*text)).collect()
+    }
+
+    #[test]
+    fn a_batch_is_padded_to_its_longest_text_and_no_further() {
+        let mut batch = TokenBatch::<i64>::default();
+        tokenizer(256).encode(&texts(&["red", "green blue red"]), &mut batch).expect("tokens");
+        assert_eq!(batch.sequence, 5);
+        assert_eq!(batch.ids, [1, 3, 2, 9, 9, 1, 4, 5, 3, 2]);
+        assert_eq!(batch.attention_mask, [1, 1, 1, 0, 0, 1, 1, 1, 1, 1]);
+        assert_eq!(batch.type_ids, [0; 10]);
+        assert_eq!(batch.token_counts, [3, 5]);
+        assert_eq!(batch.truncated, 0);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_the_models_length_and_not_at_the_files() {
+        let mut batch = TokenBatch::<i32>::default();
+        let long = "red green blue red green blue";
+        tokenizer(6).encode(&texts(&[long, "blue", "red green blue red"]), &mut batch).expect("tokens");
+        assert_eq!(batch.token_counts, [6, 3, 6]);
+        assert_eq!(batch.truncated, 1, "only the first text has more than four words");
+        assert_eq!(&batch.ids[..6], [1, 3, 4, 5, 3, 2]);
+    }
+
+    #[test]
+    fn a_batch_that_is_used_again_holds_the_new_texts_only() {
+        let tokenizer = tokenizer(5);
+        let mut batch = TokenBatch::<i64>::default();
+        tokenizer.encode(&texts(&["red red red red", "red"]), &mut batch).expect("tokens");
+        tokenizer.encode(&texts(&["blue"]), &mut batch).expect("tokens");
+        let mut fresh = TokenBatch::default();
+        tokenizer.encode(&texts(&["blue"]), &mut fresh).expect("tokens");
+        assert_eq!(batch, fresh);
+    }
+
+    #[test]
+    fn an_empty_text_still_has_its_special_tokens() {
+        let mut batch = TokenBatch::<i64>::default();
+        tokenizer(256).encode(&texts(&[""]), &mut batch).expect("tokens");
+        assert_eq!(batch.ids, [1, 2]);
+    }
+
+    #[test]
+    fn a_missing_file_and_a_file_that_is_no_tokenizer_are_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("tokenizer.json");
+        let missing = Tokenizer::from_folder(folder.path(), 256).expect_err("no file");
+        assert!(
+            matches!(&missing, ProviderError::ModelFile { path: named, .. } if *named == path),
+            "{missing}"
+        );
+        std::fs::write(&path, "{}").expect("a file");
+        let wrong = Tokenizer::from_folder(folder.path(), 256).expect_err("no tokenizer");
+        assert!(wrong.to_string().contains("it is not a tokenizer: "), "{wrong}");
+    }
+
+    #[test]
+    fn a_length_without_room_for_a_word_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("tokenizer.json"), SMALL_TOKENIZER).expect("a file");
+        let error = Tokenizer::from_folder(folder.path(), 2).expect_err("no room");
+        assert!(
+            error.to_string().ends_with("adds 2 special tokens to every text, which leaves no room in 2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_version_said_is_the_version_locked() {
+        assert!(crate::kinds::locked_version("tokenizers").contains(&LIBRARY_VERSION));
+    }
+}

@@ -1,0 +1,105 @@
+//! Splits a stream into lines, with one buffer that is used again. Knows nothing of what is in them.
+
+use std::ops::Range;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// How much room a read is given: what a pipe holds.
+const ROOM: usize = 64 * 1024;
+
+/// The lines of a stream.
+pub(super) struct Lines<R> {
+    reader: R,
+    longest: usize,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were given out already.
+    taken: usize,
+    /// Bytes of the buffer in which there is no line break after `taken`.
+    searched: usize,
+}
+
+/// Why there is no next line.
+#[derive(Debug)]
+pub(super) enum NoLine {
+    /// The stream ended, or cannot be read any more: a pipe that fails has nobody at its other end. Bytes after the
+    /// last line break are no line and are dropped, because whoever wrote them did not come to finish.
+    End,
+    /// More bytes than a line may have, and no line break. Holds the first of them.
+    TooLong(Vec<u8>),
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    /// Lines of at most `longest` bytes.
+    pub(super) fn new(reader: R, longest: usize) -> Lines<R> {
+        Lines { reader, longest, buffer: Vec::with_capacity(ROOM), taken: 0, searched: 0 }
+    }
+
+    /// The next line, without its line break.
+    pub(super) async fn next(&mut self) -> Result<&[u8], NoLine> {
+        let line = self.find().await?;
+        Ok(&self.buffer[line])
+    }
+
+    async fn find(&mut self) -> Result<Range<usize>, NoLine> {
+        loop {
+            if let Some(length) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
+                let line = self.taken..self.searched + length;
+                self.taken = line.end + 1;
+                self.searched = self.taken;
+                return Ok(line);
+            }
+            self.searched = self.buffer.len();
+            if self.buffer.len() - self.taken > self.longest {
+                return Err(NoLine::TooLong(self.buffer[self.taken..].to_vec()));
+            }
+            self.buffer.drain(..self.taken);
+            self.searched -= self.taken;
+            self.taken = 0;
+            self.buffer.reserve(ROOM);
+            match self.reader.read_buf(&mut self.buffer).await {
+                Ok(0) | Err(_) => return Err(NoLine::End),
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn all(text: &[u8], longest: usize) -> (Vec<String>, NoLine) {
+        let mut lines = Lines::new(text, longest);
+        let mut found = Vec::new();
+        loop {
+            match lines.next().await {
+                Ok(line) => found.push(String::from_utf8(line.to_vec()).unwrap()),
+                Err(end) => return (found, end),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_come_without_their_line_breaks_and_an_unfinished_one_not_at_all() {
+        let (lines, end) = all(b"one\n\nthree\nfo", 10).await;
+        assert_eq!(lines, ["one", "", "three"]);
+        assert!(matches!(end, NoLine::End));
+    }
+
+    #[tokio::test]
+    async fn a_line_longer_than_one_read_is_put_together() {
+        let long = "x".repeat(3 * ROOM + 5);
+        let (lines, _) = all(format!("a\n{long}\nb\n").as_bytes(), 4 * ROOM).await;
+        assert_eq!(lines, ["a", &long, "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_is_given_up() {
+        let (lines, end) = all(&b"x".repeat(5 * ROOM), ROOM).await;
+        assert!(lines.is_empty());
+        match end {
+            NoLine::TooLong(head) => assert!(head.len() > ROOM && head.starts_with(b"xxx")),
+            NoLine::End => panic!("a line of five rooms was taken for the end"),
+        }
+    }
+}
