@@ -1,0 +1,49 @@
+//! The command line: what can be typed, and which command carries it out.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{self, CommandError, Exit, ReportArguments, ScenarioArguments, WorkerArguments};
+
+/// Benchmarks text-embedding backends and verifies a latency SLA, with the chance of being wrong.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 PASS, 1 FAIL, 2 bad arguments or scenario, 3 INCONCLUSIVE or interrupted, 4 a backend or \
+                          tailmark broke";
+
+/// What tailmark can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario: measure its backends, judge them, leave a report
+    Scenario(ScenarioArguments),
+    /// Render a run's report again from its run.json
+    Report(ReportArguments),
+    /// List the shipped scenarios and corpora
+    Scenarios,
+    /// List the kinds of backends, what each needs and its options
+    Backends,
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Serve a Rust backend over standard input and output (started by tailmark itself)
+    Worker(WorkerArguments),
+}
+
+/// Carries out what was typed.
+///
+/// # Errors
+/// What stopped the command, with its exit code.
+pub fn run(cli: Cli) -> Result<Exit, CommandError> {
+    match cli.command {
+        Command::Scenario(arguments) => commands::scenario(&arguments),
+        Command::Report(arguments) => commands::report(&arguments),
+        Command::Scenarios => commands::list_scenarios(),
+        Command::Backends => commands::list_backends(),
+        Command::Schema => commands::schema(),
+        Command::Worker(arguments) => commands::worker(&arguments),
+    }
+}

@@ -1,0 +1,47 @@
+//! What each command can be told, as the command line has it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Arguments of `scenario`.
+#[derive(Debug, Args)]
+pub struct ScenarioArguments {
+    /// A TOML file; a bare name is also looked up in scenarios/ and among the shipped ones
+    pub file: PathBuf,
+    /// Also run this optional backend of the scenario (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub backend: Vec<String>,
+    /// Run only this backend (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Folder in which the run's own folder is made
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub runs: PathBuf,
+    /// Python interpreter with the workers' packages, instead of an environment made by tailmark
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Folder in which models are kept [default: tailmark/models in the user's cache folder]
+    #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE")]
+    pub model_store: Option<PathBuf>,
+    /// Check the scenario and print what would run, with every default filled in
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The folder of a run
+    pub folder: PathBuf,
+    /// Print the Markdown report instead of the table, and write nothing
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// Arguments of `worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArguments {
+    /// The kind of backend to serve
+    pub kind: String,
+}

@@ -1,0 +1,58 @@
+//! The commands that list what there is.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use tailmark_providers::kinds::KINDS;
+use tailmark_providers::provider::Options;
+
+use super::exit::broken;
+use super::{CommandError, Exit};
+use crate::scenario::{self, CORPORA, SCENARIOS};
+
+/// Lists the shipped scenarios and corpora.
+///
+/// # Errors
+/// What stopped it, with its exit code.
+pub fn scenarios() -> Result<Exit, CommandError> {
+    let mut text = String::from("scenarios\n");
+    for shipped in SCENARIOS {
+        let title = scenario::parse(shipped.text).scenario.title.unwrap_or_default();
+        let _ = writeln!(text, "  {:<24} {title}", shipped.name);
+    }
+    text.push_str("corpora\n");
+    for shipped in CORPORA {
+        let _ = writeln!(text, "  {:<24} {} texts", shipped.name, shipped.text.lines().count());
+    }
+    print(&text)
+}
+
+/// Lists the kinds of backends and their options.
+///
+/// # Errors
+/// What stopped it, with its exit code.
+pub fn backends() -> Result<Exit, CommandError> {
+    let mut text = String::new();
+    for kind in KINDS {
+        let defaults = (kind.resolve_options)(&Options::new());
+        let _ = writeln!(text, "{:<14} {}", kind.name, kind.summary);
+        for (key, value) in defaults {
+            let _ = writeln!(text, "{:<14}   {key} = {value}", "");
+        }
+    }
+    print(&text)
+}
+
+/// Prints the JSON Schema of scenario files.
+///
+/// # Errors
+/// What stopped it, with its exit code.
+pub fn schema() -> Result<Exit, CommandError> {
+    let schema = serde_json::to_string_pretty(&scenario::schema()).expect("a schema is JSON: this is a bug");
+    print(&format!("{schema}\n"))
+}
+
+fn print(text: &str) -> Result<Exit, CommandError> {
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(broken("print"))?;
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,16 @@
+//! Carries commands out. Prints data to stdout and talk to stderr; decides exit codes.
+
+mod arguments;
+mod exit;
+mod list;
+mod report;
+mod scenario;
+mod screen;
+mod worker;
+
+pub use arguments::{ReportArguments, ScenarioArguments, WorkerArguments};
+pub use exit::{CommandError, Exit};
+pub use list::{backends as list_backends, scenarios as list_scenarios, schema};
+pub use report::run as report;
+pub use scenario::run as scenario;
+pub use worker::run as worker;

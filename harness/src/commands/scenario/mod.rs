@@ -1,0 +1,99 @@
+//! `tailmark scenario`: reads, plans, measures, judges, records, shows.
+
+mod check;
+mod folder;
+mod gate;
+mod launch;
+mod measure;
+mod provide;
+mod session;
+mod track;
+
+use std::path::Path;
+
+use tailmark_providers::cache;
+use tailmark_reports::format::write_all;
+use tailmark_reports::record::{self, BackendOutcome, RunRecord, RunStatus};
+
+use self::folder::RunFolder;
+use self::launch::Provision;
+use super::exit::broken;
+use super::screen::Screen;
+use super::{CommandError, Exit, report};
+use crate::commands::ScenarioArguments;
+use crate::plan::{self, Plan, Selection};
+use crate::scenario;
+
+/// Runs a scenario and leaves a report.
+///
+/// # Errors
+/// What stopped it, with its exit code.
+pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
+    let (text, path) = scenario::open(&arguments.file).map_err(CommandError::Usage)?;
+    let plan = read_plan(arguments, &text, path.as_deref())?;
+    if arguments.plan {
+        use std::io::Write as _;
+        std::io::stdout().lock().write_all(plan.resolved.as_bytes()).map_err(broken("print the plan"))?;
+        return Ok(Exit::Pass);
+    }
+    let source = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
+    let folder = RunFolder::create(&arguments.runs, &plan, &text, &source)?;
+    let screen = std::sync::Arc::new(Screen::new());
+    screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, folder.path().display()));
+
+    let cache = cache::default_folder().ok_or_else(|| {
+        CommandError::Broken(
+            "no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME".to_owned(),
+        )
+    })?;
+    let mut provision = Provision::new(cache, arguments.python.as_deref(), screen.as_ref());
+    let record = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(broken("start the runtime"))?
+        .block_on(measure::run(&plan, &folder, &screen, &mut provision, arguments.model_store.as_deref()))?;
+    screen.clear();
+    write_all(folder.path(), &record).map_err(broken("write the report"))?;
+    report::show(&record)?;
+    screen.say(&format!("report: {}", folder.path().join("report.md").display()));
+    Ok(exit_of(&record))
+}
+
+fn read_plan(arguments: &ScenarioArguments, text: &str, path: Option<&Path>) -> Result<Plan, CommandError> {
+    let parsed = scenario::parse(text);
+    let stem = arguments.file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
+    let selection = Selection { also: arguments.backend.clone(), only: arguments.only.clone() };
+    plan::resolve(&parsed, &stem, path.and_then(Path::parent), &selection).map_err(|faults| {
+        use std::fmt::Write as _;
+        let name = path.unwrap_or(&arguments.file).display();
+        let mut message =
+            format!("{name} has {}", tailmark_reports::units::counted(faults.len() as u64, "fault"));
+        for fault in faults {
+            let _ = write!(message, "\n  {fault}");
+        }
+        message.push_str(
+            "\n\nhint: scenarios/README.md has the format, `tailmark schema` prints it for editors",
+        );
+        CommandError::Usage(message)
+    })
+}
+
+/// The exit code: a broken backend first, then the worst verdict; nothing measured is inconclusive.
+fn exit_of(record: &RunRecord) -> Exit {
+    let went =
+        |wanted: fn(&BackendOutcome) -> bool| record.backends.iter().any(|backend| wanted(&backend.outcome));
+    if went(|outcome| matches!(outcome, BackendOutcome::Broken { .. } | BackendOutcome::Wrong { .. })) {
+        Exit::Broken
+    } else if matches!(record.status, RunStatus::Interrupted { .. })
+        || !went(|outcome| matches!(outcome, BackendOutcome::Measured))
+    {
+        Exit::Inconclusive
+    } else {
+        record.overall.map_or(Exit::Pass, Exit::from)
+    }
+}
+
+/// Writes the record as it stands.
+fn save(folder: &RunFolder, record: &RunRecord) -> Result<(), CommandError> {
+    record::write(folder.path(), record).map_err(broken("write run.json"))
+}

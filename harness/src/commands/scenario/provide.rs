@@ -1,0 +1,99 @@
+//! Gets what a run needs before any backend is started: the model, the counts of its tokens, the ways to start backends.
+
+use std::path::Path;
+
+use tailmark_providers::kinds::{Need, Platform};
+use tailmark_providers::provider::ProviderError;
+use tailmark_providers::tokenise::{TokenBatch, Tokenizer};
+use tailmark_reports::record::{BackendOutcome, Model, ModelFile, RunRecord, TokenCounts, Warning};
+
+use super::launch::{Lacking, Provision};
+use super::track::Track;
+use crate::commands::CommandError;
+use crate::plan::Plan;
+
+/// Gets the model and everything else the backends need; what a backend lacks is its outcome.
+pub(super) fn provide(
+    plan: &Plan,
+    tracks: &mut [Track],
+    provision: &mut Provision<'_>,
+    model_store: Option<&Path>,
+    record: &mut RunRecord,
+) -> Result<(), CommandError> {
+    // What this machine cannot have at all is no reason to fetch a model for it.
+    let needs_model = |track: &Track| {
+        let kind = track.plan.kind;
+        kind.needs.iter().any(|need| matches!(need, Need::Model))
+            && (kind.available)(&track.plan.options, &Platform::here()).is_ok()
+    };
+    if tracks.iter().any(needs_model) {
+        provision.fetch_model(&plan.model, model_store).map_err(CommandError::Broken)?;
+    }
+    if let Some(model) = provision.model() {
+        record.model = Some(Model {
+            name: model.spec.name.clone(),
+            source: model.source.clone(),
+            folder: model.folder.display().to_string(),
+            files: model
+                .files
+                .iter()
+                .map(|file| ModelFile {
+                    name: file.name.clone(),
+                    bytes: file.bytes,
+                    sha256: file.sha256.clone(),
+                })
+                .collect(),
+            dimensions: model.spec.dimensions,
+            max_tokens: model.spec.max_tokens,
+        });
+        count_tokens(plan, &model.folder, model.spec.max_tokens, record)?;
+    }
+    for track in tracks {
+        match provision.launch(&track.plan, track.plan.kind) {
+            Ok(launch) => track.launch = Some(launch),
+            Err(lacking) => track.outcome = outcome_of(lacking),
+        }
+    }
+    Ok(())
+}
+
+/// Counts the corpus's tokens, and warns once of texts that will be cut.
+fn count_tokens(
+    plan: &Plan,
+    model: &Path,
+    max_tokens: u32,
+    record: &mut RunRecord,
+) -> Result<(), CommandError> {
+    let failed = |error: ProviderError| CommandError::Broken(error.to_string());
+    let tokenizer = Tokenizer::from_folder(model, max_tokens).map_err(failed)?;
+    let mut batch = TokenBatch::<i64>::default();
+    let mut counts = Vec::with_capacity(plan.corpus.texts.len());
+    for text in &plan.corpus.texts {
+        tokenizer.encode(std::slice::from_ref(text), &mut batch).map_err(failed)?;
+        counts.extend(&batch.token_counts);
+        record.workload.truncated += u64::from(batch.truncated);
+    }
+    counts.sort_unstable();
+    if let (Some(min), Some(max)) = (counts.first(), counts.last()) {
+        record.workload.tokens =
+            Some(TokenCounts { min: *min, median: counts[(counts.len() - 1) / 2], max: *max });
+    }
+    if record.workload.truncated > 0 {
+        record.warnings.push(Warning {
+            backend: None,
+            what: format!(
+                "{} of {} texts are longer than the {max_tokens} tokens the model takes; every backend cut them",
+                record.workload.truncated, record.workload.texts
+            ),
+            remedy: "split these texts, or read the figures as those of texts of the model's full length".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn outcome_of(lacking: Lacking) -> BackendOutcome {
+    match lacking {
+        Lacking::NotAvailable(why) => BackendOutcome::NotAvailable { why },
+        Lacking::Broken(why) => BackendOutcome::Broken { why },
+    }
+}

@@ -1,0 +1,42 @@
+//! What a run ran on: the machine, and the commit it was started in.
+
+use std::path::Path;
+use std::process::Command;
+
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+use tailmark_reports::record::{Git, Machine};
+
+/// The machine, as far as the operating system tells.
+#[must_use]
+pub fn machine() -> Machine {
+    let what = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::everything());
+    let system = System::new_with_specifics(what).ok();
+    let cpus = system.as_ref().map(System::cpus).unwrap_or_default();
+    let cpu = cpus.first().map(|cpu| cpu.brand().trim().to_owned()).filter(|brand| !brand.is_empty());
+    let logical = std::thread::available_parallelism().map_or(cpus.len(), usize::from);
+    Machine {
+        os: std::env::consts::OS.to_owned(),
+        os_version: System::long_os_version().ok(),
+        kernel: System::kernel_version().ok(),
+        arch: std::env::consts::ARCH.to_owned(),
+        cpu,
+        physical_cores: System::physical_core_count().ok().and_then(|count| u32::try_from(count).ok()),
+        logical_cores: u32::try_from(logical).unwrap_or(u32::MAX),
+        memory_bytes: system.as_ref().map_or(0, System::total_memory),
+        load_average: System::load_average().ok().map(|load| load.one),
+    }
+}
+
+/// The commit checked out around a folder; `None` outside a checkout or without git.
+#[must_use]
+pub fn git(folder: &Path) -> Option<Git> {
+    let ask = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = ask(&["rev-parse", "HEAD"])?;
+    let dirty = !ask(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    Some(Git { commit, dirty })
+}

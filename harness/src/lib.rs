@@ -1,0 +1,22 @@
+//! tailmark: benchmarks text-embedding backends and verifies a latency SLA, with the chance of being wrong.
+//!
+//! Read in this order: [`scenario`] is the file as written, [`plan`] the same with nothing left to fail but the world;
+//! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
+//! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`commands`]
+//! carries a run out from end to end and [`cli`] is what is typed.
+//!
+//! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `driver`,
+//! `environment`, `monitor`, `plan`, `verdict` > `load`, `statistics`, `workload` > `sample`, `scenario`.
+
+pub mod cli;
+pub mod commands;
+pub mod driver;
+pub mod environment;
+pub mod load;
+pub mod monitor;
+pub mod plan;
+pub mod sample;
+pub mod scenario;
+pub mod statistics;
+pub mod verdict;
+pub mod workload;

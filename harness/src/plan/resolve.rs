@@ -1,0 +1,436 @@
+//! From a [`Scenario`] to a [`Plan`]: looks every name up, fills every default in, and collects all faults.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tailmark_providers::kinds::{self, KINDS, Kind, Runtime};
+use tailmark_providers::model;
+
+use super::{BackendPlan, Deadlines, ModelPlan, ObjectivePlan, Phases, Placement, Plan, Steady};
+use crate::load::{self, LoadModel};
+use crate::scenario;
+use crate::scenario::{
+    BackendSection, Fault, ObjectiveSection, Parsed, Percentile, Scenario, Step, TimeSpan, nearest,
+};
+use crate::workload::Corpus;
+
+/// Which of the scenario's backends to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Optional backends to run as well.
+    pub also: Vec<String>,
+    /// When not empty: run these and no others.
+    pub only: Vec<String>,
+}
+
+/// Turns a scenario into a plan.
+///
+/// # Errors
+/// Every fault of the scenario, those of reading it included.
+pub fn resolve(
+    parsed: &Parsed,
+    default_name: &str,
+    folder: Option<&Path>,
+    selection: &Selection,
+) -> Result<Plan, Vec<Fault>> {
+    let mut faults = Faults { parsed, list: parsed.faults.clone() };
+    let scenario = filled_in(&parsed.scenario, default_name);
+    check_name(scenario.name.as_deref().unwrap_or_default(), &[key("name")], &mut faults);
+    let corpus = corpus(&scenario, folder, &mut faults);
+    let model = model_plan(&scenario, &mut faults);
+    let load = load_model(&scenario, &mut faults);
+    let backends = backends(&scenario, corpus.as_ref(), &mut faults);
+    let objectives = objectives(&scenario, &backends, &mut faults);
+    check_selection(&scenario, selection, &mut faults);
+    let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
+    let deadlines = Deadlines {
+        start: deadline(scenario.deadlines.start),
+        load: deadline(scenario.deadlines.load),
+        request: deadline(scenario.deadlines.request),
+        shutdown: deadline(scenario.deadlines.shutdown),
+    };
+    let (Some(corpus), Some(load), true) = (corpus, load, faults.list.is_empty()) else {
+        faults.list.sort_by_key(|fault| fault.line);
+        return Err(faults.list);
+    };
+    let resolved = toml::to_string(&written_out(&scenario, &backends))
+        .expect("a scenario that was read can be written: this is a bug");
+    let chosen = |name: &str, optional: bool| match selection.only.is_empty() {
+        true => !optional || selection.also.iter().any(|also| also == name),
+        false => selection.only.iter().chain(&selection.also).any(|only| only == name),
+    };
+    Ok(Plan {
+        name: scenario.name.clone().unwrap_or_default(),
+        title: scenario.title.clone().unwrap_or_default(),
+        model,
+        corpus,
+        batch_size: scenario.workload.batch_size.unwrap_or(1) as usize,
+        seed: scenario.workload.seed.unwrap_or(1),
+        load,
+        deadlines,
+        objectives,
+        backends: backends
+            .into_iter()
+            .filter(|(backend, optional)| chosen(&backend.name, *optional))
+            .map(|(backend, _)| backend)
+            .collect(),
+        resolved,
+    })
+}
+
+struct Faults<'a> {
+    parsed: &'a Parsed,
+    list: Vec<Fault>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, path: &[Step], message: impl Into<String>) {
+        // An entry that could not be read is missing from the scenario too: say so once.
+        let key = scenario::dotted(path);
+        if self.list.iter().any(|fault| fault.key == key || key.starts_with(&format!("{}.", fault.key))) {
+            return;
+        }
+        self.list.push(Fault { line: self.parsed.line_of(path), key, message: message.into() });
+    }
+}
+
+fn key(name: &str) -> Step {
+    Step::Key(name.to_owned())
+}
+
+fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
+    let mut all = scenario.clone();
+    let span = |seconds| Some(TimeSpan(Duration::from_secs(seconds)));
+    all.name.get_or_insert_with(|| default_name.to_owned());
+    all.title.get_or_insert_with(|| format!("scenario {default_name}"));
+    all.model.name.get_or_insert_with(|| "sentence-transformers/all-MiniLM-L6-v2".to_owned());
+    all.model.in_place.get_or_insert(false);
+    all.workload.corpus.get_or_insert_with(|| "short_queries".to_owned());
+    all.workload.batch_size.get_or_insert(1);
+    all.workload.seed.get_or_insert(1);
+    all.load.kind.get_or_insert_with(|| "closed".to_owned());
+    all.load.concurrency.get_or_insert(1);
+    all.phases.restarts.get_or_insert(3);
+    all.phases.warm_up.requests.get_or_insert(50);
+    all.phases.steady.min_requests.get_or_insert(1000);
+    all.phases.steady.min_seconds.get_or_insert(0.0);
+    all.phases.steady.max_seconds.get_or_insert(120.0);
+    all.deadlines.start = all.deadlines.start.or(span(30));
+    all.deadlines.load = all.deadlines.load.or(span(120));
+    all.deadlines.request = all.deadlines.request.or(span(10));
+    all.deadlines.shutdown = all.deadlines.shutdown.or(span(5));
+    for objective in &mut all.objective {
+        objective.confidence.get_or_insert(0.95);
+    }
+    all
+}
+
+/// The scenario with what only the plan knows put back in: backends' names and whole options.
+fn written_out(scenario: &Scenario, backends: &[(BackendPlan, bool)]) -> Scenario {
+    let mut all = scenario.clone();
+    for (section, (backend, optional)) in all.backend.iter_mut().zip(backends) {
+        section.name = Some(backend.name.clone());
+        section.placement = Some(backend.placement.name().to_owned());
+        section.optional = Some(*optional);
+        let set = backend.options.iter().filter(|(_, value)| !value.is_null());
+        let set: BTreeMap<_, _> = set.collect();
+        section.options = toml::Table::try_from(set).ok();
+    }
+    all
+}
+
+fn corpus(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_>) -> Option<Corpus> {
+    let workload = &scenario.workload;
+    match Corpus::open(workload.corpus.as_deref().unwrap_or_default(), folder) {
+        Ok(corpus) => {
+            let path = [key("workload"), key("batch_size")];
+            check_batch_size(workload.batch_size.unwrap_or(1), Some(&corpus), &path, faults);
+            Some(corpus)
+        }
+        Err(why) => {
+            faults.add(&[key("workload"), key("corpus")], why);
+            None
+        }
+    }
+}
+
+fn check_batch_size(size: u32, corpus: Option<&Corpus>, path: &[Step], faults: &mut Faults<'_>) {
+    if size == 0 {
+        faults.add(path, "0 texts per request; a request has at least 1");
+    }
+    if let Some(corpus) = corpus.filter(|corpus| size as usize > corpus.texts.len()) {
+        faults.add(
+            path,
+            format!(
+                "{size} texts per request, and corpus `{}` has {}; take at most that many, or a larger corpus",
+                corpus.name,
+                corpus.texts.len()
+            ),
+        );
+    }
+}
+
+fn model_plan(scenario: &Scenario, faults: &mut Faults<'_>) -> ModelPlan {
+    let section = &scenario.model;
+    let name = section.name.clone().unwrap_or_default();
+    if let Err(unknown) = model::find(&name) {
+        let known = unknown.known.join(", ");
+        faults.add(&[key("model"), key("name")], format!("unknown model `{name}`; known models are {known}"));
+    }
+    let in_place = section.in_place.unwrap_or(false);
+    match &section.folder {
+        Some(folder) if !folder.is_dir() => {
+            faults.add(&[key("model"), key("folder")], format!("{} is not a folder", folder.display()));
+        }
+        None if in_place => {
+            faults.add(
+                &[key("model"), key("in_place")],
+                "true without `folder`; name the folder to use as it is",
+            );
+        }
+        _ => {}
+    }
+    ModelPlan { name, folder: section.folder.clone(), in_place }
+}
+
+fn load_model(scenario: &Scenario, faults: &mut Faults<'_>) -> Option<LoadModel> {
+    let section = &scenario.load;
+    let kind = section.kind.as_deref().unwrap_or_default();
+    let Some(kind) = load::find(kind) else {
+        let known: Vec<&str> = load::KINDS.iter().map(|kind| kind.name).collect();
+        faults.add(
+            &[key("load"), key("kind")],
+            format!("unknown load model `{kind}`; known are {}", known.join(", ")),
+        );
+        return None;
+    };
+    match (kind.read)(section) {
+        Ok(model) => Some(model),
+        Err((name, why)) => {
+            faults.add(&[key("load"), key(name)], why);
+            None
+        }
+    }
+}
+
+fn backends(
+    scenario: &Scenario,
+    corpus: Option<&Corpus>,
+    faults: &mut Faults<'_>,
+) -> Vec<(BackendPlan, bool)> {
+    if scenario.backend.is_empty() {
+        faults.add(&[key("backend")], "no backend; write at least one [[backend]] with a `kind`");
+    }
+    let mut found: Vec<(BackendPlan, bool)> = Vec::new();
+    for (index, section) in scenario.backend.iter().enumerate() {
+        let at = [key("backend"), Step::Index(index)];
+        let within = |name: &str| [at[0].clone(), at[1].clone(), key(name)];
+        let Some(kind) = kind_named(section.kind.as_deref(), &within("kind"), faults) else { continue };
+        let name = section.name.clone().unwrap_or_else(|| kind.name.to_owned());
+        if found.iter().any(|(other, _)| other.name == name) {
+            faults.add(
+                &within("name"),
+                format!("two backends are named `{name}`; give each a `name` of its own"),
+            );
+        }
+        check_name(&name, &within("name"), faults);
+        let placement = placement(section, kind, &within("placement"), faults);
+        let fallback = section
+            .fallback
+            .as_deref()
+            .and_then(|fallback| kind_named(Some(fallback), &within("fallback"), faults));
+        let batch_size = section.batch_size.or(scenario.workload.batch_size).unwrap_or(1);
+        if section.batch_size.is_some() {
+            check_batch_size(batch_size, corpus, &within("batch_size"), faults);
+        }
+        let options = options(section, kind, &at, faults);
+        found.push((
+            BackendPlan {
+                name,
+                kind,
+                placement,
+                fallback,
+                options,
+                batch_size: batch_size as usize,
+                phases: phases(scenario, section, &at, faults),
+            },
+            section.optional.unwrap_or(false),
+        ));
+    }
+    found
+}
+
+/// Names become file names and cells of a table.
+fn check_name(name: &str, path: &[Step], faults: &mut Faults<'_>) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(plain) {
+        faults.add(
+            path,
+            format!("`{name}` is not a name; write 1 to 64 letters, digits, `.`, `_` or `-`, not beginning with `.`"),
+        );
+    }
+}
+
+fn kind_named(name: Option<&str>, path: &[Step], faults: &mut Faults<'_>) -> Option<&'static Kind> {
+    let known = || KINDS.iter().map(|kind| kind.name);
+    let Some(name) = name else {
+        faults.add(path, format!("missing; write one of {}", known().collect::<Vec<_>>().join(", ")));
+        return None;
+    };
+    let found = kinds::find(name);
+    if found.is_none() {
+        let guess =
+            nearest(name, known()).map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+        faults.add(
+            path,
+            format!("unknown kind `{name}`{guess} (known: {})", known().collect::<Vec<_>>().join(", ")),
+        );
+    }
+    found
+}
+
+fn placement(section: &BackendSection, kind: &Kind, path: &[Step], faults: &mut Faults<'_>) -> Placement {
+    match section.placement.as_deref() {
+        None | Some("worker") => Placement::Worker,
+        Some("in-process") => {
+            if matches!(kind.runtime, Runtime::Python) {
+                faults.add(
+                    path,
+                    format!(
+                        "`in-process` is for Rust backends, and `{}` is served by Python; write `worker`",
+                        kind.name
+                    ),
+                );
+            }
+            Placement::InProcess
+        }
+        Some(other) => {
+            faults.add(path, format!("unknown placement `{other}`; write `worker` or `in-process`"));
+            Placement::Worker
+        }
+    }
+}
+
+fn options(
+    section: &BackendSection,
+    kind: &Kind,
+    at: &[Step; 2],
+    faults: &mut Faults<'_>,
+) -> tailmark_providers::provider::Options {
+    let table = section.options.clone().unwrap_or_default();
+    let written = match serde_json::to_value(table) {
+        Ok(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    let wrong = (kind.check_options)(&written);
+    if wrong.is_empty() {
+        return (kind.resolve_options)(&written);
+    }
+    for fault in wrong {
+        let path = [at[0].clone(), at[1].clone(), key("options"), key(&fault.key)];
+        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
+        faults.add(&path, fault.why.replace("\n\nhint: ", "; "));
+    }
+    written
+}
+
+fn phases(scenario: &Scenario, section: &BackendSection, at: &[Step; 2], faults: &mut Faults<'_>) -> Phases {
+    let own = |name: &str| vec![at[0].clone(), at[1].clone(), key(name)];
+    let restarts = section.restarts.or(scenario.phases.restarts).unwrap_or(1);
+    let restarts_path =
+        if section.restarts.is_some() { own("restarts") } else { vec![key("phases"), key("restarts")] };
+    if !(1..=1000).contains(&restarts) {
+        faults.add(&restarts_path, format!("{restarts} restarts; between 1 and 1000 are possible"));
+    }
+    let steady = &scenario.phases.steady;
+    let in_steady = |name: &str| vec![key("phases"), key("steady"), key(name)];
+    let mut seconds = |value: Option<f64>, name: &str, least: f64| match value {
+        Some(seconds) if seconds.is_finite() && (least..=1e7).contains(&seconds) => {
+            Duration::from_secs_f64(seconds)
+        }
+        Some(seconds) => {
+            faults.add(&in_steady(name), format!("{seconds} s; it must be between {least} and 10000000"));
+            Duration::ZERO
+        }
+        None => Duration::ZERO,
+    };
+    let min_time = seconds(steady.min_seconds, "min_seconds", 0.0);
+    let max_time = seconds(steady.max_seconds, "max_seconds", 1e-3);
+    let min_requests = section.min_requests.or(steady.min_requests).unwrap_or(0);
+    if min_requests == 0 && min_time.is_zero() {
+        let path =
+            if section.min_requests.is_some() { own("min_requests") } else { in_steady("min_requests") };
+        faults.add(&path, "neither a least count nor a least time; set min_requests or min_seconds above 0");
+    }
+    if let Some(most) = steady.max_requests.filter(|most| *most < min_requests) {
+        let path =
+            if section.min_requests.is_some() { own("min_requests") } else { in_steady("max_requests") };
+        faults.add(&path, format!("max_requests {most} is less than min_requests {min_requests}"));
+    }
+    if max_time < min_time {
+        faults.add(&in_steady("max_seconds"), "max_seconds is less than min_seconds");
+    }
+    Phases {
+        restarts,
+        warm_up_requests: section.warm_up_requests.or(scenario.phases.warm_up.requests).unwrap_or(0),
+        steady: Steady { min_requests, min_time, max_requests: steady.max_requests, max_time },
+    }
+}
+
+fn objectives(
+    scenario: &Scenario,
+    backends: &[(BackendPlan, bool)],
+    faults: &mut Faults<'_>,
+) -> Vec<ObjectivePlan> {
+    let mut plans = Vec::new();
+    for (index, section) in scenario.objective.iter().enumerate() {
+        let within = |name: &str| [key("objective"), Step::Index(index), key(name)];
+        let percentile = indicator(section, &within("indicator"), faults);
+        if section.below.is_none() {
+            faults.add(&within("below"), "missing; write the limit, for example below = \"20ms\"");
+        }
+        let confidence = section.confidence.unwrap_or(0.95);
+        if !(confidence > 0.5 && confidence < 1.0) {
+            faults.add(&within("confidence"), format!("{confidence}; it must be above 0.5 and below 1"));
+        }
+        for name in section.backends.iter().flatten() {
+            if !backends.iter().any(|(backend, _)| backend.name == *name) {
+                faults.add(&within("backends"), format!("no backend is named `{name}`"));
+            }
+        }
+        if let (Some(percentile), Some(below)) = (percentile, section.below) {
+            let backends = section.backends.clone();
+            plans.push(ObjectivePlan { percentile, limit: below.0, confidence, backends });
+        }
+    }
+    plans
+}
+
+fn indicator(section: &ObjectiveSection, path: &[Step], faults: &mut Faults<'_>) -> Option<Percentile> {
+    let Some(text) = section.indicator.as_deref() else {
+        faults.add(path, "missing; write what is judged, for example indicator = \"p95 response time\"");
+        return None;
+    };
+    let percentile = match text.trim().split_once(' ') {
+        Some((percentile, rest)) if rest.trim() == "response time" => percentile.parse::<Percentile>(),
+        _ => Err(format!(
+            "`{text}` is not an indicator; write a percentile of the response time, for example `p95 response time`"
+        )),
+    };
+    percentile.map_err(|why| faults.add(path, why)).ok()
+}
+
+fn check_selection(scenario: &Scenario, selection: &Selection, faults: &mut Faults<'_>) {
+    let names: Vec<&str> = scenario
+        .backend
+        .iter()
+        .filter_map(|section| section.name.as_deref().or(section.kind.as_deref()))
+        .collect();
+    for (flag, asked) in [("--backend", &selection.also), ("--only", &selection.only)] {
+        for name in asked.iter().filter(|name| !names.contains(&name.as_str())) {
+            let message = format!("no backend is named `{name}`; the scenario has {}", names.join(", "));
+            faults.list.push(Fault { line: None, key: flag.to_owned(), message });
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! One request, as it went.
+
+use std::sync::Arc;
+
+use tailmark_providers::provider::StageTimes;
+use tailmark_reports::record::Phase;
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With vectors.
+    Answered,
+    /// With an error; it counts as infinitely slow.
+    Failed(Arc<str>),
+    /// Not within its deadline; it counts as infinitely slow.
+    TimedOut,
+}
+
+impl Outcome {
+    /// The word for it in the samples file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed(_) => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// One request: when it was due, began and ended, in nanoseconds since the run began, and how it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Index of the backend in the plan.
+    pub backend: usize,
+    /// Which fresh process, from 1.
+    pub restart: u32,
+    /// The phase it belongs to.
+    pub phase: Phase,
+    /// Number of the request within backend and phase, from 0.
+    pub number: u64,
+    /// Texts asked for.
+    pub texts: u32,
+    /// Tokens in them, special tokens included; 0 when it was not answered.
+    pub tokens: u32,
+    /// When it should have begun.
+    pub scheduled_ns: u64,
+    /// When it was handed to the provider.
+    pub started_ns: u64,
+    /// When the answer was there, or the failure known.
+    pub finished_ns: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the time went, as far as the provider says.
+    pub stages: StageTimes,
+}
+
+impl Sample {
+    /// What a caller waits: finished - scheduled; `None` for a request that failed, which counts as infinitely slow.
+    #[must_use]
+    pub fn response_ns(&self) -> Option<u64> {
+        (self.outcome == Outcome::Answered).then(|| self.finished_ns.saturating_sub(self.scheduled_ns))
+    }
+}

@@ -1,0 +1,173 @@
+//! A scenario as it was written: the TOML file's types and nothing more.
+//!
+//! A `Scenario` may be wrong in ways that only its reader can see (an unknown backend kind, an empty corpus); turning
+//! it into a plan finds those. The doc comments here are the descriptions in the JSON Schema.
+
+mod parse;
+mod shipped;
+mod units;
+
+use std::path::PathBuf;
+
+pub(crate) use parse::dotted;
+pub use parse::{Fault, Parsed, Step, nearest, parse};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+pub use shipped::{CORPORA, SCENARIOS, Shipped, corpus, open};
+pub use units::{Percentile, TimeSpan};
+
+/// A tailmark scenario: which backends, which texts, which phases, and what must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// Name of the scenario, used in the run folder's name. Default: the file's name without `.toml`.
+    pub name: Option<String>,
+    /// The question it answers, one sentence.
+    pub title: Option<String>,
+    /// The model every backend loads.
+    pub model: ModelSection,
+    /// The texts and how they are batched.
+    pub workload: WorkloadSection,
+    /// When requests are started.
+    pub load: LoadSection,
+    /// Cold start, warm-up and steady state.
+    pub phases: PhasesSection,
+    /// How long to wait before a step counts as failed.
+    pub deadlines: DeadlinesSection,
+    /// What must hold, for each backend. Without any, the run measures and judges nothing.
+    pub objective: Vec<ObjectiveSection>,
+    /// The backends, in the order in which they are reported.
+    pub backend: Vec<BackendSection>,
+}
+
+/// The model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSection {
+    /// Name of a model tailmark knows. Default: `sentence-transformers/all-MiniLM-L6-v2`.
+    pub name: Option<String>,
+    /// A folder that already holds the model's files; they are checked by hash and copied into the model store.
+    pub folder: Option<PathBuf>,
+    /// Use `folder` as it is, instead of copying it into the model store. What it lacks (for example `model.onnx`) is
+    /// then lacking for the backends too. Default: false.
+    pub in_place: Option<bool>,
+}
+
+/// The texts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkloadSection {
+    /// A shipped corpus by name, or a path to a file: one text per line, or `.jsonl` with a string or an object with
+    /// a `text` member per line. Default: `short_queries`.
+    pub corpus: Option<String>,
+    /// Texts per request, at least 1 and at most the texts in the corpus. Default: 1.
+    pub batch_size: Option<u32>,
+    /// Seed of the order in which the texts are taken. Default: 1.
+    pub seed: Option<u64>,
+}
+
+/// When requests are started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoadSection {
+    /// `closed`: the next request starts when a slot is free. Default: `closed`.
+    pub kind: Option<String>,
+    /// Slots of the closed model, at least 1. Default: 1.
+    pub concurrency: Option<u32>,
+}
+
+/// The phases of a run. Each restart is a fresh process: its cold start, its warm-up, and its share of the steady
+/// state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PhasesSection {
+    /// Fresh processes per backend, at least 1. Default: 3.
+    pub restarts: Option<u32>,
+    /// The requests after the first that are left out of the objective.
+    pub warm_up: WarmUpSection,
+    /// What the objective is judged on.
+    pub steady: SteadySection,
+}
+
+/// The warm-up of each restart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WarmUpSection {
+    /// Requests in each restart that are left out of the objective. Default: 50.
+    pub requests: Option<u64>,
+}
+
+/// The steady state, summed over the restarts. It ends when both minima are reached, at the latest at a maximum.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SteadySection {
+    /// Requests at least. Default: 1000.
+    pub min_requests: Option<u64>,
+    /// Seconds at least. Default: 0.
+    pub min_seconds: Option<f64>,
+    /// Requests at most. Default: none.
+    pub max_requests: Option<u64>,
+    /// Seconds at most, a request under way not counted. Default: 120.
+    pub max_seconds: Option<f64>,
+}
+
+/// How long to wait.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadlinesSection {
+    /// For a process to start and shake hands. Default: "30s".
+    pub start: Option<TimeSpan>,
+    /// For a model to load. Default: "120s".
+    pub load: Option<TimeSpan>,
+    /// For a request to be answered; then it counts as timed out. Default: "10s".
+    pub request: Option<TimeSpan>,
+    /// For a process to end when asked to; then it is killed. Default: "5s".
+    pub shutdown: Option<TimeSpan>,
+}
+
+/// Something that must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveSection {
+    /// What is judged: `p95 response time`, with any percentile above 0 and below 100, as in `p99.9`.
+    pub indicator: Option<String>,
+    /// The limit it must stay under, for example "20ms".
+    pub below: Option<TimeSpan>,
+    /// 1 - the largest accepted chance of a wrong PASS, and of a wrong FAIL. Between 0.5 and 1. Default: 0.95.
+    pub confidence: Option<f64>,
+    /// Names of the backends it applies to. Default: all.
+    pub backends: Option<Vec<String>>,
+}
+
+/// A backend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackendSection {
+    /// Its name in the report, unique. Default: the kind.
+    pub name: Option<String>,
+    /// The kind of backend; `tailmark backends` lists them.
+    pub kind: Option<String>,
+    /// `worker` (a process of its own) or `in-process` (Rust backends only). Default: `worker`.
+    pub placement: Option<String>,
+    /// Run only when named with `--backend`. Default: false.
+    pub optional: Option<bool>,
+    /// The kind to run instead when the model has no ONNX file; announced, and carried in every report.
+    pub fallback: Option<String>,
+    /// Texts per request for this backend, instead of the workload's.
+    pub batch_size: Option<u32>,
+    /// Fresh processes for this backend, instead of the phases'.
+    pub restarts: Option<u32>,
+    /// Warm-up requests for this backend, instead of the phases'.
+    pub warm_up_requests: Option<u64>,
+    /// Least steady-state requests for this backend, instead of the phases'.
+    pub min_requests: Option<u64>,
+    /// The kind's own options, for example `{ threads = 2 }`.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub options: Option<toml::Table>,
+}
+
+/// The JSON Schema of a scenario file.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Scenario)
+}

@@ -1,0 +1,258 @@
+//! From text to a [`Scenario`] and the list of everything that is wrong with it, each with its line and key.
+//!
+//! serde stops at the first fault. So a faulty entry is recorded, taken out of the parsed table, and the rest is read
+//! again, until nothing is left to complain about.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::Scenario;
+
+/// Something wrong with a scenario: what was found, what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line in the file, from 1; `None` for what is not there at all.
+    pub line: Option<usize>,
+    /// The key, dotted, as in `phases.steady.min_requests`.
+    pub key: String,
+    /// The value found, the rule, and the remedy.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}, ")?,
+            None => write!(f, "")?,
+        }
+        if self.key.is_empty() {
+            write!(f, "{}", self.message)
+        } else {
+            write!(f, "{}: {}", self.key, self.message)
+        }
+    }
+}
+
+/// A step on the way from the file's root to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A key of a table.
+    Key(String),
+    /// An index into an array, from 0.
+    Index(usize),
+}
+
+/// What reading a scenario gave.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The scenario, without the entries that could not be read.
+    pub scenario: Scenario,
+    /// What could not be read.
+    pub faults: Vec<Fault>,
+    lines: Vec<(Vec<Step>, usize)>,
+}
+
+impl Parsed {
+    /// The line a value stands on, or the nearest table around it that is there.
+    #[must_use]
+    pub fn line_of(&self, path: &[Step]) -> Option<usize> {
+        (1..=path.len())
+            .rev()
+            .find_map(|length| self.lines.iter().find(|(at, _)| at == &path[..length]).map(|(_, line)| *line))
+    }
+}
+
+/// Reads a scenario file's text.
+#[must_use]
+pub fn parse(text: &str) -> Parsed {
+    let (mut root, syntax) = DeTable::parse_recoverable(text);
+    let line = |span: Option<Range<usize>>| span.map(|span| line_at(text, span.start));
+    let mut faults: Vec<Fault> = syntax
+        .iter()
+        .map(|error| Fault {
+            line: line(error.span()),
+            key: String::new(),
+            message: error.message().to_owned(),
+        })
+        .collect();
+    let mut lines = Vec::new();
+    index_table(text, root.get_ref(), &mut Vec::new(), &mut lines);
+
+    let scenario = loop {
+        match Scenario::deserialize(Deserializer::from(root.clone())) {
+            Ok(scenario) => break scenario,
+            Err(error) => {
+                let message = plain(error.message());
+                let found = error.span().and_then(|span| remove(root.get_mut(), &span, &mut Vec::new()));
+                let Some(path) = found else {
+                    faults.push(Fault { line: line(error.span()), key: String::new(), message });
+                    break Scenario::default();
+                };
+                faults.push(Fault { line: line(error.span()), key: dotted(&path), message });
+            }
+        }
+    };
+    faults.sort_by_key(|fault| fault.line);
+    Parsed { scenario, faults, lines }
+}
+
+/// The path as people write it, `backend[2].kind`, counted from 1.
+pub(crate) fn dotted(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            Step::Index(index) => text.push_str(&format!("[{}]", index + 1)),
+        }
+    }
+    text
+}
+
+/// The candidate most like `word`, if one is alike enough to have been meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// serde's words without Rust's types, and its list of expected fields said our way, with a guess at what was meant.
+fn plain(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        return ["u64", "u32"].iter().fold(message.to_owned(), |message, integer| {
+            message.replace(&format!("expected {integer}"), "expected a whole number of at least 0")
+        });
+    };
+    let Some((found, expected)) = rest.split_once('`') else { return message.to_owned() };
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let guess = nearest(found, known.iter().copied())
+        .map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+    format!("unknown key `{found}`{guess} (allowed here: {})", known.join(", "))
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn index_table(text: &str, table: &DeTable<'_>, path: &mut Vec<Step>, lines: &mut Vec<(Vec<Step>, usize)>) {
+    for (key, value) in table {
+        path.push(Step::Key(key.get_ref().to_string()));
+        lines.push((path.clone(), line_at(text, key.span().start)));
+        index_value(text, value, path, lines);
+        path.pop();
+    }
+}
+
+fn index_value(
+    text: &str,
+    value: &Spanned<DeValue<'_>>,
+    path: &mut Vec<Step>,
+    lines: &mut Vec<(Vec<Step>, usize)>,
+) {
+    match value.get_ref() {
+        DeValue::Table(table) => index_table(text, table, path, lines),
+        DeValue::Array(array) => {
+            for (index, item) in array.iter().enumerate() {
+                path.push(Step::Index(index));
+                lines.push((path.clone(), line_at(text, item.span().start)));
+                index_value(text, item, path, lines);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes the innermost entry that the span points at out of the table and says where it was.
+fn remove(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<Step>) -> Option<Vec<Step>> {
+    let mut here = None;
+    for (key, value) in table.iter_mut() {
+        path.push(Step::Key(key.get_ref().to_string()));
+        let inner = remove_inside(value, span, path);
+        let this = path.clone();
+        path.pop();
+        if inner.is_some() {
+            return inner;
+        }
+        let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
+        if covers(key.span()) || covers(value.span()) {
+            here = Some((key.get_ref().to_string(), this));
+        }
+    }
+    let (key, place) = here?;
+    table.remove(key.as_str())?;
+    Some(place)
+}
+
+fn remove_inside(
+    value: &mut Spanned<DeValue<'_>>,
+    span: &Range<usize>,
+    path: &mut Vec<Step>,
+) -> Option<Vec<Step>> {
+    match value.get_mut() {
+        DeValue::Table(table) => remove(table, span, path),
+        DeValue::Array(array) => array.iter_mut().enumerate().find_map(|(index, item)| {
+            path.push(Step::Index(index));
+            let found = remove_inside(item, span, path);
+            path.pop();
+            found
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_reported_at_once_with_its_line_and_key() {
+        let parsed = parse(
+            "titel = \"x\"\n\n[model]\nname = 3\n\n[phases.steady]\nmin_requests = \"many\"\nmax_secs = 2\n\n\
+             [[backend]]\nkind = \"onnx\"\nbatchsize = 1\n\n[[objective]]\nbelow = \"20 parsecs\"\n",
+        );
+        let faults: Vec<(Option<usize>, &str)> =
+            parsed.faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+        assert_eq!(
+            faults,
+            [
+                (Some(1), "titel"),
+                (Some(4), "model.name"),
+                (Some(7), "phases.steady.min_requests"),
+                (Some(8), "phases.steady.max_secs"),
+                (Some(12), "backend[1].batchsize"),
+                (Some(15), "objective[1].below"),
+            ],
+            "{:#?}",
+            parsed.faults
+        );
+        assert!(parsed.faults[0].message.contains("did you mean `title`?"), "{}", parsed.faults[0].message);
+        assert!(parsed.faults[5].message.contains("`parsecs` is not a unit of time"));
+        assert_eq!(parsed.scenario.backend[0].kind.as_deref(), Some("onnx"), "what is right is still read");
+    }
+
+    #[test]
+    fn broken_syntax_is_a_fault_with_its_line() {
+        let parsed = parse("title = \"a\"\nmodel = [\n");
+        assert!(!parsed.faults.is_empty());
+        assert!(parsed.faults.iter().all(|fault| fault.line.is_some()), "{:?}", parsed.faults);
+    }
+
+    #[test]
+    fn a_missing_value_is_placed_at_the_table_that_lacks_it() {
+        let parsed = parse("title = \"a\"\n[[backend]]\nname = \"x\"\n");
+        let path = [Step::Key("backend".into()), Step::Index(0), Step::Key("kind".into())];
+        assert_eq!(parsed.line_of(&path), Some(2));
+    }
+}

@@ -1,0 +1,161 @@
+//! Quantities with their unit, as people write them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A length of time written as a number and a unit: "20ms", "1.5s", "250us".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSpan(pub Duration);
+
+const UNITS: &[(&str, f64)] =
+    &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0)];
+
+impl FromStr for TimeSpan {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            format!(
+                "`{text}` is not a length of time: {why}; write a number and one of ns, us, ms, s, min, h, for example \"20ms\""
+            )
+        };
+        let trimmed = text.trim();
+        let split = trimmed
+            .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+'))
+            .unwrap_or(trimmed.len());
+        let (number, unit) = (trimmed[..split].trim(), trimmed[split..].trim());
+        let number: f64 = number.parse().map_err(|_| wrong("it does not begin with a number"))?;
+        if unit.is_empty() {
+            return Err(wrong("it has no unit"));
+        }
+        let Some((_, seconds)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+            return Err(wrong(&format!("`{unit}` is not a unit of time")));
+        };
+        match Duration::try_from_secs_f64(number * seconds) {
+            Ok(span) if !span.is_zero() => Ok(Self(span)),
+            _ => Err(wrong("it must be more than zero")),
+        }
+    }
+}
+
+impl fmt::Display for TimeSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        let (unit, scale) = match seconds {
+            s if s >= 1.0 => ("s", 1.0),
+            s if s >= 1e-3 => ("ms", 1e-3),
+            s if s >= 1e-6 => ("us", 1e-6),
+            _ => ("ns", 1e-9),
+        };
+        // Rounded to a millionth of the unit, so that 0.02 s reads as 20ms and not as 20.000000000000004ms.
+        write!(f, "{}{unit}", (seconds / scale * 1e6).round() / 1e6)
+    }
+}
+
+impl Serialize for TimeSpan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeSpan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = TimeSpan;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time in quotes, a number and one of ns, us, ms, s, min, h, for example \"20ms\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TimeSpan, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for TimeSpan {
+    fn schema_name() -> Cow<'static, str> {
+        "TimeSpan".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A number and a unit: ns, us, ms, s, min, h.",
+            "pattern": r"^\s*\+?[0-9]*\.?[0-9]+\s*(ns|us|µs|ms|s|min|h)\s*$",
+        })
+    }
+}
+
+/// A percentile written as `p95` or `p99.9`; kept as a quantile between 0 and 1, both excluded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percentile(pub f64);
+
+impl FromStr for Percentile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_prefix(['p', 'P']).and_then(|rest| rest.parse::<f64>().ok());
+        match number {
+            Some(percent) if percent > 0.0 && percent < 100.0 => Ok(Self(percent / 100.0)),
+            _ => Err(format!(
+                "`{text}` is not a percentile: write `p` and a number above 0 and below 100, for example p95"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Percentile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "P{}", (self.0 * 100.0 * 1e6).round() / 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_are_read_with_every_unit_and_written_back_short() {
+        for (text, nanoseconds, written) in [
+            ("20ms", 20_000_000, "20ms"),
+            ("1.5 s", 1_500_000_000, "1.5s"),
+            ("250us", 250_000, "250us"),
+            ("2min", 120_000_000_000, "120s"),
+            ("0.02s", 20_000_000, "20ms"),
+            ("100ns", 100, "100ns"),
+        ] {
+            let span: TimeSpan = text.parse().expect(text);
+            assert_eq!(span.0.as_nanos(), nanoseconds, "{text}");
+            assert_eq!(span.to_string(), written);
+        }
+    }
+
+    #[test]
+    fn a_wrong_span_of_time_is_named_with_the_rule_and_an_example() {
+        for (text, why) in [
+            ("20", "it has no unit"),
+            ("20 parsecs", "`parsecs` is not a unit of time"),
+            ("fast", "it does not begin with a number"),
+            ("0ms", "it must be more than zero"),
+            ("-3ms", "it must be more than zero"),
+        ] {
+            let message = text.parse::<TimeSpan>().expect_err(text);
+            assert!(message.contains(&format!("`{text}`")) && message.contains(why), "{message}");
+            assert!(message.contains("\"20ms\""), "{message}");
+        }
+    }
+
+    #[test]
+    fn percentiles_are_between_nought_and_a_hundred_both_excluded() {
+        assert_eq!("p99.9".parse::<Percentile>().map(|p| p.to_string()), Ok("P99.9".to_owned()));
+        for text in ["p0", "p100", "95", "pp", "p-1"] {
+            assert!(text.parse::<Percentile>().expect_err(text).contains(text));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Pure functions of numbers: percentiles with their intervals, exact binomial tests, summaries of phases.
+//!
+//! Nothing here looks at a clock, a file or a process.
+
+mod accumulator;
+mod binomial;
+mod order_statistics;
+mod timeline;
+
+pub use accumulator::Accumulator;
+pub use binomial::{exceedance_at_least, exceedance_at_most, exceedance_interval};
+pub use order_statistics::{Ranks, carries, quantile_ranks};
+pub use timeline::Timeline;

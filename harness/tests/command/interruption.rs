@@ -1,0 +1,189 @@
+//! Runs that do not get to their end: Ctrl-C leaves a complete run folder, a kill a readable one, and neither a process.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Signal, System};
+
+use super::workbench::{Workbench, outcome, phase, rows};
+
+/// A backend that would be measured for days.
+const ENDLESS: &str = r#"
+[phases]
+restarts = 2
+
+[phases.warm_up]
+requests = 3
+
+[phases.steady]
+min_requests = 100000000
+max_seconds = 1000000
+
+[[objective]]
+indicator = "p95 response time"
+below = "1s"
+
+[[backend]]
+kind = "simulated"
+options = { distribution = { kind = "constant", time = "2ms" } }
+"#;
+
+/// A backend that takes an hour to load.
+const NEVER_LOADED: &str =
+    "[deadlines]\nload = \"2h\"\n\n[[backend]]\nkind = \"simulated\"\noptions = { load = \"1h\" }\n";
+
+/// Longer than anything that is waited for here can take; reaching it is a failure and measures nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks again and again until there is something to see.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A run under way, and the processes it started.
+struct UnderWay {
+    bench: Workbench,
+    harness: Child,
+    workers: Vec<Pid>,
+}
+
+impl UnderWay {
+    /// Starts a run and waits until it has a worker, and then until `ready` is true.
+    fn start(scenario: &str, ready: impl Fn(&Workbench) -> bool) -> Self {
+        let bench = Workbench::new();
+        bench.write("scenario.toml", scenario);
+        let harness = bench.tailmark(&["scenario", "scenario.toml"]).spawn().expect("tailmark was started");
+        wait_for("the run to get under way", || ready(&bench).then_some(()));
+        let workers = wait_for("a worker", || Some(children(harness.id())).filter(|found| !found.is_empty()));
+        Self { bench, harness, workers }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let system = processes();
+        let harness = system.process(Pid::from_u32(self.harness.id())).expect("the harness is there");
+        assert_eq!(harness.kill_with(signal), Some(true), "{signal} was sent");
+    }
+
+    /// Waits for its end; gives the exit code, if it had one.
+    fn end(&mut self) -> Option<i32> {
+        let status = wait_for("tailmark to end", || self.harness.try_wait().expect("the harness's status"));
+        status.code()
+    }
+
+    fn assert_no_worker_is_left(&self) {
+        for worker in &self.workers {
+            wait_for("the worker to be gone", || (!is_alive(*worker)).then_some(()));
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // After a failed assertion nothing must go on measuring for days.
+        let _ = self.harness.kill();
+        let _ = self.harness.wait();
+    }
+}
+
+/// Every process of this machine, without the threads within them.
+fn processes() -> System {
+    let mut system = System::new().expect("the processes of this machine");
+    let what = ProcessRefreshKind::nothing().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    system
+}
+
+/// The processes that a process has started and that are there.
+fn children(parent: u32) -> Vec<Pid> {
+    let parent = Some(Pid::from_u32(parent));
+    let system = processes();
+    system.processes().iter().filter(|(_, found)| found.parent() == parent).map(|(pid, _)| *pid).collect()
+}
+
+/// Whether a process is there and has not ended; one that has ended may wait to be reaped by the system.
+fn is_alive(process: Pid) -> bool {
+    processes().process(process).is_some_and(|found| found.status() != ProcessStatus::Zombie)
+}
+
+/// The run folder, once it is there.
+fn run_folder(bench: &Workbench) -> Option<PathBuf> {
+    Some(fs::read_dir(bench.path().join("runs")).ok()?.next()?.ok()?.path())
+}
+
+/// Whether a steady request has been written to the samples.
+fn has_steady_samples(bench: &Workbench) -> bool {
+    let samples = run_folder(bench).and_then(|folder| fs::read_to_string(folder.join("samples.csv")).ok());
+    samples.is_some_and(|samples| samples.contains(",steady,"))
+}
+
+/// Whether the log of the worker's stderr is there, which is made just before the worker is.
+fn has_stderr_log(bench: &Workbench) -> bool {
+    run_folder(bench).is_some_and(|folder| folder.join("stderr/simulated.log").is_file())
+}
+
+#[test]
+fn ctrl_c_in_steady_state_leaves_a_complete_run_folder_and_no_process() {
+    for signal in [Signal::Interrupt, Signal::Term] {
+        let mut run = UnderWay::start(ENDLESS, has_steady_samples);
+        run.signal(signal);
+        assert_eq!(run.end(), Some(3), "an interrupted run decides nothing");
+        run.assert_no_worker_is_left();
+        let record = run.bench.record();
+        assert_eq!(record["status"]["state"], "interrupted");
+        assert_eq!(record["status"]["during"], "steady state of simulated, restart 1 of 2");
+        assert!(record["elapsed_ns"].is_u64());
+
+        let folder = run.bench.run_folder();
+        let samples = rows(&folder.join("samples.csv"));
+        let steady = samples.iter().filter(|row| row["phase"] == "steady").count();
+        assert!(steady > 0);
+        assert_eq!(
+            phase(&record["backends"][0], "steady")["requests"],
+            steady,
+            "the record has every sample"
+        );
+        let report = fs::read_to_string(folder.join("report.md")).expect("the report");
+        assert!(report.to_lowercase().contains("interrupted"), "{report}");
+        assert!(folder.join("latency_over_time.svg").is_file());
+    }
+}
+
+#[test]
+fn ctrl_c_while_a_model_loads_ends_the_run_at_once() {
+    let mut run = UnderWay::start(NEVER_LOADED, has_stderr_log);
+    run.signal(Signal::Interrupt);
+    assert_eq!(run.end(), Some(3));
+    run.assert_no_worker_is_left();
+    let record = run.bench.record();
+    assert_eq!(record["status"]["during"], "the check of simulated's vectors");
+    assert_eq!(outcome(&record, "simulated").0, "pending");
+}
+
+#[test]
+fn a_harness_that_is_killed_leaves_a_readable_folder_and_no_process() {
+    let mut run = UnderWay::start(ENDLESS, has_steady_samples);
+    run.signal(Signal::Kill);
+    assert_eq!(run.end(), None, "it ended by the signal");
+    run.assert_no_worker_is_left();
+    assert_eq!(run.bench.record()["status"]["state"], "running");
+    let folder = run.bench.run_folder();
+    let samples = fs::read_to_string(folder.join("samples.csv")).expect("the samples");
+    let columns = samples.lines().next().expect("a header").split(',').count();
+    let whole = &samples[..=samples.rfind('\n').expect("a line")];
+    assert!(whole.lines().count() > 1);
+    assert!(
+        whole.lines().all(|line| line.split(',').count() == columns),
+        "every line that was ended is whole"
+    );
+    let shown = run.bench.run(&["report", &folder.to_string_lossy()]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+}

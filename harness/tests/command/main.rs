@@ -1,0 +1,12 @@
+//! Black-box tests of the built `tailmark`: what is typed, what is printed, the exit code, and what lies on disk after.
+//!
+//! Nothing here looks inside the program. No test needs a network; those that need the real model say so and end when
+//! TAILMARK_TEST_MODEL does not name a folder that holds it.
+
+mod bad_workers;
+mod help;
+mod interruption;
+mod python;
+mod runs;
+mod scenario_faults;
+mod workbench;
