@@ -116,7 +116,7 @@ fn vectors_of_the_wrong_length_or_number_or_with_nan_in_them_are_wrong_and_are_n
     for (fault, part) in [
         ("wrong_dimension", "383 numbers"),
         ("nan", "NaN in the vector"),
-        ("one_vector_too_few", "0 vectors"),
+        ("no_vectors", "no vectors, or empty ones"),
     ] {
         let Some(bad) = Bad::run(fault, "") else { return };
         bad.assert_outcome("wrong", &[part, "expected", "it was not timed"]);

@@ -32,7 +32,7 @@ options = { distribution = { kind = "constant", time = "2ms" } }
 
 /// A backend that takes an hour to load.
 const NEVER_LOADED: &str =
-    "[deadlines]\nload = \"2h\"\n\n[[backend]]\nkind = \"simulated\"\noptions = { load = \"1h\" }\n";
+    "[deadlines]\nload = \"2h\"\n\n[[backend]]\nkind = \"simulated\"\noptions = { load = \"3600s\" }\n";
 
 /// Longer than anything that is waited for here can take; reaching it is a failure and measures nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,9 +62,11 @@ impl UnderWay {
         let bench = Workbench::new();
         bench.write("scenario.toml", scenario);
         let harness = bench.tailmark(&["scenario", "scenario.toml"]).spawn().expect("tailmark was started");
-        wait_for("the run to get under way", || ready(&bench).then_some(()));
-        let workers = wait_for("a worker", || Some(children(harness.id())).filter(|found| !found.is_empty()));
-        Self { bench, harness, workers }
+        let mut run = Self { bench, harness, workers: Vec::new() };
+        wait_for("the run to get under way", || ready(&run.bench).then_some(()));
+        run.workers =
+            wait_for("a worker", || Some(children(run.harness.id())).filter(|found| !found.is_empty()));
+        run
     }
 
     fn signal(&self, signal: Signal) {

@@ -145,8 +145,16 @@ fn an_unknown_kind_is_answered_with_the_nearest_name() {
     let message = refused_with("[[backend]]\nkind = \"simulatd\"\n");
     assert_says(
         &message,
-        &["line 8, backend[2].kind", "`simulatd`", "did you mean `simulated`?", "python-torch"],
+        &["line 7, backend[2].kind", "`simulatd`", "did you mean `simulated`?", "python-torch"],
     );
+}
+
+#[test]
+fn a_name_that_could_not_be_part_of_a_files_name_is_refused() {
+    for name in ["", "a b", "../up", "a,b", ".hidden"] {
+        let message = refused_with(&format!("[[backend]]\nkind = \"null\"\nname = \"{name}\"\n"));
+        assert_says(&message, &["line 8, backend[2].name", &format!("`{name}` is not a name")]);
+    }
 }
 
 #[test]
@@ -156,7 +164,7 @@ fn a_time_without_a_unit_or_with_a_wrong_one_is_answered_with_an_example() {
     {
         let message =
             refused_with(&format!("[[objective]]\nindicator = \"p95 response time\"\nbelow = {below}\n"));
-        assert_says(&message, &["line 9, objective[1].below", why, "\"20ms\""]);
+        assert_says(&message, &["line 8, objective[1].below", why, "\"20ms\""]);
     }
 }
 
@@ -165,7 +173,7 @@ fn a_python_backend_cannot_be_placed_in_the_harness() {
     let message = refused_with("[[backend]]\nkind = \"python-onnx\"\nplacement = \"in-process\"\n");
     assert_says(
         &message,
-        &["line 9, backend[2].placement", "`in-process`", "`python-onnx`", "write `worker`"],
+        &["line 8, backend[2].placement", "`in-process`", "`python-onnx`", "write `worker`"],
     );
 }
 
@@ -175,7 +183,7 @@ fn an_option_that_the_kind_does_not_have_and_a_value_it_does_not_take_are_both_n
         refused_with("[[backend]]\nkind = \"rten\"\n[backend.options]\nthread = 2\nthreads = \"two\"\n");
     assert_says(
         &message,
-        &["line 10, backend[2].options.thread:", "line 11, backend[2].options.threads:", "\"two\""],
+        &["line 9, backend[2].options.thread:", "line 10, backend[2].options.threads:", "\"two\""],
     );
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A Python interpreter that only seems to be one, and a worker that does what FAKE_WORKER says.
 
-For tests of what the harness makes of workers that go wrong: given with `--python`, it passes every check of an
-environment, and in place of the real worker it serves this page. It answers the reference texts with the committed
-reference vectors (FAKE_REFERENCE names their file), so that it gets as far as being timed, and every other text with
-the vector of the first of them. Needs nothing but Python.
+For tests of what the harness makes of workers that go wrong: given with `--python`, it passes every check of
+an environment, and in place of the real worker it serves this page. It answers the reference texts with the
+committed reference vectors (FAKE_REFERENCE names their file), so that it gets as far as being timed, and
+every other text with the vector of the first of them. Needs nothing but Python.
 """
 
 import base64
@@ -13,6 +13,8 @@ import os
 import platform
 import struct
 import sys
+from pathlib import Path
+from typing import Any
 
 FAULT = os.environ.get("FAKE_WORKER", "none")
 DIMENSIONS = 384
@@ -23,7 +25,7 @@ def main() -> None:
     if sys.argv[1] == "-c":
         lacking = [name for name in sys.argv[3:] if name in os.environ.get("FAKE_LACKS", "").split()]
         version = [int(part) for part in os.environ.get("FAKE_VERSION", "3.12.1").split(".")]
-        about = {"executable": os.path.abspath(__file__), "implementation": "CPython", "version": version}
+        about = {"executable": str(Path(__file__).resolve()), "implementation": "CPython", "version": version}
         print(json.dumps({**about, "machine": platform.machine(), "lacking": lacking}))
     elif sys.argv[2] == "tailmark_worker":
         Worker(sys.argv[3]).serve()
@@ -33,10 +35,10 @@ class Worker:
     """One conversation."""
 
     def __init__(self, kind: str) -> None:
+        """Nothing was asked yet."""
         self.kind = kind
         self.timed = 0
-        with open(os.environ["FAKE_REFERENCE"], encoding="utf-8") as file:
-            reference = json.load(file)
+        reference = json.loads(Path(os.environ["FAKE_REFERENCE"]).read_text(encoding="utf-8"))
         self.vectors = dict(zip(reference["texts"], map(base64.b64decode, reference["vectors"]), strict=True))
         self.usual = self.vectors[reference["texts"][0]]
 
@@ -55,11 +57,13 @@ class Worker:
             if request["method"] == "shutdown":
                 return
 
-    def id_for(self, request: dict) -> int:
+    def id_for(self, request: dict[str, Any]) -> int:
+        """The id to answer under."""
         wrong = FAULT == "wrong_id" and request["method"] == "embed"
         return request["id"] + (1000 if wrong else 0)
 
-    def answer(self, method: str, params: dict) -> dict:
+    def answer(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The result, or the error."""
         if method == "initialize":
             who = {"name": "fake-worker", "version": "1"}
             return {"result": {"protocol": 1, "kind": self.kind, "worker": who, "language": who}}
@@ -69,10 +73,11 @@ class Worker:
             return self.embed(params["texts"])
         return {"result": {}}
 
-    def load(self, params: dict) -> dict:
+    def load(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Load nothing."""
         if FAULT == "no_graph" and self.kind == "python-onnx":
-            path = os.path.join(params["model"]["folder"], "model.onnx")
-            why = {"path": path, "why": "there is no such file"}
+            path = Path(params["model"]["folder"]) / "model.onnx"
+            why = {"path": str(path), "why": "there is no such file"}
             return {"error": {"code": 2, "message": "the model has no graph", "data": why}}
         if FAULT == "hangs_at_load":
             sys.stdin.read()
@@ -81,7 +86,8 @@ class Worker:
         loaded = {"dimensions": DIMENSIONS, "concurrency": 1, "runs": runs, "import_ns": 1, "load_ns": 1}
         return {"result": loaded}
 
-    def embed(self, texts: list) -> dict:
+    def embed(self, texts: list[str]) -> dict[str, Any]:
+        """The vectors that are known by heart."""
         if not any(text in self.vectors for text in texts):
             self.timed += 1
             if FAULT == "dies_while_timed" and self.timed == 20:
@@ -95,8 +101,8 @@ class Worker:
             vectors = [struct.pack("<f", float("nan")) + vector[4:] for vector in vectors]
         if FAULT == "wrong_vectors":
             vectors = [self.usual for _ in texts]
-        if FAULT == "one_vector_too_few":
-            vectors = vectors[1:]
+        if FAULT == "no_vectors":
+            vectors = []
         return {
             "result": {
                 "vectors": [base64.b64encode(vector).decode() for vector in vectors],
