@@ -32,7 +32,8 @@ corpus = "$corpus"
 restarts = 1
 
 [phases.warm_up]
-requests = $((warm_up - 1))
+min_requests = $((warm_up - 1))
+max_requests = $((warm_up - 1))
 
 [phases.steady]
 min_requests = $requests

@@ -3,6 +3,7 @@
 //! `null, in-process` is the harness alone; `null, in a worker` adds the wire at both ends and the pipe between them.
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -30,13 +31,14 @@ async fn drive(provider: &dyn Provider, batches: &Batches, log: &SampleLog, rule
     let (_sender, cancelled) = watch::channel(false);
     let epoch = Instant::now();
     let leg = Leg { backend: 0, restart: 1, phase: Phase::Steady, first_number: 0, batches, epoch };
-    let mut steady = Accumulator::new(&[Duration::from_millis(20)]);
+    let mut steady = Accumulator::new(Some(Duration::from_millis(20)));
     let mut timeline = Timeline::default();
-    let quota = Quota::requests(REQUESTS, Duration::from_secs(60));
+    let quota = Quota { max_requests: REQUESTS, max_time: Duration::from_secs(60) };
     let ended = driver::drive(provider, &**rule, leg, quota, cancelled, |sample| {
         log.push(sample);
         timeline.record(sample.phase, sample.restart, sample.scheduled_ns, sample.response_ns());
         steady.record(sample);
+        ControlFlow::Continue(())
     })
     .await;
     assert_eq!(ended, Ended::Done);

@@ -2,11 +2,13 @@
 //!
 //! Read in this order: [`scenario`] is the file as written, [`plan`] the same with nothing left to fail but the world;
 //! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
-//! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`commands`]
-//! carries a run out from end to end and [`cli`] is what is typed.
+//! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
+//! whether the run under those conditions ([`environment`]) can be believed at all; [`commands`] carries a run out from
+//! end to end and [`cli`] is what is typed.
 //!
 //! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `driver`,
-//! `environment`, `monitor`, `plan`, `verdict` > `load`, `statistics`, `workload` > `sample`, `scenario`.
+//! `monitor`, `plan`, `validity`, `verdict` > `environment`, `load`, `objective`, `statistics`, `workload` > `sample`,
+//! `scenario`.
 
 pub mod cli;
 pub mod commands;
@@ -14,9 +16,11 @@ pub mod driver;
 pub mod environment;
 pub mod load;
 pub mod monitor;
+pub mod objective;
 pub mod plan;
 pub mod sample;
 pub mod scenario;
 pub mod statistics;
+pub mod validity;
 pub mod verdict;
 pub mod workload;

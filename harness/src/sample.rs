@@ -61,4 +61,10 @@ impl Sample {
     pub fn response_ns(&self) -> Option<u64> {
         (self.outcome == Outcome::Answered).then(|| self.finished_ns.saturating_sub(self.scheduled_ns))
     }
+
+    /// What the backend takes: finished - started; `None` for a request that failed.
+    #[must_use]
+    pub fn service_ns(&self) -> Option<u64> {
+        (self.outcome == Outcome::Answered).then(|| self.finished_ns.saturating_sub(self.started_ns))
+    }
 }

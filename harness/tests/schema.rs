@@ -70,6 +70,10 @@ fn what_cannot_be_a_scenario_does_not_fit_the_schema() {
         "[workload]\nbatch_size = \"many\"",
         "[deadlines]\nstart = \"30\"",
         "[deadlines]\nstart = \"10 parsecs\"",
+        "[phases.warm_up]\nrequests = 50",
+        "[[objective]]\nbelow = 20",
+        "[[objective]]\nat_least = 0.999",
+        "[validity]\non_doubt = true",
         "[[backend]]\nkind = \"onnx\"\nbatchsize = 1",
         "backend = \"onnx\"",
     ] {

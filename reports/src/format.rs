@@ -105,7 +105,9 @@ mod tests {
 
     #[test]
     fn every_format_shows_every_record() {
-        for record in [fixture::one(), fixture::five(), fixture::interrupted(), fixture::nothing()] {
+        for record in
+            [fixture::one(), fixture::five(), fixture::several(), fixture::interrupted(), fixture::nothing()]
+        {
             for format in FORMATS {
                 let mut out = Vec::new();
                 (format.render)(&record, &mut out).unwrap();

@@ -5,9 +5,11 @@
 //! [`units`] is how numbers are written. Nothing here knows how anything was measured.
 
 pub mod format;
+mod indicator;
 pub mod markdown;
 pub mod pictures;
 pub mod record;
+mod sentences;
 pub mod terminal;
 pub mod units;
 mod view;

@@ -6,9 +6,9 @@ mod table;
 
 use std::io::{self, Write};
 
-use crate::record::{BackendRecord, Phase, RunRecord, Verdict};
-use crate::units;
+use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord, Verdict};
 use crate::view::{self, one_line, trouble, verdict_name};
+use crate::{sentences, units};
 
 /// The width used where none is known.
 pub const DEFAULT_COLUMNS: usize = 80;
@@ -28,6 +28,10 @@ pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Wr
     if let Some(sentence) = view::status_sentence(&record.status) {
         page.paragraph("", &sentence)?;
     }
+    if let Some(mode) = sentences::mode(record) {
+        page.paragraph("", &mode)?;
+    }
+    page.doubts(record)?;
     if let Some(table) = table::of(&record.backends, columns) {
         page.line("")?;
         for line in table.lines.lines() {
@@ -40,13 +44,12 @@ pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Wr
     for backend in &record.backends {
         page.backend(record, backend)?;
     }
+    page.conditions(record)?;
     if !record.warnings.is_empty() {
         page.line("")?;
     }
     for warning in &record.warnings {
-        let of = warning.backend.as_ref().map(|backend| format!("{backend}: ")).unwrap_or_default();
-        page.paragraph("", &format!("warning: {of}{}", warning.what))?;
-        page.paragraph("  ", &format!("-> {}", warning.remedy))?;
+        page.remark("warning", warning.backend.as_deref(), &warning.what, &warning.remedy)?;
     }
     page.line("")?;
     match record.overall {
@@ -76,6 +79,72 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// Something noticed and what to do about it.
+    fn remark(&mut self, kind: &str, backend: Option<&str>, what: &str, remedy: &str) -> io::Result<()> {
+        let of = backend.map(|backend| format!("{backend}: ")).unwrap_or_default();
+        self.paragraph("", &format!("{kind}: {of}{what}"))?;
+        self.paragraph("  ", &format!("-> {remedy}"))
+    }
+
+    /// What stands against believing the figures, before any of them.
+    fn doubts(&mut self, record: &RunRecord) -> io::Result<()> {
+        if !record.doubts.is_empty() {
+            self.line("")?;
+        }
+        for doubt in sentences::doubts(record) {
+            let kind = if doubt.serious { "serious doubt" } else { "doubt" };
+            self.remark(kind, doubt.backend.as_deref(), &doubt.what, &doubt.remedy)?;
+        }
+        Ok(())
+    }
+
+    /// The machine while it measured.
+    fn conditions(&mut self, record: &RunRecord) -> io::Result<()> {
+        if record.conditions.is_empty() {
+            return Ok(());
+        }
+        self.line("")?;
+        self.line("conditions")?;
+        for condition in &record.conditions {
+            let note = condition.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            self.paragraph("  ", &format!("{}: {}{note}", condition.name, condition.value))?;
+        }
+        Ok(())
+    }
+
+    /// One verdict with its error bound, why, what it rests on and what next; of several, set in under the backend's own.
+    fn judged(
+        &mut self,
+        record: &RunRecord,
+        backend: &BackendRecord,
+        judged: &ObjectiveVerdict,
+        several: bool,
+    ) -> io::Result<()> {
+        let objective = record.objectives.get(judged.objective);
+        let asked = objective.map_or("", |objective| &objective.text);
+        let word = marked(judged.verdict);
+        let indent = if several {
+            self.paragraph("  ", &format!("{word}, {asked}"))?;
+            "    "
+        } else {
+            self.paragraph("", &format!("{}: {word}, {asked}", backend.label))?;
+            "  "
+        };
+        self.paragraph(indent, &judged.error_bound)?;
+        self.paragraph(indent, &judged.why)?;
+        if let Some(doubted) = &judged.doubted {
+            self.paragraph(indent, &format!("without the doubts: {doubted}"))?;
+        }
+        let indicator = objective.map(|objective| &objective.indicator);
+        if let Some(evidence) = sentences::evidence(indicator, judged) {
+            self.paragraph(indent, &format!("rests on {evidence}"))?;
+        }
+        if let Some(next) = &judged.next {
+            self.paragraph(indent, &format!("next: {next}"))?;
+        }
+        Ok(())
+    }
+
     /// What is to be said of one backend: what it lacks, and each verdict's reason.
     fn backend(&mut self, record: &RunRecord, backend: &BackendRecord) -> io::Result<()> {
         let trouble = trouble(backend);
@@ -91,14 +160,18 @@ impl Page<'_> {
                 self.paragraph("    ", line)?;
             }
         }
+        let several = backend.verdicts.len() > 1;
+        if let Some(worst) = view::worst_verdict(backend).filter(|_| several) {
+            let objectives = backend.verdicts.len();
+            let of = format!("the worst of {objectives} objectives");
+            self.paragraph("", &format!("{}: {}, {of}", backend.label, marked(worst)))?;
+        }
         for judged in &backend.verdicts {
-            let objective = record.objectives.get(judged.objective).map_or("", |objective| &objective.text);
-            let word = marked(judged.verdict);
-            self.paragraph("", &format!("{}: {word}, {objective}", backend.label))?;
-            self.paragraph("  ", &judged.why)?;
-            if let Some(next) = &judged.next {
-                self.paragraph("  ", &format!("next: {next}"))?;
-            }
+            self.judged(record, backend, judged, several)?;
+        }
+        let drift = backend.drift.as_ref().map(sentences::drift);
+        for sentence in sentences::warm_up(backend).into_iter().chain(drift) {
+            self.paragraph("  ", &sentence)?;
         }
         let steady = view::phase(backend, Phase::Steady);
         for reason in steady.map_or(&[][..], |phase| &phase.failure_reasons) {
@@ -181,8 +254,32 @@ mod tests {
     }
 
     #[test]
+    fn several_objectives_have_a_line_each_under_the_worst_of_them() {
+        insta::assert_snapshot!(text(&fixture::several(), 100, false));
+    }
+
+    #[test]
+    fn a_quick_run_says_what_its_verdicts_hold_for() {
+        let text = view::one_line(&text(&fixture::naive(), 120, false));
+        assert!(text.contains("A verdict holds if requests are independent."), "{text}");
+    }
+
+    #[test]
+    fn doubts_and_their_remedies_stand_before_the_figures() {
+        let record = fixture::five();
+        let text = text(&record, 120, false);
+        let figures = text.find("P50").expect("a table of figures");
+        for doubt in &record.doubts {
+            let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
+            assert!(at(&doubt.what) < at(&doubt.remedy) && at(&doubt.remedy) < figures);
+        }
+    }
+
+    #[test]
     fn no_line_is_wider_than_asked_for() {
-        for record in [fixture::one(), fixture::five(), fixture::eight(), fixture::interrupted()] {
+        for record in
+            [fixture::one(), fixture::five(), fixture::several(), fixture::eight(), fixture::interrupted()]
+        {
             for columns in [60, 72, 80, 100, 120, 200] {
                 for line in text(&record, columns, false).lines() {
                     let width = textwrap::core::display_width(line);

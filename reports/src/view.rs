@@ -64,28 +64,39 @@ pub(crate) fn cold_start_stages(start: &ColdStart) -> [(&'static str, u64); 4] {
     ]
 }
 
-/// A limit on the response time that an objective sets.
+/// A labelled line across a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limit {
-    /// Nanoseconds.
-    pub nanoseconds: f64,
+    /// In the unit of the axis it crosses.
+    pub value: f64,
     /// For example `P95 limit 20 ms`.
     pub label: String,
+    /// Names of the backends that it is set for; `None` for all.
+    pub backends: Option<Vec<String>>,
 }
 
-/// The limits on the response time, lowest first, each once.
+impl Limit {
+    /// Whether it is set for this backend.
+    pub(crate) fn applies_to(&self, backend: &BackendRecord) -> bool {
+        self.backends.as_ref().is_none_or(|names| names.contains(&backend.name))
+    }
+}
+
+/// The limits on the response time that objectives set, in nanoseconds, lowest first, each once.
 pub(crate) fn limits(record: &RunRecord) -> Vec<Limit> {
     let mut limits: Vec<Limit> = record
         .objectives
         .iter()
         .filter(|objective| objective.limit.is_finite() && objective.limit > 0.0)
-        .map(|objective| {
-            let Indicator::ResponseTime { quantile } = objective.indicator;
+        .filter_map(|objective| {
+            let Indicator::ResponseTime { quantile } = objective.indicator else { return None };
             let (name, limit) = (units::percentile(quantile), units::tick(objective.limit));
-            Limit { nanoseconds: objective.limit, label: format!("{name} limit {limit}") }
+            let some = if objective.backends.is_some() { " (some)" } else { "" };
+            let label = format!("{name} limit {limit}{some}");
+            Some(Limit { value: objective.limit, label, backends: objective.backends.clone() })
         })
         .collect();
-    limits.sort_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds).then_with(|| a.label.cmp(&b.label)));
+    limits.sort_by(|a, b| a.value.total_cmp(&b.value).then_with(|| a.label.cmp(&b.label)));
     limits.dedup();
     limits
 }
@@ -113,6 +124,17 @@ pub(crate) fn verdict_or_state(backend: &BackendRecord) -> &'static str {
         (_, Some(verdict)) => verdict_name(verdict),
         (BackendOutcome::Pending, None) => "unfinished",
         (BackendOutcome::Measured, None) => "not judged",
+    }
+}
+
+/// The same, and of several objectives how many ended so: a backend may be fast and still miss another objective.
+pub(crate) fn verdict_and_objectives(backend: &BackendRecord) -> String {
+    let state = verdict_or_state(backend);
+    let so = backend.verdicts.iter().filter(|judged| verdict_name(judged.verdict) == state).count();
+    match backend.verdicts.len() {
+        0 | 1 => state.to_owned(),
+        _ if so == 0 => state.to_owned(),
+        all => format!("{state} ({so} of {all})"),
     }
 }
 

@@ -24,6 +24,9 @@ pub struct ScenarioArguments {
     /// Folder in which models are kept [default: tailmark/models in the user's cache folder]
     #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE")]
     pub model_store: Option<PathBuf>,
+    /// Decide as early as the evidence allows, in one process; the verdict then holds if requests are independent
+    #[arg(long)]
+    pub quick: bool,
     /// Check the scenario and print what would run, with every default filled in
     #[arg(long)]
     pub plan: bool,

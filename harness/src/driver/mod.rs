@@ -6,6 +6,7 @@ mod sample_log;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -37,37 +38,19 @@ pub struct Leg<'a> {
     pub epoch: Instant,
 }
 
-/// When to stop starting requests: both minima reached, or a maximum.
+/// The most that a [`drive`] may do; `observe` may end it earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Requests at least.
-    pub min_requests: u64,
-    /// Time at least.
-    pub min_time: Duration,
     /// Requests at most.
     pub max_requests: u64,
-    /// Time at most.
+    /// Time at most, in which requests are started.
     pub max_time: Duration,
-}
-
-impl Quota {
-    /// Exactly so many requests, however long they take, up to `max_time`.
-    #[must_use]
-    pub fn requests(count: u64, max_time: Duration) -> Self {
-        Self { min_requests: count, min_time: Duration::ZERO, max_requests: count, max_time }
-    }
-
-    fn wants_more(&self, started: u64, elapsed: Duration) -> bool {
-        started < self.max_requests
-            && elapsed < self.max_time
-            && (started < self.min_requests || elapsed < self.min_time)
-    }
 }
 
 /// Why a [`drive`] ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ended {
-    /// The quota was met.
+    /// The quota was used up, or `observe` had seen enough.
     Done,
     /// The user asked to stop; requests in flight were dropped.
     Cancelled,
@@ -75,27 +58,30 @@ pub enum Ended {
     Lost(ProviderError),
 }
 
-/// Drives one leg: starts requests by the load model until the quota is met, waits for those in flight, and hands each
-/// request to `observe` as it ends.
+/// Drives one leg: starts requests by the load model until the quota is used up or `observe` breaks, waits for those in
+/// flight, and hands each request to `observe` as it ends.
 pub async fn drive(
     provider: &dyn Provider,
     rule: &dyn Rule,
     leg: Leg<'_>,
     quota: Quota,
     mut cancelled: watch::Receiver<bool>,
-    mut observe: impl FnMut(&Sample),
+    mut observe: impl FnMut(&Sample) -> ControlFlow<()>,
 ) -> Ended {
     let begun = Instant::now();
     let mut in_flight = FuturesUnordered::new();
     let mut slot_free_since = begun;
     let mut started = 0;
     let mut lost = None;
+    let mut enough = false;
     let cancellation = cancelled.wait_for(|cancelled| *cancelled);
     tokio::pin!(cancellation);
     loop {
         while lost.is_none()
+            && !enough
             && in_flight.len() < rule.concurrency()
-            && quota.wants_more(started, slot_free_since - begun)
+            && started < quota.max_requests
+            && slot_free_since - begun < quota.max_time
         {
             let scheduled = rule.next_start(slot_free_since);
             in_flight.push(request(provider, leg, leg.first_number + started, scheduled));
@@ -110,7 +96,7 @@ pub async fn drive(
             Ok(_) = &mut cancellation => return Ended::Cancelled,
         };
         slot_free_since = leg.epoch + Duration::from_nanos(sample.finished_ns);
-        observe(&sample);
+        enough |= observe(&sample).is_break();
         lost = lost.or(error.filter(ends_the_provider));
     }
 }

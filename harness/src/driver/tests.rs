@@ -26,11 +26,29 @@ async fn simulated(options: serde_json::Value) -> Box<dyn Provider> {
     provider
 }
 
+fn quota(max_requests: u64, max_time: Duration) -> Quota {
+    Quota { max_requests, max_time }
+}
+
 async fn samples(
     options: serde_json::Value,
     concurrency: u32,
     quota: Quota,
     stop_after: Option<Duration>,
+) -> (Vec<Sample>, Ended) {
+    drive_it(options, concurrency, quota, stop_after, usize::MAX).await
+}
+
+async fn samples_until(options: serde_json::Value, concurrency: u32, enough: usize) -> (Vec<Sample>, Ended) {
+    drive_it(options, concurrency, quota(u64::MAX, Duration::from_secs(60)), None, enough).await
+}
+
+async fn drive_it(
+    options: serde_json::Value,
+    concurrency: u32,
+    quota: Quota,
+    stop_after: Option<Duration>,
+    enough: usize,
 ) -> (Vec<Sample>, Ended) {
     let provider = simulated(options).await;
     let section = LoadSection { concurrency: Some(concurrency), ..LoadSection::default() };
@@ -53,7 +71,11 @@ async fn samples(
         epoch: Instant::now(),
     };
     let mut samples = Vec::new();
-    let ended = drive(&*provider, &*rule, leg, quota, cancelled, |sample| samples.push(sample.clone())).await;
+    let ended = drive(&*provider, &*rule, leg, quota, cancelled, |sample| {
+        samples.push(sample.clone());
+        if samples.len() >= enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .await;
     (samples, ended)
 }
 
@@ -67,7 +89,7 @@ fn milliseconds(sample: &Sample) -> [u64; 3] {
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_model_asks_again_as_soon_as_it_was_answered() {
-    let quota = Quota::requests(3, Duration::from_secs(60));
+    let quota = quota(3, Duration::from_secs(60));
     let (samples, ended) = samples(constant(10), 1, quota, None).await;
     assert_eq!(ended, Ended::Done);
     assert_eq!(
@@ -79,20 +101,14 @@ async fn a_closed_model_asks_again_as_soon_as_it_was_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_minima_are_waited_for_and_requests_in_flight_are_finished() {
-    let quota = Quota {
-        min_requests: 2,
-        min_time: Duration::from_millis(45),
-        max_requests: u64::MAX,
-        max_time: Duration::from_secs(60),
-    };
-    let (samples, _) = samples(constant(10), 1, quota, None).await;
-    assert_eq!(samples.len(), 5, "the fifth begins at 40 ms, before the least time is over");
+async fn an_observer_that_has_seen_enough_ends_it_and_requests_in_flight_are_finished() {
+    let (samples, ended) = samples_until(constant(10), 2, 3).await;
+    assert_eq!((samples.len(), ended), (4, Ended::Done), "one more was in flight when the third ended");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_most_time_ends_it_before_the_least_count() {
-    let quota = Quota::requests(1_000_000, Duration::from_millis(25));
+    let quota = quota(1_000_000, Duration::from_millis(25));
     let (samples, ended) = samples(constant(10), 1, quota, None).await;
     assert_eq!((samples.len(), ended), (3, Ended::Done));
 }
@@ -101,15 +117,14 @@ async fn the_most_time_ends_it_before_the_least_count() {
 async fn failed_requests_are_kept_and_have_no_response_time() {
     let mut options = constant(10);
     options["failures"] = 1.0.into();
-    let (samples, ended) = samples(options, 1, Quota::requests(4, Duration::from_secs(60)), None).await;
+    let (samples, ended) = samples(options, 1, quota(4, Duration::from_secs(60)), None).await;
     assert_eq!((samples.len(), ended), (4, Ended::Done));
     assert!(samples.iter().all(|sample| sample.response_ns().is_none() && sample.outcome.name() == "failed"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_past_its_deadline_timed_out_and_the_next_one_starts() {
-    let (samples, ended) =
-        samples(constant(5_000), 1, Quota::requests(2, Duration::from_secs(60)), None).await;
+    let (samples, ended) = samples(constant(5_000), 1, quota(2, Duration::from_secs(60)), None).await;
     assert_eq!(ended, Ended::Done);
     assert_eq!(
         samples.iter().map(|sample| sample.outcome.clone()).collect::<Vec<_>>(),
@@ -120,7 +135,7 @@ async fn a_request_past_its_deadline_timed_out_and_the_next_one_starts() {
 
 #[tokio::test(start_paused = true)]
 async fn cancelling_ends_at_once_with_what_was_finished() {
-    let quota = Quota::requests(1_000, Duration::from_secs(60));
+    let quota = quota(1_000, Duration::from_secs(60));
     let (samples, ended) = samples(constant(10), 1, quota, Some(Duration::from_millis(35))).await;
     assert_eq!((samples.len(), ended), (3, Ended::Cancelled));
 }
@@ -128,7 +143,7 @@ async fn cancelling_ends_at_once_with_what_was_finished() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_slot_counts_as_response_time_only_where_the_backend_takes_it() {
     // Two callers, one at a time: the second waits inside the backend, and its caller waits with it.
-    let (samples, _) = samples(constant(10), 2, Quota::requests(4, Duration::from_secs(60)), None).await;
+    let (samples, _) = samples(constant(10), 2, quota(4, Duration::from_secs(60)), None).await;
     let responses: Vec<u64> =
         samples.iter().filter_map(Sample::response_ns).map(|nanoseconds| nanoseconds / 1_000_000).collect();
     assert_eq!(responses, [10, 20, 20, 20]);

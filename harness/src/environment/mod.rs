@@ -1,10 +1,30 @@
-//! What a run ran on: the machine, and the commit it was started in.
+//! What a run ran on: the machine, the commit it was started in, and the conditions it was measured under.
+//!
+//! [`ConditionsWatch`] looks, at moments its caller chooses; [`Conditions`] is what it saw. Whether that casts doubt on a
+//! run is not decided here.
+
+mod clock;
+mod conditions;
+mod figures;
+mod frequency;
+mod power;
+mod processors;
+mod source;
+mod swap;
+mod thermal;
+mod usage;
+mod watch;
 
 use std::path::Path;
 use std::process::Command;
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use tailmark_reports::record::{Git, Machine};
+
+pub use conditions::{
+    Clock, Conditions, DISTURBED_FROM, Frequency, Jitter, OthersCpu, PowerSource, Swap, Thermal, Unread,
+};
+pub use watch::ConditionsWatch;
 
 /// The machine, as far as the operating system tells.
 #[must_use]

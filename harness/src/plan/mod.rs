@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of how a plan is carried out.
 
+mod phases;
 mod resolve;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
 
 use crate::load::LoadModel;
-use crate::scenario::Percentile;
+use crate::objective::Objective;
 use crate::workload::Corpus;
 
 /// What a run will do.
@@ -34,8 +35,10 @@ pub struct Plan {
     pub load: LoadModel,
     /// How long to wait.
     pub deadlines: Deadlines,
+    /// Whether serious doubts about the conditions turn verdicts.
+    pub doubts_turn_verdicts: bool,
     /// What must hold.
-    pub objectives: Vec<ObjectivePlan>,
+    pub objectives: Vec<Objective>,
     /// The backends that will run, in the order of the report.
     pub backends: Vec<BackendPlan>,
     /// Every setting, defaults included, as TOML.
@@ -64,27 +67,6 @@ pub struct Deadlines {
     pub request: Duration,
     /// Ending when asked to.
     pub shutdown: Duration,
-}
-
-/// What must hold, and for whom.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ObjectivePlan {
-    /// Which percentile of the response time.
-    pub percentile: Percentile,
-    /// The limit it must stay under.
-    pub limit: Duration,
-    /// 1 - the largest accepted chance of a wrong decision, each way.
-    pub confidence: f64,
-    /// The backends it applies to; `None` for all.
-    pub backends: Option<Vec<String>>,
-}
-
-impl ObjectivePlan {
-    /// Whether the objective is asked of this backend.
-    #[must_use]
-    pub fn applies_to(&self, backend: &str) -> bool {
-        self.backends.as_ref().is_none_or(|names| names.iter().any(|name| name == backend))
-    }
 }
 
 /// Where a backend runs.
@@ -129,23 +111,39 @@ pub struct BackendPlan {
 /// The phases of one backend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Phases {
-    /// Fresh processes.
+    /// Fresh processes at least.
     pub restarts: u32,
-    /// Warm-up requests in each.
-    pub warm_up_requests: u64,
+    /// The warm-up of each.
+    pub warm_up: WarmUp,
     /// Steady state over all of them.
     pub steady: Steady,
 }
 
-/// When the steady state ends: both minima reached, at the latest at a maximum.
+/// How long a restart warms up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmUp {
+    /// So many requests, and nothing is looked for.
+    Fixed(u64),
+    /// Until the series is steady.
+    Found {
+        /// Requests at least.
+        fewest: u64,
+        /// Requests at most.
+        most: u64,
+    },
+}
+
+/// When the steady state ends: every objective decided and both minima reached, at the latest at a maximum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Steady {
+    /// Whether objectives are decided as soon as the evidence allows, without a horizon.
+    pub quick: bool,
     /// Requests at least.
     pub min_requests: u64,
     /// Time at least.
     pub min_time: Duration,
     /// Requests at most.
-    pub max_requests: Option<u64>,
+    pub max_requests: u64,
     /// Time at most.
     pub max_time: Duration,
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tailmark_providers::kinds::{self, KINDS, Kind, Runtime};
 use tailmark_providers::model;
 
-use super::{BackendPlan, Deadlines, ModelPlan, ObjectivePlan, Phases, Placement, Plan, Steady};
+use super::phases::phases;
+use super::{BackendPlan, Deadlines, ModelPlan, Placement, Plan};
 use crate::load::{self, LoadModel};
+use crate::objective::Objective;
 use crate::scenario;
-use crate::scenario::{
-    BackendSection, Fault, ObjectiveSection, Parsed, Percentile, Scenario, Step, TimeSpan, nearest,
-};
+use crate::scenario::{BackendSection, Fault, Parsed, Scenario, Step, TimeSpan, nearest};
 use crate::workload::Corpus;
 
 /// Which of the scenario's backends to run.
@@ -22,6 +22,8 @@ pub struct Selection {
     pub also: Vec<String>,
     /// When not empty: run these and no others.
     pub only: Vec<String>,
+    /// Decide as early as the evidence allows, in one process.
+    pub quick: bool,
 }
 
 /// Turns a scenario into a plan.
@@ -40,8 +42,8 @@ pub fn resolve(
     let corpus = corpus(&scenario, folder, &mut faults);
     let model = model_plan(&scenario, &mut faults);
     let load = load_model(&scenario, &mut faults);
-    let backends = backends(&scenario, corpus.as_ref(), &mut faults);
-    let objectives = objectives(&scenario, &backends, &mut faults);
+    let backends = backends(&scenario, corpus.as_ref(), selection.quick, &mut faults);
+    let objectives = objectives(&scenario, &mut faults);
     check_selection(&scenario, selection, &mut faults);
     let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
     let deadlines = Deadlines {
@@ -49,6 +51,15 @@ pub fn resolve(
         load: deadline(scenario.deadlines.load),
         request: deadline(scenario.deadlines.request),
         shutdown: deadline(scenario.deadlines.shutdown),
+    };
+    let doubts_turn_verdicts = match scenario.validity.on_doubt.as_deref() {
+        None | Some("inconclusive") => true,
+        Some("note") => false,
+        Some(other) => {
+            let message = format!("unknown `{other}`; write `inconclusive` or `note`");
+            faults.add(&[key("validity"), key("on_doubt")], message);
+            true
+        }
     };
     let (Some(corpus), Some(load), true) = (corpus, load, faults.list.is_empty()) else {
         faults.list.sort_by_key(|fault| fault.line);
@@ -69,6 +80,7 @@ pub fn resolve(
         seed: scenario.workload.seed.unwrap_or(1),
         load,
         deadlines,
+        doubts_turn_verdicts,
         objectives,
         backends: backends
             .into_iter()
@@ -79,13 +91,15 @@ pub fn resolve(
     })
 }
 
-struct Faults<'a> {
+/// The faults found so far.
+pub(super) struct Faults<'a> {
     parsed: &'a Parsed,
     list: Vec<Fault>,
 }
 
 impl Faults<'_> {
-    fn add(&mut self, path: &[Step], message: impl Into<String>) {
+    /// Adds a fault at a place, unless the entry there could not even be read.
+    pub(super) fn add(&mut self, path: &[Step], message: impl Into<String>) {
         // An entry that could not be read is missing from the scenario too: say so once.
         let key = scenario::dotted(path);
         if self.list.iter().any(|fault| fault.key == key || key.starts_with(&format!("{}.", fault.key))) {
@@ -95,7 +109,8 @@ impl Faults<'_> {
     }
 }
 
-fn key(name: &str) -> Step {
+/// A step by key.
+pub(super) fn key(name: &str) -> Step {
     Step::Key(name.to_owned())
 }
 
@@ -112,16 +127,19 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     all.load.kind.get_or_insert_with(|| "closed".to_owned());
     all.load.concurrency.get_or_insert(1);
     all.phases.restarts.get_or_insert(3);
-    all.phases.warm_up.requests.get_or_insert(50);
-    all.phases.steady.min_requests.get_or_insert(1000);
+    let fewest = *all.phases.warm_up.min_requests.get_or_insert(50);
+    all.phases.warm_up.max_requests.get_or_insert(fewest.max(1000));
+    let least = *all.phases.steady.min_requests.get_or_insert(2000);
+    all.phases.steady.max_requests.get_or_insert(least.max(20_000));
     all.phases.steady.min_seconds.get_or_insert(0.0);
     all.phases.steady.max_seconds.get_or_insert(120.0);
     all.deadlines.start = all.deadlines.start.or(span(30));
     all.deadlines.load = all.deadlines.load.or(span(120));
     all.deadlines.request = all.deadlines.request.or(span(10));
     all.deadlines.shutdown = all.deadlines.shutdown.or(span(5));
+    all.validity.on_doubt.get_or_insert_with(|| "inconclusive".to_owned());
     for objective in &mut all.objective {
-        objective.confidence.get_or_insert(0.95);
+        objective.confidence.get_or_insert(0.99);
     }
     all
 }
@@ -217,6 +235,7 @@ fn load_model(scenario: &Scenario, faults: &mut Faults<'_>) -> Option<LoadModel>
 fn backends(
     scenario: &Scenario,
     corpus: Option<&Corpus>,
+    quick: bool,
     faults: &mut Faults<'_>,
 ) -> Vec<(BackendPlan, bool)> {
     if scenario.backend.is_empty() {
@@ -253,7 +272,7 @@ fn backends(
                 fallback,
                 options,
                 batch_size: batch_size as usize,
-                phases: phases(scenario, section, &at, faults),
+                phases: phases(scenario, section, &at, quick, faults),
             },
             section.optional.unwrap_or(false),
         ));
@@ -335,98 +354,30 @@ fn options(
     written
 }
 
-fn phases(scenario: &Scenario, section: &BackendSection, at: &[Step; 2], faults: &mut Faults<'_>) -> Phases {
-    let own = |name: &str| vec![at[0].clone(), at[1].clone(), key(name)];
-    let restarts = section.restarts.or(scenario.phases.restarts).unwrap_or(1);
-    let restarts_path =
-        if section.restarts.is_some() { own("restarts") } else { vec![key("phases"), key("restarts")] };
-    if !(1..=1000).contains(&restarts) {
-        faults.add(&restarts_path, format!("{restarts} restarts; between 1 and 1000 are possible"));
-    }
-    let steady = &scenario.phases.steady;
-    let in_steady = |name: &str| vec![key("phases"), key("steady"), key(name)];
-    let mut seconds = |value: Option<f64>, name: &str, least: f64| match value {
-        Some(seconds) if seconds.is_finite() && (least..=1e7).contains(&seconds) => {
-            Duration::from_secs_f64(seconds)
-        }
-        Some(seconds) => {
-            faults.add(&in_steady(name), format!("{seconds} s; it must be between {least} and 10000000"));
-            Duration::ZERO
-        }
-        None => Duration::ZERO,
-    };
-    let min_time = seconds(steady.min_seconds, "min_seconds", 0.0);
-    let max_time = seconds(steady.max_seconds, "max_seconds", 1e-3);
-    let min_requests = section.min_requests.or(steady.min_requests).unwrap_or(0);
-    if min_requests == 0 && min_time.is_zero() {
-        let path =
-            if section.min_requests.is_some() { own("min_requests") } else { in_steady("min_requests") };
-        faults.add(&path, "neither a least count nor a least time; set min_requests or min_seconds above 0");
-    }
-    if let Some(most) = steady.max_requests.filter(|most| *most < min_requests) {
-        let path =
-            if section.min_requests.is_some() { own("min_requests") } else { in_steady("max_requests") };
-        faults.add(&path, format!("max_requests {most} is less than min_requests {min_requests}"));
-    }
-    if max_time < min_time {
-        faults.add(&in_steady("max_seconds"), "max_seconds is less than min_seconds");
-    }
-    Phases {
-        restarts,
-        warm_up_requests: section.warm_up_requests.or(scenario.phases.warm_up.requests).unwrap_or(0),
-        steady: Steady { min_requests, min_time, max_requests: steady.max_requests, max_time },
-    }
-}
-
-fn objectives(
-    scenario: &Scenario,
-    backends: &[(BackendPlan, bool)],
-    faults: &mut Faults<'_>,
-) -> Vec<ObjectivePlan> {
-    let mut plans = Vec::new();
+fn objectives(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Objective> {
+    let mut objectives = Vec::new();
     for (index, section) in scenario.objective.iter().enumerate() {
         let within = |name: &str| [key("objective"), Step::Index(index), key(name)];
-        let percentile = indicator(section, &within("indicator"), faults);
-        if section.below.is_none() {
-            faults.add(&within("below"), "missing; write the limit, for example below = \"20ms\"");
-        }
-        let confidence = section.confidence.unwrap_or(0.95);
-        if !(confidence > 0.5 && confidence < 1.0) {
-            faults.add(&within("confidence"), format!("{confidence}; it must be above 0.5 and below 1"));
-        }
         for name in section.backends.iter().flatten() {
-            if !backends.iter().any(|(backend, _)| backend.name == *name) {
+            if !backend_names(scenario).any(|known| known == name) {
                 faults.add(&within("backends"), format!("no backend is named `{name}`"));
             }
         }
-        if let (Some(percentile), Some(below)) = (percentile, section.below) {
-            let backends = section.backends.clone();
-            plans.push(ObjectivePlan { percentile, limit: below.0, confidence, backends });
+        match Objective::read(section) {
+            Ok(objective) => objectives.push(objective),
+            Err(wrong) => wrong.into_iter().for_each(|(key, why)| faults.add(&within(key), why)),
         }
     }
-    plans
+    objectives
 }
 
-fn indicator(section: &ObjectiveSection, path: &[Step], faults: &mut Faults<'_>) -> Option<Percentile> {
-    let Some(text) = section.indicator.as_deref() else {
-        faults.add(path, "missing; write what is judged, for example indicator = \"p95 response time\"");
-        return None;
-    };
-    let percentile = match text.trim().split_once(' ') {
-        Some((percentile, rest)) if rest.trim() == "response time" => percentile.parse::<Percentile>(),
-        _ => Err(format!(
-            "`{text}` is not an indicator; write a percentile of the response time, for example `p95 response time`"
-        )),
-    };
-    percentile.map_err(|why| faults.add(path, why)).ok()
+/// The backends' names, those of backends with other faults included.
+fn backend_names(scenario: &Scenario) -> impl Iterator<Item = &str> {
+    scenario.backend.iter().filter_map(|section| section.name.as_deref().or(section.kind.as_deref()))
 }
 
 fn check_selection(scenario: &Scenario, selection: &Selection, faults: &mut Faults<'_>) {
-    let names: Vec<&str> = scenario
-        .backend
-        .iter()
-        .filter_map(|section| section.name.as_deref().or(section.kind.as_deref()))
-        .collect();
+    let names: Vec<&str> = backend_names(scenario).collect();
     for (flag, asked) in [("--backend", &selection.also), ("--only", &selection.only)] {
         for name in asked.iter().filter(|name| !names.contains(&name.as_str())) {
             let message = format!("no backend is named `{name}`; the scenario has {}", names.join(", "));

@@ -14,7 +14,7 @@ pub use parse::{Fault, Parsed, Step, nearest, parse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shipped::{CORPORA, SCENARIOS, Shipped, corpus, open};
-pub use units::{Percentile, TimeSpan};
+pub use units::{Percentile, TimeSpan, memory, rate, share};
 
 /// A tailmark scenario: which backends, which texts, which phases, and what must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub struct Scenario {
     pub phases: PhasesSection,
     /// How long to wait before a step counts as failed.
     pub deadlines: DeadlinesSection,
+    /// What doubts about the conditions of the run do to its verdicts.
+    pub validity: ValiditySection,
     /// What must hold, for each backend. Without any, the run measures and judges nothing.
     pub objective: Vec<ObjectiveSection>,
     /// The backends, in the order in which they are reported.
@@ -81,7 +83,7 @@ pub struct LoadSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhasesSection {
-    /// Fresh processes per backend, at least 1. Default: 3.
+    /// Fresh processes per backend at least, at least 1. An objective that is still open may ask for more. Default: 3.
     pub restarts: Option<u32>,
     /// The requests after the first that are left out of the objective.
     pub warm_up: WarmUpSection,
@@ -89,26 +91,40 @@ pub struct PhasesSection {
     pub steady: SteadySection,
 }
 
-/// The warm-up of each restart.
+/// The warm-up of each restart: over as soon as the series is steady, between the two bounds. With equal bounds it is a
+/// fixed count, and nothing is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmUpSection {
-    /// Requests in each restart that are left out of the objective. Default: 50.
-    pub requests: Option<u64>,
+    /// Requests at least. Default: 50.
+    pub min_requests: Option<u64>,
+    /// Requests at most; a restart that is not steady by then has no steady state, and no verdict. Default: 1000.
+    pub max_requests: Option<u64>,
 }
 
-/// The steady state, summed over the restarts. It ends when both minima are reached, at the latest at a maximum.
+/// The steady state, summed over the restarts. It ends when every objective is decided, but not before its horizon (both
+/// minima, over all restarts), and at the latest at a maximum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SteadySection {
-    /// Requests at least. Default: 1000.
+    /// Requests at least: the horizon, a promise about which patterns the run could have seen. Default: 2000.
     pub min_requests: Option<u64>,
     /// Seconds at least. Default: 0.
     pub min_seconds: Option<f64>,
-    /// Requests at most. Default: none.
+    /// Requests at most; what is not decided by then is INCONCLUSIVE. Default: 20000, or min_requests if that is more.
     pub max_requests: Option<u64>,
     /// Seconds at most, a request under way not counted. Default: 120.
     pub max_seconds: Option<f64>,
+}
+
+/// Whether the conditions of the run (a busy machine, a throttled processor) may turn its verdicts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValiditySection {
+    /// `inconclusive`: a serious doubt turns PASS into INCONCLUSIVE, and FAIL too unless even the fastest tenth of the
+    /// requests misses the limit. `note`: doubts are shown and turn nothing, for scenarios that ask whether something
+    /// works and not how fast it is. Default: `inconclusive`.
+    pub on_doubt: Option<String>,
 }
 
 /// How long to wait.
@@ -129,11 +145,16 @@ pub struct DeadlinesSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObjectiveSection {
-    /// What is judged: `p95 response time`, with any percentile above 0 and below 100, as in `p99.9`.
+    /// What is judged: `p95 response time`, `p95 service time` or `p50 cold start` (any percentile above 0 and below 100),
+    /// `throughput`, `failure share`, `peak rss`, or `cosine`.
     pub indicator: Option<String>,
-    /// The limit it must stay under, for example "20ms".
-    pub below: Option<TimeSpan>,
-    /// 1 - the largest accepted chance of a wrong PASS, and of a wrong FAIL. Between 0.5 and 1. Default: 0.95.
+    /// The limit it must stay under, in quotes and with its unit: "20ms", "0.1%", "400MiB".
+    #[serde(deserialize_with = "units::limit")]
+    pub below: Option<String>,
+    /// The limit it must reach, for `throughput` ("100/s", texts) and `cosine` ("0.999").
+    #[serde(deserialize_with = "units::limit")]
+    pub at_least: Option<String>,
+    /// 1 - the largest accepted chance of a wrong PASS, and of a wrong FAIL. Between 0.5 and 1. Default: 0.99.
     pub confidence: Option<f64>,
     /// Names of the backends it applies to. Default: all.
     pub backends: Option<Vec<String>>,
@@ -157,10 +178,12 @@ pub struct BackendSection {
     pub batch_size: Option<u32>,
     /// Fresh processes for this backend, instead of the phases'.
     pub restarts: Option<u32>,
-    /// Warm-up requests for this backend, instead of the phases'.
+    /// Exactly so many warm-up requests for this backend, instead of the phases' bounds.
     pub warm_up_requests: Option<u64>,
     /// Least steady-state requests for this backend, instead of the phases'.
     pub min_requests: Option<u64>,
+    /// Most steady-state requests for this backend, instead of the phases'.
+    pub max_requests: Option<u64>,
     /// The kind's own options, for example `{ threads = 2 }`.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub options: Option<toml::Table>,

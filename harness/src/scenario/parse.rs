@@ -220,7 +220,7 @@ mod tests {
     fn every_fault_is_reported_at_once_with_its_line_and_key() {
         let parsed = parse(
             "titel = \"x\"\n\n[model]\nname = 3\n\n[phases.steady]\nmin_requests = \"many\"\nmax_secs = 2\n\n\
-             [[backend]]\nkind = \"onnx\"\nbatchsize = 1\n\n[[objective]]\nbelow = \"20 parsecs\"\n",
+             [[backend]]\nkind = \"onnx\"\nbatchsize = 1\n\n[deadlines]\nload = \"20 parsecs\"\n",
         );
         let faults: Vec<(Option<usize>, &str)> =
             parsed.faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
@@ -232,7 +232,7 @@ mod tests {
                 (Some(7), "phases.steady.min_requests"),
                 (Some(8), "phases.steady.max_secs"),
                 (Some(12), "backend[1].batchsize"),
-                (Some(15), "objective[1].below"),
+                (Some(15), "deadlines.load"),
             ],
             "{:#?}",
             parsed.faults

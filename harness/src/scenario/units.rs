@@ -116,6 +116,71 @@ impl fmt::Display for Percentile {
     }
 }
 
+/// Reads a limit as it is written; what unit it must have, only its indicator knows.
+pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Visitor;
+    impl de::Visitor<'_> for Visitor {
+        type Value = Option<String>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a limit in quotes, with its unit, for example \"20ms\"")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(text.to_owned()))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+/// A share written in percent or plainly, as in `0.1%` or `0.001`, between 0 and 1, both excluded.
+///
+/// # Errors
+/// One sentence with the value and the rule.
+pub fn share(text: &str) -> Result<f64, String> {
+    let number = match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.trim().parse(),
+    };
+    match number {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err(format!(
+            "`{text}` is not a share: write more than 0 % and less than 100 %, for example \"0.1%\""
+        )),
+    }
+}
+
+/// An amount of memory in bytes, as in `400MiB`.
+///
+/// # Errors
+/// One sentence with the value and the rule.
+pub fn memory(text: &str) -> Result<f64, String> {
+    let units = [
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+    ];
+    let found = units.iter().find_map(|(unit, bytes)| {
+        let number: f64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+        (number > 0.0 && number.is_finite()).then_some(number * bytes)
+    });
+    found.ok_or_else(|| {
+        format!("`{text}` is not an amount of memory: write a number and one of KiB, MiB, GiB, kB, MB, GB, for example \"400MiB\"")
+    })
+}
+
+/// A rate per second, as in `100/s`.
+///
+/// # Errors
+/// One sentence with the value and the rule.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.trim().strip_suffix("/s").map(|number| number.trim().parse::<f64>()) {
+        Some(Ok(rate)) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err(format!("`{text}` is not a rate: write a number above 0 and `/s`, for example \"100/s\"")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +221,19 @@ mod tests {
         assert_eq!("p99.9".parse::<Percentile>().map(|p| p.to_string()), Ok("P99.9".to_owned()));
         for text in ["p0", "p100", "95", "pp", "p-1"] {
             assert!(text.parse::<Percentile>().expect_err(text).contains(text));
+        }
+    }
+
+    #[test]
+    fn shares_memory_and_rates_are_read_with_their_units_or_refused_with_an_example() {
+        assert_eq!(share("5%"), Ok(0.05));
+        assert_eq!(share("0.001"), Ok(0.001));
+        assert_eq!(memory("400 MiB"), Ok(419_430_400.0));
+        assert_eq!(memory("2GB"), Ok(2e9));
+        assert_eq!(rate("100/s"), Ok(100.0));
+        for wrong in [share("100%"), share("few"), memory("400"), memory("-1MB"), rate("100"), rate("0/s")] {
+            let message = wrong.expect_err("refused");
+            assert!(message.contains("for example"), "{message}");
         }
     }
 }

@@ -9,6 +9,7 @@ use tailmark_reports::record::{
     CurvePoint, FailureReason, Interval, Latency, Percentile, Phase, PhaseSummary, Stages,
 };
 
+use super::stages::StageSums;
 use super::{carries, quantile_ranks};
 use crate::sample::{Outcome, Sample};
 
@@ -30,34 +31,23 @@ pub struct Accumulator {
     total_response_ns: u128,
     stages: StageSums,
     reasons: BTreeMap<Arc<str>, u64>,
-    limits: Vec<Limit>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limit {
-    nanoseconds: u64,
-    exceeded: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct StageSums {
-    queue: u128,
-    serialise: u128,
-    tokenize: u128,
-    infer: u128,
-    pool: u128,
-    worker_other: u128,
-    deserialise: u128,
-    pipe: u128,
+    service: Histogram<u64>,
+    lag: Histogram<u64>,
+    total_service_ns: u128,
+    limit_ns: Option<u64>,
+    over_limit: u64,
+    stages_over_limit: StageSums,
 }
 
 impl Accumulator {
-    /// Nothing yet; requests slower than each of `limits` will be counted exactly.
+    /// Nothing yet; the stages of answered requests slower than `limit` are summed apart.
     #[must_use]
-    pub fn new(limits: &[Duration]) -> Self {
+    pub fn new(limit: Option<Duration>) -> Self {
         let histogram = Histogram::new_with_bounds(1, 86_400_000_000_000, 3)
             .expect("bounds and digits that hdrhistogram takes: this is a bug");
         Self {
+            service: histogram.clone(),
+            lag: histogram.clone(),
             answered: histogram,
             requests: 0,
             timeouts: 0,
@@ -66,13 +56,10 @@ impl Accumulator {
             total_response_ns: 0,
             stages: StageSums::default(),
             reasons: BTreeMap::new(),
-            limits: limits
-                .iter()
-                .map(|limit| Limit {
-                    nanoseconds: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
-                    exceeded: 0,
-                })
-                .collect(),
+            total_service_ns: 0,
+            limit_ns: limit.map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
+            over_limit: 0,
+            stages_over_limit: StageSums::default(),
         }
     }
 
@@ -80,15 +67,20 @@ impl Accumulator {
     pub fn record(&mut self, sample: &Sample) {
         self.requests += 1;
         let response = sample.response_ns();
-        for limit in &mut self.limits {
-            limit.exceeded += u64::from(response.is_none_or(|response| response > limit.nanoseconds));
-        }
         match (&sample.outcome, response) {
             (Outcome::Answered, Some(response)) => {
                 self.texts += u64::from(sample.texts);
                 self.answered.saturating_record(response.max(1));
                 self.total_response_ns += u128::from(response);
-                self.add_stages(sample);
+                let service = sample.service_ns().unwrap_or_default();
+                self.service.saturating_record(service.max(1));
+                self.total_service_ns += u128::from(service);
+                self.stages.add(sample);
+                self.lag.saturating_record(sample.started_ns.saturating_sub(sample.scheduled_ns).max(1));
+                if self.limit_ns.is_some_and(|limit| response > limit) {
+                    self.over_limit += 1;
+                    self.stages_over_limit.add(sample);
+                }
             }
             (Outcome::TimedOut, _) => {
                 self.timeouts += 1;
@@ -97,23 +89,6 @@ impl Accumulator {
             (Outcome::Failed(why), _) => self.count_reason(why),
             (Outcome::Answered, None) => {}
         }
-    }
-
-    fn add_stages(&mut self, sample: &Sample) {
-        let stages = &sample.stages;
-        let sums = &mut self.stages;
-        let queue = sample.started_ns.saturating_sub(sample.scheduled_ns);
-        let service = sample.finished_ns.saturating_sub(sample.started_ns);
-        let within_worker = stages.tokenize_ns + stages.infer_ns + stages.pool_ns;
-        sums.queue += u128::from(queue);
-        sums.serialise += u128::from(stages.serialise_ns);
-        sums.tokenize += u128::from(stages.tokenize_ns);
-        sums.infer += u128::from(stages.infer_ns);
-        sums.pool += u128::from(stages.pool_ns);
-        sums.worker_other += u128::from(stages.worker_ns.saturating_sub(within_worker));
-        sums.deserialise += u128::from(stages.deserialise_ns);
-        let known = stages.serialise_ns + stages.worker_ns.max(within_worker) + stages.deserialise_ns;
-        sums.pipe += u128::from(service.saturating_sub(known));
     }
 
     fn count_reason(&mut self, why: &Arc<str>) {
@@ -135,20 +110,14 @@ impl Accumulator {
         self.texts += other.texts;
         self.elapsed += other.elapsed;
         self.total_response_ns += other.total_response_ns;
-        let (into, from) = (&mut self.stages, &other.stages);
-        into.queue += from.queue;
-        into.serialise += from.serialise;
-        into.tokenize += from.tokenize;
-        into.infer += from.infer;
-        into.pool += from.pool;
-        into.worker_other += from.worker_other;
-        into.deserialise += from.deserialise;
-        into.pipe += from.pipe;
+        self.service.add(&other.service).expect("histograms of the same bounds: this is a bug");
+        self.lag.add(&other.lag).expect("histograms of the same bounds: this is a bug");
+        self.total_service_ns += other.total_service_ns;
+        self.stages.merge(&other.stages);
+        self.over_limit += other.over_limit;
+        self.stages_over_limit.merge(&other.stages_over_limit);
         for (why, count) in &other.reasons {
             *self.reasons.entry(Arc::clone(why)).or_default() += count;
-        }
-        for (limit, other) in self.limits.iter_mut().zip(&other.limits) {
-            limit.exceeded += other.exceeded;
         }
     }
 
@@ -164,46 +133,58 @@ impl Accumulator {
         self.elapsed
     }
 
-    /// Requests slower than the limit of that index, failures included.
+    /// Mean stages of the answered requests over the limit; `None` without such requests or without a limit.
     #[must_use]
-    pub fn exceeded(&self, limit: usize) -> u64 {
-        self.limits[limit].exceeded
+    pub fn stages_over_limit(&self) -> Option<Stages> {
+        (self.over_limit > 0).then(|| self.stages_over_limit.means(self.over_limit))
+    }
+
+    /// Whether even the fastest tenth of the answered requests is over a limit; false without any.
+    #[must_use]
+    pub fn fastest_decile_is_over(&self, limit_ns: u64) -> bool {
+        let rank = (self.answered.len() / 10).max(1);
+        at_rank(&self.answered, rank).is_some_and(|fastest| fastest > limit_ns)
+    }
+
+    /// A quantile of started - scheduled; see [`Self::quantile`].
+    #[must_use]
+    pub fn lag_quantile(&self, quantile: f64) -> Option<Interval> {
+        interval(&self.percentile_of(&self.lag, quantile)?)
+    }
+
+    /// A quantile of the service time; see [`Self::quantile`].
+    #[must_use]
+    pub fn service_quantile(&self, quantile: f64) -> Option<Interval> {
+        interval(&self.percentile_of(&self.service, quantile)?)
     }
 
     /// A quantile with its 95 % order-statistic interval over all requests, failures infinitely slow; `None` when the
     /// count does not carry it or when it falls among the failures.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Interval> {
-        let percentile = self.percentile(quantile)?;
-        Some(Interval {
-            value: percentile.value_ns? as f64,
-            low: percentile.low_ns? as f64,
-            high: percentile.high_ns.map(|high| high as f64),
-        })
+        interval(&self.percentile_of(&self.answered, quantile)?)
     }
 
-    fn percentile(&self, quantile: f64) -> Option<Percentile> {
+    fn percentile_of(&self, times: &Histogram<u64>, quantile: f64) -> Option<Percentile> {
         if !carries(quantile, self.requests) {
             return None;
         }
         let ranks = quantile_ranks(quantile, self.requests, CONFIDENCE);
         Some(Percentile {
             quantile,
-            value_ns: self.at_rank(ranks.estimate),
-            low_ns: ranks.low.and_then(|rank| self.at_rank(rank)),
-            high_ns: ranks.high.and_then(|rank| self.at_rank(rank)),
+            value_ns: at_rank(times, ranks.estimate),
+            low_ns: ranks.low.and_then(|rank| at_rank(times, rank)),
+            high_ns: ranks.high.and_then(|rank| at_rank(times, rank)),
         })
     }
 
-    /// The response time of that rank, from 1; `None` among the failures.
-    fn at_rank(&self, rank: u64) -> Option<u64> {
-        if rank > self.answered.len() {
-            return None;
-        }
-        let mut below = 0;
-        self.answered.iter_recorded().find_map(|value| {
-            below += value.count_since_last_iteration();
-            (below >= rank).then(|| value.value_iterated_to().min(self.answered.max()))
+    fn latency(&self, times: &Histogram<u64>, total_ns: u128) -> Option<Latency> {
+        let answered = times.len();
+        (answered > 0).then(|| Latency {
+            min_ns: times.min(),
+            mean_ns: total_ns as f64 / answered as f64,
+            max_ns: times.max(),
+            percentiles: SHOWN.iter().filter_map(|quantile| self.percentile_of(times, *quantile)).collect(),
         })
     }
 
@@ -219,9 +200,9 @@ impl Accumulator {
                 let ranks = quantile_ranks(quantile, self.requests, CONFIDENCE);
                 Some(CurvePoint {
                     quantile,
-                    value_ns: self.at_rank(ranks.estimate)?,
-                    low_ns: self.at_rank(ranks.low?)?,
-                    high_ns: ranks.high.and_then(|rank| self.at_rank(rank)),
+                    value_ns: at_rank(&self.answered, ranks.estimate)?,
+                    low_ns: at_rank(&self.answered, ranks.low?)?,
+                    high_ns: ranks.high.and_then(|rank| at_rank(&self.answered, rank)),
                 })
             })
             .collect()
@@ -248,32 +229,32 @@ impl Accumulator {
             elapsed_ns: u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX),
             requests_per_second: per_second(answered),
             texts_per_second: per_second(self.texts),
-            response_time: (answered > 0).then(|| Latency {
-                min_ns: self.answered.min(),
-                mean_ns: self.total_response_ns as f64 / answered as f64,
-                max_ns: self.answered.max(),
-                percentiles: SHOWN.iter().filter_map(|quantile| self.percentile(*quantile)).collect(),
-            }),
+            response_time: self.latency(&self.answered, self.total_response_ns),
+            service_time: self.latency(&self.service, self.total_service_ns),
             stages: (answered > 0).then(|| self.stages.means(answered)),
             failure_reasons,
         }
     }
 }
 
-impl StageSums {
-    fn means(&self, answered: u64) -> Stages {
-        let mean = |sum: u128| sum as f64 / answered as f64;
-        Stages {
-            queue_ns: mean(self.queue),
-            serialise_ns: mean(self.serialise),
-            tokenize_ns: mean(self.tokenize),
-            infer_ns: mean(self.infer),
-            pool_ns: mean(self.pool),
-            worker_other_ns: mean(self.worker_other),
-            deserialise_ns: mean(self.deserialise),
-            pipe_ns: mean(self.pipe),
-        }
+/// The time of that rank, from 1; `None` beyond the answered requests, among the failures.
+fn at_rank(times: &Histogram<u64>, rank: u64) -> Option<u64> {
+    if rank > times.len() {
+        return None;
     }
+    let mut below = 0;
+    times.iter_recorded().find_map(|value| {
+        below += value.count_since_last_iteration();
+        (below >= rank).then(|| value.value_iterated_to().min(times.max()))
+    })
+}
+
+fn interval(percentile: &Percentile) -> Option<Interval> {
+    Some(Interval {
+        value: percentile.value_ns? as f64,
+        low: percentile.low_ns? as f64,
+        high: percentile.high_ns.map(|high| high as f64),
+    })
 }
 
 #[cfg(test)]
@@ -306,7 +287,7 @@ mod tests {
     }
 
     fn filled(count: u64, failures: u64) -> Accumulator {
-        let mut accumulator = Accumulator::new(&[Duration::from_micros(900)]);
+        let mut accumulator = Accumulator::new(Some(Duration::from_micros(900)));
         for n in 1..=count {
             accumulator.record(&sample(n * 1_000, Outcome::Answered));
         }
@@ -329,9 +310,8 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_infinitely_slow_and_over_every_limit() {
+    fn failures_are_infinitely_slow() {
         let accumulator = filled(940, 60);
-        assert_eq!(accumulator.exceeded(0), 40 + 60);
         let summary = accumulator.summary(Phase::Steady);
         assert_eq!((summary.requests, summary.failures), (1000, 60));
         let latency = summary.response_time.expect("answered requests");
@@ -369,7 +349,7 @@ mod tests {
             together.record(&sample(1, Outcome::Failed("broken".into())));
         }
         assert_eq!(merged.summary(Phase::Mixed), together.summary(Phase::Mixed));
-        assert_eq!(merged.exceeded(0), together.exceeded(0));
+        assert_eq!(merged.stages_over_limit(), together.stages_over_limit());
     }
 
     #[test]

@@ -5,7 +5,16 @@
 mod accumulator;
 mod binomial;
 mod order_statistics;
+mod stages;
 mod timeline;
+
+pub mod batch_means;
+pub mod correlation;
+pub mod heterogeneity;
+pub mod incomplete_beta;
+pub mod sequential;
+pub mod steady;
+pub mod trend;
 
 pub use accumulator::Accumulator;
 pub use binomial::{exceedance_at_least, exceedance_at_most, exceedance_interval};

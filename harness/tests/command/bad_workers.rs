@@ -13,8 +13,16 @@ const BACKENDS: &str = "
 [phases]
 restarts = 2
 
+[phases.warm_up]
+min_requests = 30
+max_requests = 30
+
 [phases.steady]
-min_requests = 120
+min_requests = 300
+max_requests = 300
+
+[validity]
+on_doubt = \"note\"
 
 [[objective]]
 indicator = \"p95 response time\"
@@ -47,7 +55,7 @@ impl Bad {
         let record = bench.record();
         assert_eq!(record["status"]["state"], "complete");
         assert_eq!(outcome(&record, "good"), ("measured", ""), "the other backend was measured");
-        assert_eq!(phase(backend(&record, "good"), "steady")["requests"], 120);
+        assert_eq!(phase(backend(&record, "good"), "steady")["requests"], 300);
         assert_eq!(backend(&record, "good")["verdicts"][0]["verdict"], "PASS");
         Some(Self { bench, ended, record })
     }

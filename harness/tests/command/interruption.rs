@@ -15,7 +15,8 @@ const ENDLESS: &str = r#"
 restarts = 2
 
 [phases.warm_up]
-requests = 3
+min_requests = 3
+max_requests = 3
 
 [phases.steady]
 min_requests = 100000000

@@ -9,4 +9,5 @@ mod interruption;
 mod python;
 mod runs;
 mod scenario_faults;
+mod verdicts;
 mod workbench;

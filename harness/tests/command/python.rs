@@ -47,12 +47,25 @@ const TWO_BACKENDS: &str = "
 [phases]
 restarts = 1
 
+[phases.warm_up]
+min_requests = 5
+max_requests = 5
+
 [phases.steady]
-min_requests = 60
+min_requests = 300
+max_requests = 300
+
+[validity]
+on_doubt = \"note\"
 
 [[objective]]
 indicator = \"p95 response time\"
 below = \"5s\"
+
+[[objective]]
+indicator = \"cosine\"
+at_least = \"0.999\"
+backends = [\"python-onnx\"]
 
 [[backend]]
 kind = \"python-onnx\"
@@ -79,6 +92,14 @@ fn a_python_of_the_users_is_used_as_it_is() {
     assert_eq!(outcome(&record, "python-onnx"), ("measured", ""));
     assert_eq!((&python["runs"]["engine"], &python["fallback"]), (&"fake".into(), &serde_json::Value::Null));
     assert_eq!(python["equivalence"]["accepted"], true);
+    let cosine = &python["verdicts"][1];
+    assert_eq!((&cosine["objective"], &cosine["verdict"]), (&1.into(), &"PASS".into()));
+    assert_eq!(cosine["estimate"]["value"], python["equivalence"]["min_cosine"]);
+    assert_eq!(
+        backend(&record, "null")["verdicts"].as_array().map(Vec::len),
+        Some(1),
+        "an objective for others is not asked of it"
+    );
 }
 
 #[test]

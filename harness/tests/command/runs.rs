@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::workbench::{Workbench, backend, outcome, phase, rows};
 
 /// Two backends that need no model, in two fresh processes each.
@@ -19,10 +17,15 @@ batch_size = 2
 restarts = 2
 
 [phases.warm_up]
-requests = 5
+min_requests = 5
+max_requests = 5
 
 [phases.steady]
-min_requests = 101
+min_requests = 301
+max_requests = 301
+
+[validity]
+on_doubt = "note"
 
 [[objective]]
 indicator = "p95 response time"
@@ -38,15 +41,6 @@ placement = "in-process"
 options = { distribution = { kind = "lognormal", median = "200us", sigma = 0.3 }, seed = 7 }
 "#;
 
-/// A scenario of one simulated backend, made once, with these steady requests, this limit on P95 and these options.
-fn simulated(requests: u32, below: &str, options: &str) -> String {
-    format!(
-        "[phases]\nrestarts = 1\n\n[phases.warm_up]\nrequests = 0\n\n[phases.steady]\nmin_requests = {requests}\n\n\
-         [[objective]]\nindicator = \"p95 response time\"\nbelow = \"{below}\"\n\n\
-         [[backend]]\nkind = \"simulated\"\noptions = {options}\n"
-    )
-}
-
 /// What is in a folder, by name; folders below it are left out.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -59,10 +53,6 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn verdict(record: &Value) -> &Value {
-    &record["backends"][0]["verdicts"][0]
-}
-
 #[test]
 fn a_run_that_passes_ends_with_0_and_leaves_a_whole_run_folder() {
     let bench = Workbench::new();
@@ -73,7 +63,7 @@ fn a_run_that_passes_ends_with_0_and_leaves_a_whole_run_folder() {
     assert!(ended.stderr.contains(&folder.file_name().expect("a name").to_string_lossy().into_owned()));
 
     let record = bench.record();
-    assert_eq!(record["record_version"], 1);
+    assert_eq!(record["record_version"], 2);
     assert_eq!(record["status"]["state"], "complete");
     assert_eq!(record["overall"], "PASS");
     for name in ["null", "embedded"] {
@@ -88,7 +78,7 @@ fn a_run_that_passes_ends_with_0_and_leaves_a_whole_run_folder() {
     }
     let report = fs::read_to_string(folder.join("report.md")).expect("the report");
     let pictures: Vec<&String> = names.iter().filter(|name| name.ends_with(".svg")).collect();
-    assert_eq!(pictures.len(), 4, "{names:?}");
+    assert_eq!(pictures.len(), 5, "{names:?}");
     for picture in pictures {
         assert!(report.contains(picture.as_str()), "{picture} is linked from the report");
         let drawn = fs::read_to_string(folder.join(picture)).expect("a picture");
@@ -109,7 +99,7 @@ fn every_request_is_a_row_of_the_samples_in_the_order_of_the_phases() {
     let rows = rows(&bench.run_folder().join("samples.csv"));
     for name in ["null", "embedded"] {
         let own: Vec<_> = rows.iter().filter(|row| row["backend"] == name).collect();
-        let expected: Vec<(&str, &str, u32)> = [("1", 51), ("2", 50)]
+        let expected: Vec<(&str, &str, u32)> = [("1", 151), ("2", 150)]
             .iter()
             .flat_map(|(restart, steady)| {
                 [(*restart, "cold_start", 1), (*restart, "warm_up", 5), (*restart, "steady", *steady)]
@@ -125,7 +115,7 @@ fn every_request_is_a_row_of_the_samples_in_the_order_of_the_phases() {
             }
         }
         assert_eq!(found, expected, "{name}");
-        for (phase_name, requests) in [("cold_start", 2), ("warm_up", 10), ("steady", 101), ("mixed", 113)] {
+        for (phase_name, requests) in [("cold_start", 2), ("warm_up", 10), ("steady", 301), ("mixed", 313)] {
             let summary = phase(backend(&record, name), phase_name);
             assert_eq!(summary["requests"], requests, "{name} {phase_name}");
             assert_eq!(summary["texts"], 2 * requests, "{name} {phase_name}");
@@ -164,80 +154,6 @@ fn the_scenario_in_the_run_folder_gives_the_same_plan_again() {
         assert_eq!((plan.code, plan.stdout.as_str()), (Some(0), resolved.as_str()), "{}", plan.stderr);
     }
     assert_eq!(bench.record()["scenario"]["resolved"], resolved.as_str());
-}
-
-#[test]
-fn a_backend_that_is_too_slow_ends_with_1_and_says_why() {
-    let bench = Workbench::new();
-    let slow = simulated(20, "20ms", "{ distribution = { kind = \"constant\", time = \"25ms\" } }");
-    let ended = bench.run_scenario(&slow);
-    assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
-    assert!(ended.stdout.contains("verdict: FAIL"), "{}", ended.stdout);
-    let record = bench.record();
-    assert_eq!(record["overall"], "FAIL");
-    assert_eq!(
-        (verdict(&record)["requests"].as_u64(), verdict(&record)["exceeded"].as_u64()),
-        (Some(20), Some(20))
-    );
-    let why = verdict(&record)["why"].as_str().expect("a reason");
-    assert!(
-        why.contains("20 of 20 requests (100 %) took longer than 20.0 ms or failed, and 5 % may"),
-        "{why}"
-    );
-    let report = fs::read_to_string(bench.run_folder().join("report.md")).expect("the report");
-    assert!(report.contains("FAIL") && report.contains("20 of 20 requests"), "{report}");
-}
-
-#[test]
-fn a_count_that_cannot_decide_ends_with_3_and_says_what_would_settle_it() {
-    let bench = Workbench::new();
-    let ended = bench.run_scenario(&simulated(
-        20,
-        "10s",
-        "{ distribution = { kind = \"constant\", time = \"10us\" } }",
-    ));
-    assert_eq!(ended.code, Some(3), "{}\n{}", ended.stdout, ended.stderr);
-    let record = bench.record();
-    assert_eq!(verdict(&record)["verdict"], "INCONCLUSIVE");
-    let next = verdict(&record)["next"].as_str().expect("what would settle it");
-    assert!(next.contains("min_requests = 59"), "{next}");
-}
-
-#[test]
-fn failed_requests_count_as_over_the_limit_however_fast_they_failed() {
-    let bench = Workbench::new();
-    let failing =
-        simulated(300, "10s", "{ failures = 0.3, distribution = { kind = \"constant\", time = \"10us\" } }");
-    let ended = bench.run_scenario(&failing);
-    assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
-    let record = bench.record();
-    assert_eq!(
-        outcome(&record, "simulated"),
-        ("measured", ""),
-        "a failed request is counted, not the end of the run"
-    );
-    let steady = phase(backend(&record, "simulated"), "steady");
-    let failures = steady["failures"].as_u64().expect("a count");
-    assert!((60..120).contains(&failures), "30 % of 300, seeded: {failures}");
-    assert_eq!(verdict(&record)["exceeded"].as_u64(), Some(failures));
-    assert_eq!(steady["failure_reasons"][0]["requests"].as_u64(), Some(failures));
-    let failed = rows(&bench.run_folder().join("samples.csv"));
-    let failed = failed.iter().filter(|row| row["phase"] == "steady" && row["outcome"] == "failed").count();
-    assert_eq!(failed as u64, failures);
-}
-
-#[test]
-fn a_request_past_its_deadline_is_a_timeout_and_counts_as_over_the_limit() {
-    let bench = Workbench::new();
-    let hanging = simulated(3, "10s", "{ hangs = 1.0 }");
-    let ended =
-        bench.run_scenario(&format!("[deadlines]\nrequest = \"100ms\"\nshutdown = \"100ms\"\n\n{hanging}"));
-    assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
-    let record = bench.record();
-    let steady = phase(backend(&record, "simulated"), "steady");
-    assert_eq!((steady["timeouts"].as_u64(), steady["failures"].as_u64()), (Some(3), Some(3)));
-    assert!(steady["response_time"].is_null(), "nothing was answered");
-    assert_eq!(verdict(&record)["exceeded"].as_u64(), Some(3));
 }
 
 #[test]
@@ -362,7 +278,7 @@ fn a_record_of_another_version_and_what_is_no_record_are_refused() {
         ended.stderr
     };
     let message = refused(folder.clone());
-    assert!(message.contains("record version 999") && message.contains("reads version 1"), "{message}");
+    assert!(message.contains("record version 999") && message.contains("reads version 2"), "{message}");
     fs::write(folder.join("run.json"), "{\"half\": ").expect("written");
     assert!(refused(folder).contains("run.json is not a run record"));
     assert!(refused(bench.path().join("nowhere")).contains("nowhere/run.json"));

@@ -169,6 +169,76 @@ fn a_time_without_a_unit_or_with_a_wrong_one_is_answered_with_an_example() {
 }
 
 #[test]
+fn a_limit_in_a_wrong_unit_is_named_with_its_line_and_key_for_every_indicator() {
+    for (indicator, key, limit, parts) in [
+        ("p95 response time", "below", "20MiB", &["`20MiB` is not a length of time", "\"20ms\""][..]),
+        ("p99.9 service time", "below", "1%", &["`1%` is not a length of time", "\"20ms\""]),
+        ("p50 cold start", "below", "100/s", &["`100/s` is not a length of time", "\"20ms\""]),
+        ("throughput", "at_least", "20ms", &["`20ms` is not a rate", "\"100/s\""]),
+        ("failure share", "below", "20ms", &["`20ms` is not a share", "\"0.1%\""]),
+        ("peak rss", "below", "0.1%", &["`0.1%` is not an amount of memory", "\"400MiB\""]),
+        ("cosine", "at_least", "99%", &["`99%` is not a cosine", "\"0.999\""]),
+    ] {
+        let message =
+            refused_with(&format!("[[objective]]\nindicator = \"{indicator}\"\n{key} = \"{limit}\"\n"));
+        assert_says(&message, &[&format!("line 8, objective[1].{key}:")]);
+        assert_says(&message, parts);
+    }
+}
+
+#[test]
+fn a_limit_in_the_wrong_direction_is_answered_with_the_right_key() {
+    for (indicator, wrong, right, limit) in [
+        ("p95 response time", "at_least", "below", "20ms"),
+        ("failure share", "at_least", "below", "0.1%"),
+        ("peak rss", "at_least", "below", "400MiB"),
+        ("throughput", "below", "at_least", "100/s"),
+        ("cosine", "below", "at_least", "0.999"),
+    ] {
+        let message =
+            refused_with(&format!("[[objective]]\nindicator = \"{indicator}\"\n{wrong} = \"{limit}\"\n"));
+        assert_says(&message, &[&format!("line 8, objective[1].{wrong}:"), &format!("write `{right}`")]);
+    }
+}
+
+#[test]
+fn an_indicator_that_there_is_not_is_answered_with_those_there_are() {
+    let message = refused_with("[[objective]]\nindicator = \"p95 latency\"\nbelow = \"20ms\"\n");
+    assert_says(
+        &message,
+        &["line 7, objective[1].indicator:", "`p95 latency`", "`p95 response time`", "`peak rss`"],
+    );
+    let message = refused_with("[[objective]]\nindicator = \"p100 cold start\"\nbelow = \"20ms\"\n");
+    assert_says(&message, &["line 7, objective[1].indicator:", "`p100` is not a percentile", "below 100"]);
+}
+
+#[test]
+fn a_most_below_its_least_is_refused_for_each_phase_and_for_a_backend_of_its_own() {
+    for (more, key) in [
+        ("[phases.warm_up]\nmin_requests = 9\nmax_requests = 8\n", "line 8, phases.warm_up.max_requests:"),
+        (
+            "[[backend]]\nkind = \"simulated\"\nmin_requests = 9\nmax_requests = 8\n",
+            "line 9, backend[2].max_requests:",
+        ),
+    ] {
+        assert_says(&refused_with(more), &[key, "max_requests 8 is less than min_requests 9"]);
+    }
+    let bench = Workbench::new();
+    bench.write("scenario.toml", &SOUND.replace("min_requests = 10", "min_requests = 10\nmax_requests = 8"));
+    let message = refused(&bench, &["scenario", "scenario.toml"]);
+    assert_says(
+        &message,
+        &["line 3, phases.steady.max_requests:", "max_requests 8 is less than min_requests 10"],
+    );
+}
+
+#[test]
+fn what_doubts_do_is_one_of_two_words() {
+    let message = refused_with("[validity]\non_doubt = \"warn\"\n");
+    assert_says(&message, &["line 7, validity.on_doubt:", "`warn`", "`inconclusive` or `note`"]);
+}
+
+#[test]
 fn a_python_backend_cannot_be_placed_in_the_harness() {
     let message = refused_with("[[backend]]\nkind = \"python-onnx\"\nplacement = \"in-process\"\n");
     assert_says(

@@ -1,7 +1,7 @@
 //! What the figures were taken on: what really ran, the workload, the machine, the model, the command, the scenario.
 
 use super::text::{Column, block, code, inline, table};
-use crate::record::{BackendRecord, Equivalence, Model, RunRecord, Runs};
+use crate::record::{BackendRecord, Condition, Equivalence, Model, RunRecord, Runs};
 use crate::units::{self, ABSENT};
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -9,6 +9,7 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     equivalence(page, record);
     workload(page, record);
     machine(page, record);
+    conditions(page, record);
     if let Some(model) = &record.model {
         model_files(page, model);
     }
@@ -169,6 +170,19 @@ fn machine(page: &mut String, record: &RunRecord) {
     facts(page, "Machine", rows);
 }
 
+fn conditions(page: &mut String, record: &RunRecord) {
+    if record.conditions.is_empty() {
+        return;
+    }
+    page.push_str("## Conditions\n\nThe machine while it measured.\n\n");
+    let columns = [Column::Left("condition"), Column::Right("value"), Column::Left("note")];
+    let row = |condition: &Condition| {
+        let note = condition.note.as_deref().map(inline).unwrap_or_default();
+        vec![inline(&condition.name), inline(&condition.value), note]
+    };
+    table(page, &columns, &record.conditions.iter().map(row).collect::<Vec<_>>());
+}
+
 fn model_files(page: &mut String, model: &Model) {
     let rows = vec![
         ("name", Some(inline(&model.name))),
@@ -196,6 +210,7 @@ fn origin(page: &mut String, record: &RunRecord) {
         ("git commit", commit),
         ("scenario", Some(inline(&record.scenario.source))),
         ("scenario SHA-256", Some(code(&record.scenario.sha256))),
+        ("mode", Some(inline(&record.mode))),
         ("record version", Some(record.record_version.to_string())),
     ];
     facts(page, "Origin", rows);

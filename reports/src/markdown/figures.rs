@@ -2,7 +2,8 @@
 
 use super::mixture;
 use super::text::{Column, inline, table};
-use crate::record::{BackendRecord, ColdStart, Phase, PhaseSummary, RunRecord, Stages};
+use crate::record::{BackendRecord, ColdStart, Latency, Phase, PhaseSummary, RunRecord, Stages};
+use crate::sentences;
 use crate::units::{self, ABSENT};
 use crate::view::{
     AMONG_FAILURES, cold_start_stages, interval_text, latency, median_restart, percentile, percentile_text,
@@ -16,7 +17,7 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     }
     page.push_str("## Phases\n\n");
     page.push_str(
-        "Response times. Failed requests count as infinitely slow: they push percentiles up, and are in none of min, \
+        "Response times, if nothing else is said. Failed requests count as infinitely slow: they push percentiles up, and are in none of min, \
          mean and max.\n\n",
     );
     for backend in &timed {
@@ -53,7 +54,16 @@ fn phases(page: &mut String, backend: &BackendRecord) {
     ];
     let order = [Phase::ColdStart, Phase::WarmUp, Phase::Steady, Phase::Mixed];
     let summaries = order.into_iter().filter_map(|of| phase(backend, of));
-    table(page, &columns, &summaries.map(phase_row).collect::<Vec<_>>());
+    table(page, &columns, &summaries.flat_map(phase_rows).collect::<Vec<_>>());
+    if let Some(sentence) = sentences::warm_up(backend) {
+        page.push_str(&format!("- {sentence}\n"));
+    }
+    if let Some(drift) = &backend.drift {
+        page.push_str(&format!("- {}\n", sentences::drift(drift)));
+    }
+    if !backend.warm_up.is_empty() || backend.drift.is_some() {
+        page.push('\n');
+    }
     if let Some(sentence) = mixture::sentence(backend) {
         page.push_str(&format!("{sentence}\n\n"));
     }
@@ -79,13 +89,22 @@ fn phases(page: &mut String, backend: &BackendRecord) {
     }
 }
 
-fn phase_row(summary: &PhaseSummary) -> Vec<String> {
-    let latency = summary.response_time.as_ref();
+/// The phase by its response times and, where they are told apart, by its service times.
+fn phase_rows(summary: &PhaseSummary) -> Vec<Vec<String>> {
+    let name = phase_name(summary.phase);
+    let mut rows = vec![phase_row(name, summary, summary.response_time.as_ref())];
+    if let Some(service) = &summary.service_time {
+        rows.push(phase_row(&format!("{name}, service time"), summary, Some(service)));
+    }
+    rows
+}
+
+fn phase_row(name: &str, summary: &PhaseSummary, latency: Option<&Latency>) -> Vec<String> {
     let or_absent = |value: Option<f64>| value.map_or_else(|| ABSENT.to_owned(), units::duration);
     let rate = |value: Option<f64>| value.map_or_else(|| ABSENT.to_owned(), units::figure);
     let at = |quantile| percentile_text(latency, quantile);
     vec![
-        phase_name(summary.phase).to_owned(),
+        name.to_owned(),
         units::count(summary.requests),
         units::count(summary.failures),
         units::count(summary.timeouts),
@@ -107,8 +126,9 @@ fn footnotes(timed: &[&BackendRecord]) -> String {
         "`-`: the count cannot carry it, or it was not measured. The interval is at 95 %.".to_owned();
     let summaries = || timed.iter().flat_map(|backend| &backend.phases);
     let among = |summary: &PhaseSummary| {
-        let percentiles = summary.response_time.iter().flat_map(|latency| &latency.percentiles);
-        percentiles.clone().any(|percentile| percentile.value_ns.is_none())
+        let latencies = summary.response_time.iter().chain(&summary.service_time);
+        let mut percentiles = latencies.flat_map(|latency| &latency.percentiles);
+        percentiles.any(|percentile| percentile.value_ns.is_none())
     };
     if summaries().any(among) {
         notes.push_str(&format!(" `{AMONG_FAILURES}`: falls among the failed requests."));

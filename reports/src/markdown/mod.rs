@@ -1,8 +1,10 @@
 //! The report in Markdown: the verdict first, then what it rests on, then what the figures were taken on.
 //!
-//! `verdicts`, `figures` and `context` are its parts in the order of the page; `text` is how tables are written.
+//! `verdicts` with `doubts`, `figures` and `context` are its parts in the order of the page; `text` is how tables are
+//! written.
 
 mod context;
+mod doubts;
 mod figures;
 mod mixture;
 mod text;
@@ -70,6 +72,31 @@ mod tests {
     #[test]
     fn the_naive_way_is_shown_beside_the_steady_state() {
         insta::assert_snapshot!(report(&fixture::naive()));
+    }
+
+    #[test]
+    fn each_of_several_objectives_has_its_own_figures() {
+        insta::assert_snapshot!(report(&fixture::several()));
+    }
+
+    #[test]
+    fn a_quick_run_says_what_its_verdicts_hold_for() {
+        let mut record = fixture::one();
+        (record.mode, record.horizon) = ("quick".into(), None);
+        let text = report(&record);
+        let (said, figures) = (text.find("holds if requests are independent"), text.find("## Objective"));
+        assert!(said.is_some() && said < figures, "{text}");
+    }
+
+    #[test]
+    fn doubts_and_their_remedies_stand_before_the_figures() {
+        let record = fixture::five();
+        let text = report(&record);
+        let figures = text.find("## Objective").expect("a table of figures");
+        for doubt in &record.doubts {
+            let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
+            assert!(at(&doubt.what) < at(&doubt.remedy) && at(&doubt.remedy) < figures);
+        }
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub(super) fn inline(text: &str) -> String {
     safe
 }
 
+/// A text that ends in a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let text = inline(text);
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
 /// A text as code, whatever it contains. In a table a bar must be escaped even so.
 pub(super) fn code(text: &str) -> String {
     let line = one_line(text).replace('|', "\\|");
@@ -40,28 +46,33 @@ fn longest_run(text: &str, of: char) -> usize {
 
 /// Where the texts of a column stand.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Column {
+pub(super) enum Column<'a> {
     /// Texts.
-    Left(&'static str),
+    Left(&'a str),
     /// Figures.
-    Right(&'static str),
+    Right(&'a str),
+}
+
+impl<'a> Column<'a> {
+    fn name(&self) -> &'a str {
+        match self {
+            Column::Left(name) | Column::Right(name) => name,
+        }
+    }
 }
 
 /// Writes a table, its columns padded so that it can be read without being rendered. The cells must be safe already.
-pub(super) fn table(page: &mut String, columns: &[Column], rows: &[Vec<String>]) {
+pub(super) fn table(page: &mut String, columns: &[Column<'_>], rows: &[Vec<String>]) {
     if rows.is_empty() {
         return;
     }
-    let name = |column: &Column| match column {
-        Column::Left(name) | Column::Right(name) => *name,
-    };
     let width_of = |text: &str| textwrap::core::display_width(text);
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
         .map(|(index, column)| {
             let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| width_of(cell));
-            cells.chain([width_of(name(column)), 3]).max().unwrap_or(3)
+            cells.chain([width_of(column.name()), 3]).max().unwrap_or(3)
         })
         .collect();
     let mut write_row = |cells: &mut dyn Iterator<Item = &str>| {
@@ -74,7 +85,7 @@ pub(super) fn table(page: &mut String, columns: &[Column], rows: &[Vec<String>])
         }
         page.push_str("|\n");
     };
-    write_row(&mut columns.iter().map(name));
+    write_row(&mut columns.iter().map(Column::name));
     let rules: Vec<String> = columns
         .iter()
         .zip(&widths)

@@ -1,9 +1,10 @@
-//! The head of the report: how the run ended, the verdict, and each objective with every backend.
+//! The head of the report: how the run ended, the verdict, the doubts, and each objective with every backend it is asked of.
 
-use super::text::{Column, block, inline, table};
-use crate::record::{BackendRecord, Interval, ObjectiveVerdict, RunRecord};
-use crate::units;
+use super::doubts;
+use super::text::{Column, block, inline, sentence, table};
+use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
 use crate::view::{no_verdict, status_sentence, trouble, verdict_name, verdict_or_state};
+use crate::{indicator, sentences, units};
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
     let scenario = &record.scenario;
@@ -25,6 +26,11 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     if !record.load.note.is_empty() {
         page.push_str(&format!("{}\n\n", inline(&record.load.note)));
     }
+    if let Some(mode) = sentences::mode(record) {
+        page.push_str(&format!("{}\n\n", inline(&mode)));
+    }
+    doubts::write(page, record);
+    summary(page, record);
     for index in 0..record.objectives.len() {
         objective(page, record, index);
     }
@@ -34,80 +40,156 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     for backend in &record.backends {
         without_measurement(page, backend);
     }
-    warnings(page, record);
+    doubts::warnings(page, record);
+}
+
+/// Each backend's verdict on each objective and, as the worst of them, on all; one objective needs no summary.
+fn summary(page: &mut String, record: &RunRecord) {
+    if record.objectives.len() < 2 {
+        return;
+    }
+    page.push_str("## All objectives\n\nA backend's verdict is the worst of its objectives.\n\n");
+    let names = record.objectives.iter().map(|objective| inline(&objective.text)).collect::<Vec<_>>();
+    let columns: Vec<Column<'_>> = ["backend", "verdict"]
+        .into_iter()
+        .chain(names.iter().map(String::as_str))
+        .map(Column::Left)
+        .collect();
+    let row = |backend: &BackendRecord| {
+        let objectives = record.objectives.iter().enumerate();
+        let verdicts = objectives.map(|(index, objective)| verdict_cell(backend, objective, index));
+        let overall = match backend.verdicts.is_empty() {
+            true => verdict_or_state(backend).to_owned(),
+            false => format!("**{}**", verdict_or_state(backend)),
+        };
+        [inline(&backend.label), overall].into_iter().chain(verdicts).collect()
+    };
+    table(page, &columns, &record.backends.iter().map(row).collect::<Vec<_>>());
+}
+
+fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) -> String {
+    match judged_on(backend, index).next() {
+        Some(judged) => verdict_name(judged.verdict).to_owned(),
+        None if objective.applies_to(&backend.name) => units::ABSENT.to_owned(),
+        None => "not asked".to_owned(),
+    }
 }
 
 fn objective(page: &mut String, record: &RunRecord, index: usize) {
     let objective = &record.objectives[index];
-    let text = inline(&objective.text);
-    page.push_str(&format!(
-        "## Objective: {text}\n\nConfidence {}.\n\n",
-        units::percent(objective.confidence)
-    ));
-    let rows: Vec<Vec<String>> = record.backends.iter().map(|backend| row(backend, index)).collect();
-    let columns = [
-        Column::Left("backend"),
-        Column::Left("verdict"),
-        Column::Right("estimate"),
-        Column::Right("interval"),
-        Column::Right("requests"),
-        Column::Right("over the limit"),
-        Column::Right("exceedance"),
-        Column::Left("error bound"),
-    ];
-    table(page, &columns, &rows);
-    let mut judged_any = false;
-    for backend in &record.backends {
+    page.push_str(&format!("## Objective: {}\n\n", inline(&objective.text)));
+    page.push_str(&format!("Confidence {}.", units::percent(objective.confidence)));
+    if let Some(names) = &objective.backends {
+        page.push_str(&format!(" Asked of {} only.", inline(&names.join(", "))));
+    }
+    page.push_str("\n\n");
+    let asked: Vec<&BackendRecord> =
+        record.backends.iter().filter(|backend| objective.applies_to(&backend.name)).collect();
+    let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
+    let figures = figures(&objective.indicator, &judged);
+    let columns: Vec<Column<'_>> = [Column::Left("backend"), Column::Left("verdict")]
+        .into_iter()
+        .chain(figures.iter().map(|(column, _)| *column))
+        .chain([Column::Left("error bound")])
+        .collect();
+    let row = |backend: &&BackendRecord| row(backend, objective, index, &figures);
+    table(page, &columns, &asked.iter().map(row).collect::<Vec<_>>());
+    for backend in &asked {
         for judged in judged_on(backend, index) {
-            judged_any = true;
-            let (label, verdict) = (inline(&backend.label), verdict_name(judged.verdict));
-            page.push_str(&format!("- **{label}: {verdict}**: {}", sentence(&judged.why)));
-            if let Some(next) = &judged.next {
-                page.push_str(&format!(" *Next:* {}", sentence(next)));
-            }
-            page.push_str(&format!(" *Judged by:* {}.\n", inline(&judged.method)));
+            reasons(page, backend, objective, judged);
         }
     }
-    if judged_any {
+    if !judged.is_empty() {
         page.push('\n');
     }
 }
 
-/// A text that ends in a full stop.
-fn sentence(text: &str) -> String {
-    let text = inline(text);
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+/// Why, what next, and what it rests on.
+fn reasons(page: &mut String, backend: &BackendRecord, objective: &Objective, judged: &ObjectiveVerdict) {
+    let (label, verdict) = (inline(&backend.label), verdict_name(judged.verdict));
+    page.push_str(&format!("- **{label}: {verdict}**: {}", sentence(&judged.why)));
+    if let Some(doubted) = &judged.doubted {
+        page.push_str(&format!(" *Without the doubts:* {}", sentence(doubted)));
+    }
+    if let Some(evidence) = sentences::evidence(Some(&objective.indicator), judged) {
+        page.push_str(&format!(" *Rests on:* {}", sentence(&evidence)));
+    }
+    if let Some(next) = &judged.next {
+        page.push_str(&format!(" *Next:* {}", sentence(next)));
+    }
+    page.push_str(&format!(" *Judged by:* {}.\n", inline(&judged.method)));
 }
 
 fn judged_on(backend: &BackendRecord, index: usize) -> impl Iterator<Item = &ObjectiveVerdict> {
     backend.verdicts.iter().filter(move |judged| judged.objective == index)
 }
 
-fn row(backend: &BackendRecord, index: usize) -> Vec<String> {
+/// A column of figures and what stands in it.
+type Figure = (Column<'static>, fn(&Indicator, &ObjectiveVerdict) -> String);
+
+/// The columns that say something about this indicator.
+fn figures(indicator: &Indicator, judged: &[&ObjectiveVerdict]) -> Vec<Figure> {
+    let mut figures: Vec<Figure> = vec![
+        (Column::Right("estimate"), |indicator, judged| {
+            or_absent(judged.estimate.map(|estimate| indicator::value(indicator, estimate.value)))
+        }),
+        (Column::Right("interval"), |indicator, judged| {
+            or_absent(judged.estimate.map(|estimate| indicator::interval(indicator, &estimate)))
+        }),
+    ];
+    let requests = |_: &Indicator, judged: &ObjectiveVerdict| units::count(judged.requests);
+    let exceeded = |_: &Indicator, judged: &ObjectiveVerdict| units::count(judged.exceeded);
+    match indicator {
+        Indicator::PeakRss | Indicator::Cosine => {}
+        Indicator::Throughput => figures.push((Column::Right("requests"), requests)),
+        Indicator::FailureShare => {
+            figures.push((Column::Right("requests"), requests));
+            figures.push((Column::Right("failed"), exceeded));
+        }
+        Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } | Indicator::ColdStart { .. } => {
+            let cold = matches!(indicator, Indicator::ColdStart { .. });
+            figures.push((Column::Right(if cold { "cold starts" } else { "requests" }), requests));
+            figures.push((Column::Right("over the limit"), exceeded));
+            figures.push((Column::Right("exceedance"), |_, judged| {
+                or_absent(judged.exceedance.as_ref().map(share_interval))
+            }));
+        }
+    }
+    if judged.iter().any(|judged| judged.correlation_time.is_some()) {
+        figures.push((Column::Right("correlation time"), |_, judged| {
+            or_absent(judged.correlation_time.map(|time| format!("{} requests", units::figure(time))))
+        }));
+    }
+    if judged.iter().any(|judged| judged.effective_requests.is_some()) {
+        figures.push((Column::Right("worth independent"), |_, judged| {
+            or_absent(judged.effective_requests.map(|effective| units::count(effective.round() as u64)))
+        }));
+    }
+    if judged.iter().any(|judged| judged.requests_to_settle.is_some_and(|requests| requests > 0)) {
+        figures.push((Column::Right("requests to settle"), |_, judged| {
+            or_absent(judged.requests_to_settle.map(units::count))
+        }));
+    }
+    figures
+}
+
+fn or_absent(text: Option<String>) -> String {
+    text.unwrap_or_else(|| units::ABSENT.to_owned())
+}
+
+fn row(backend: &BackendRecord, objective: &Objective, index: usize, figures: &[Figure]) -> Vec<String> {
     let label = inline(&backend.label);
     let Some(judged) = judged_on(backend, index).next() else {
         let state = if backend.verdicts.is_empty() { verdict_or_state(backend) } else { "not judged" };
-        let absent = || units::ABSENT.to_owned();
-        return vec![label, state.to_owned(), absent(), absent(), absent(), absent(), absent(), absent()];
+        let absent = std::iter::repeat_n(units::ABSENT.to_owned(), figures.len() + 1);
+        return [label, state.to_owned()].into_iter().chain(absent).collect();
     };
-    let estimate = judged.estimate.as_ref();
-    vec![
-        label,
-        format!("**{}**", verdict_name(judged.verdict)),
-        estimate.map_or_else(|| units::ABSENT.to_owned(), |estimate| units::duration(estimate.value)),
-        estimate.map_or_else(|| units::ABSENT.to_owned(), duration_interval),
-        units::count(judged.requests),
-        units::count(judged.exceeded),
-        judged.exceedance.as_ref().map_or_else(|| units::ABSENT.to_owned(), share_interval),
-        inline(&judged.error_bound),
-    ]
-}
-
-fn duration_interval(estimate: &Interval) -> String {
-    let low = units::duration(estimate.low);
-    estimate
-        .high
-        .map_or_else(|| format!("{low} or more"), |high| format!("{low} to {}", units::duration(high)))
+    let cells = figures.iter().map(|(_, write)| write(&objective.indicator, judged));
+    [label, format!("**{}**", verdict_name(judged.verdict))]
+        .into_iter()
+        .chain(cells)
+        .chain([inline(&judged.error_bound)])
+        .collect()
 }
 
 fn share_interval(share: &Interval) -> String {
@@ -125,20 +207,4 @@ fn without_measurement(page: &mut String, backend: &BackendRecord) {
     if !rest.trim().is_empty() {
         block(page, "text", rest);
     }
-}
-
-fn warnings(page: &mut String, record: &RunRecord) {
-    if record.warnings.is_empty() {
-        return;
-    }
-    page.push_str("## Warnings\n\n");
-    for warning in &record.warnings {
-        let of = warning.backend.as_ref().map(|backend| format!("{}: ", inline(backend))).unwrap_or_default();
-        page.push_str(&format!(
-            "- {of}{} *What to do:* {}\n",
-            sentence(&warning.what),
-            sentence(&warning.remedy)
-        ));
-    }
-    page.push('\n');
 }

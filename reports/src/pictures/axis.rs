@@ -65,11 +65,16 @@ impl Axis {
 
     /// Ticks for durations in nanoseconds, as many as fit with `gap` points between neighbours, and their labels.
     pub(super) fn ticks(&self, gap: f64) -> Vec<(f64, String)> {
+        self.ticks_as(gap, |value| Some(units::tick(value)))
+    }
+
+    /// Ticks labelled by `write`, without those that it has no label for.
+    pub(super) fn ticks_as(&self, gap: f64, write: impl Fn(f64) -> Option<String>) -> Vec<(f64, String)> {
         let values = match self.scale {
             Scale::Linear => self.linear_ticks(gap),
             Scale::Logarithmic => self.logarithmic_ticks(gap),
         };
-        values.into_iter().map(|value| (self.at(value), units::tick(value))).collect()
+        values.into_iter().filter_map(|value| Some((self.at(value), write(value)?))).collect()
     }
 
     fn linear_ticks(&self, gap: f64) -> Vec<f64> {

@@ -37,7 +37,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
         bottom: top + heights.iter().sum::<f64>(),
     };
     let values = rows.iter().flat_map(|(_, latency)| shown_values(latency));
-    let values = values.chain(limits.iter().map(|limit| limit.nanoseconds));
+    let values = values.chain(limits.iter().map(|limit| limit.value));
     let axis = Axis::logarithmic(values, area.left, area.right)?;
     if rows.is_empty() {
         return None;
@@ -56,6 +56,9 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
         let mut y = area.top;
         for ((row, lines), height) in rows.iter().zip(&named).zip(&heights) {
             canvas.line(&[(EDGE, y), (WIDTH - EDGE, y)], GRID.to_rgba(), 1.0);
+            for limit in limits.iter().filter(|limit| limit.applies_to(row.0)) {
+                frame::vertical_limit(canvas, axis.at(limit.value), y, y + height);
+            }
             backend(canvas, area, &axis, *row, lines, y + height / 2.0);
             y += height;
         }
@@ -99,7 +102,7 @@ fn backend(
 ) {
     frame::block(canvas, lines, EDGE, y - 8.0);
     let under = y + 15.0 * lines.len() as f64 / 2.0;
-    canvas.text(view::verdict_or_state(backend), (EDGE, under), verdict(view::worst_verdict(backend)));
+    canvas.text(&view::verdict_and_objectives(backend), (EDGE, under), verdict(view::worst_verdict(backend)));
     for (index, (quantile, _, colour)) in SHOWN.iter().enumerate() {
         let text = percentile_text(Some(latency), *quantile);
         canvas.text(&text, (value_column(area, index), y), SMALL.anchored(Anchor::End));

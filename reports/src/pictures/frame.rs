@@ -12,8 +12,12 @@ use crate::view::{Limit, one_line};
 pub(super) const WIDTH: f64 = 920.0;
 /// Room for the heading.
 pub(super) const HEADING: f64 = 62.0;
+/// Points between neighbouring ticks of a vertical axis, at least.
+pub(super) const TICK_LINE: f64 = 18.0;
 /// Room at the edges of the sheet.
 pub(super) const EDGE: f64 = 16.0;
+/// How much of its colour a band has, so that what lies behind it can be seen.
+pub(super) const BAND_OPACITY: f64 = 0.2;
 /// Height of one line of a legend.
 const LEGEND_LINE: f64 = 19.0;
 /// Height that two neighbouring labels need.
@@ -37,10 +41,10 @@ pub(super) fn heading(canvas: &mut Canvas<'_>, title: &str, record: &RunRecord, 
 }
 
 /// Draws the horizontal lines of a grid and the labels of its ticks to the left of the area.
-pub(super) fn vertical_axis(canvas: &mut Canvas<'_>, area: Area, axis: &Axis) {
-    for (y, label) in axis.ticks(18.0) {
-        canvas.line(&[(area.left, y), (area.right, y)], GRID.to_rgba(), 1.0);
-        canvas.text(&label, (area.left - 7.0, y), SMALL.anchored(Anchor::End));
+pub(super) fn vertical_axis(canvas: &mut Canvas<'_>, area: Area, ticks: &[(f64, String)]) {
+    for (y, label) in ticks {
+        canvas.line(&[(area.left, *y), (area.right, *y)], GRID.to_rgba(), 1.0);
+        canvas.text(label, (area.left - 7.0, *y), SMALL.anchored(Anchor::End));
     }
     canvas.line(&[(area.left, area.top), (area.left, area.bottom)], FAINT_INK.to_rgba(), 1.0);
 }
@@ -74,7 +78,7 @@ pub(super) fn limit_margin(limits: &[Limit]) -> f64 {
 
 /// Draws a horizontal line at each limit, labelled to the right of the area.
 pub(super) fn horizontal_limits(canvas: &mut Canvas<'_>, area: Area, axis: &Axis, limits: &[Limit]) {
-    let lines: Vec<f64> = limits.iter().map(|limit| axis.at(limit.nanoseconds)).collect();
+    let lines: Vec<f64> = limits.iter().map(|limit| axis.at(limit.value)).collect();
     let labels = spread(&lines, LABEL_GAP, area.top, area.bottom);
     for ((limit, y), label) in limits.iter().zip(lines).zip(labels) {
         canvas.line(&[(area.left, y), (area.right, y)], LIMIT.to_rgba(), 1.5);
@@ -83,19 +87,24 @@ pub(super) fn horizontal_limits(canvas: &mut Canvas<'_>, area: Area, axis: &Axis
     }
 }
 
-/// Draws a vertical line at each limit, labelled in a line of its own above the area.
+/// Labels each limit in a line of its own above the area. The lines down from there are [`vertical_limit`]'s.
 pub(super) fn vertical_limits(canvas: &mut Canvas<'_>, area: Area, axis: &Axis, limits: &[Limit]) {
     let row = |index: usize| area.top - 9.0 - LABEL_GAP * index as f64;
     for limit in limits {
-        let x = axis.at(limit.nanoseconds);
-        canvas.line(&[(x, row(0) + 7.0), (x, area.bottom)], LIMIT.to_rgba(), 1.5);
+        let x = axis.at(limit.value);
+        vertical_limit(canvas, x, row(0) + 7.0, area.top);
     }
     for (index, limit) in limits.iter().enumerate() {
         let half = LIMIT_LABEL.width_of(&limit.label) / 2.0;
         let (first, last) = (area.left + half, (area.right - half).max(area.left + half));
-        let middle = axis.at(limit.nanoseconds).clamp(first, last);
+        let middle = axis.at(limit.value).clamp(first, last);
         canvas.text_on_white(&limit.label, (middle, row(index)), LIMIT_LABEL.anchored(Anchor::Middle));
     }
+}
+
+/// Draws a piece of a limit's line.
+pub(super) fn vertical_limit(canvas: &mut Canvas<'_>, x: f64, top: f64, bottom: f64) {
+    canvas.line(&[(x, top), (x, bottom)], LIMIT.to_rgba(), 1.5);
 }
 
 /// Points that [`vertical_limits`] takes above an area.
@@ -112,6 +121,8 @@ pub(super) enum Sign {
     Mark(usize),
     /// A patch of colour.
     Patch,
+    /// A patch as faint as a band.
+    Band,
     /// A thin line with ends.
     Whisker,
     /// A thin line that goes on to the right.
@@ -171,6 +182,9 @@ fn sign(canvas: &mut Canvas<'_>, entry: &Entry, x: f64, y: f64) {
         }
         Sign::Mark(index) => mark(canvas, index, (middle, y), entry.colour),
         Sign::Patch => canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), colour),
+        Sign::Band => {
+            canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), entry.colour.mix(BAND_OPACITY));
+        }
         Sign::Whisker => whisker(canvas, x, WhiskerEnd::At(end), y, entry.colour),
         Sign::OpenWhisker => whisker(canvas, x, WhiskerEnd::Beyond(end), y, entry.colour),
         Sign::Cross => cross(canvas, (middle, y), entry.colour),

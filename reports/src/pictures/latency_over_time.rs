@@ -31,7 +31,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let limits = limits(record);
     let groups = || panels.iter().flat_map(|backend| &backend.timeline);
     let values = groups().flat_map(|group| [group.min_ns, group.max_ns]).flatten().map(|value| value as f64);
-    let values = values.chain(limits.iter().map(|limit| limit.nanoseconds));
+    let values = values.chain(limits.iter().map(|limit| limit.value));
     let (left, right) = (EDGE + 72.0, WIDTH - frame::limit_margin(&limits));
     let response = Axis::logarithmic(values, 0.0, 1.0)?;
     let ends: Vec<u64> = panels.iter().map(|backend| end_of(backend)).collect();
@@ -94,8 +94,9 @@ fn panel(
     response: &Axis,
     limits: &[Limit],
 ) {
-    frame::vertical_axis(canvas, area, response);
-    frame::horizontal_limits(canvas, area, response, limits);
+    frame::vertical_axis(canvas, area, &response.ticks(frame::TICK_LINE));
+    let limits: Vec<Limit> = limits.iter().filter(|limit| limit.applies_to(backend)).cloned().collect();
+    frame::horizontal_limits(canvas, area, response, &limits);
     restarts(canvas, area, backend, time);
     for stroke in strokes(&backend.timeline, time) {
         draw_stroke(canvas, &stroke, response);

@@ -7,6 +7,7 @@ mod axis;
 mod backends;
 mod canvas;
 mod cold_start;
+mod exceedance;
 mod frame;
 mod latency_over_time;
 mod palette;
@@ -36,6 +37,13 @@ pub const PICTURES: &[Picture] = &[
         description: "P50, P95 and P99 of the response time in steady state for each backend, with 95 % intervals \
                       and the limits of the objectives",
         draw: backends::picture,
+    },
+    Picture {
+        file: "exceedance.svg",
+        title: "Requests over the limit",
+        description: "the share of requests over the limit as the run went on, for each backend and objective, with \
+                      the band of shares not ruled out and the share allowed",
+        draw: exceedance::picture,
     },
     Picture {
         file: "percentiles.svg",

@@ -40,15 +40,14 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
         return None;
     }
     let values = points().flat_map(|point| [Some(point.value_ns), Some(point.low_ns), point.high_ns]);
-    let values =
-        values.flatten().map(|value| value as f64).chain(limits.iter().map(|limit| limit.nanoseconds));
+    let values = values.flatten().map(|value| value as f64).chain(limits.iter().map(|limit| limit.value));
     let axis = Axis::logarithmic(values, area.bottom, area.top)?;
     let across = |quantile: f64| area.left + nines(quantile) / farthest * (area.right - area.left);
 
     Some(draw(TITLE, WIDTH, area.bottom + 52.0 + frame::legend_height(&entries), |canvas| {
         frame::heading(canvas, TITLE, record, "steady state; bands are 95 % intervals");
         frame::horizontal_axis(canvas, area, &ticks(farthest, across), true);
-        frame::vertical_axis(canvas, area, &axis);
+        frame::vertical_axis(canvas, area, &axis.ticks(frame::TICK_LINE));
         frame::horizontal_limits(canvas, area, &axis, &limits);
         for (index, backend) in curves.iter().enumerate() {
             band(canvas, index, backend, &axis, across);

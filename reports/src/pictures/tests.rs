@@ -55,13 +55,18 @@ fn labels(document: &Document<'_>) -> Vec<Label> {
 fn records() -> Vec<(&'static str, RunRecord)> {
     let mut three = fixture::five();
     three.backends.truncate(3);
+    let mut single_look = fixture::one();
+    let band = &mut single_look.backends[0].verdicts[0].band;
+    band.drain(..band.len() - 1);
     vec![
         ("one", fixture::one()),
+        ("single look", single_look),
         ("three", three),
         ("five", fixture::five()),
         ("eight", fixture::eight()),
         ("interrupted", fixture::interrupted()),
         ("naive", fixture::naive()),
+        ("several", fixture::several()),
     ]
 }
 
@@ -117,10 +122,43 @@ fn every_limit_is_drawn_and_labelled_wherever_response_times_are() {
         let picture = PICTURES.iter().find(|picture| picture.file == file).expect("a picture");
         let svg = (picture.draw)(&record).expect("a picture");
         let document = Document::parse(&svg).expect("well-formed XML");
-        for limit in ["P95 limit 20 ms", "P99 limit 22 ms"] {
+        for limit in ["P95 limit 20 ms", "P99 limit 22 ms (some)"] {
             assert!(labels(&document).iter().any(|label| label.text == limit), "{limit} in {file}");
         }
     }
+}
+
+#[test]
+fn limits_on_anything_but_the_response_time_are_not_drawn_among_response_times() {
+    let record = fixture::several();
+    for file in ["backends.svg", "percentiles.svg", "latency_over_time.svg"] {
+        let picture = PICTURES.iter().find(|picture| picture.file == file).expect("a picture");
+        let svg = (picture.draw)(&record).expect("a picture");
+        let document = Document::parse(&svg).expect("well-formed XML");
+        let limits = labels(&document).into_iter().map(|label| label.text);
+        let limits: Vec<String> = limits.filter(|text| text.contains("limit")).collect();
+        assert!(!limits.is_empty() && limits.iter().all(|text| text == "P95 limit 20 ms"), "{limits:?}");
+    }
+}
+
+#[test]
+fn exceedances_are_drawn_only_of_verdicts_with_a_band_and_beside_the_share_allowed() {
+    let picture = PICTURES.iter().find(|picture| picture.file == "exceedance.svg").expect("a picture");
+    let panels = |record: &RunRecord| {
+        let svg = (picture.draw)(record).expect("a picture");
+        let document = Document::parse(&svg).expect("well-formed XML");
+        labels(&document).iter().filter(|label| label.text == "5 % allowed").count()
+    };
+    assert_eq!(panels(&fixture::several()), 2, "of seven objectives one has a band");
+    let mut record = fixture::eight();
+    assert_eq!(panels(&record), 8);
+    for backend in &mut record.backends[1..] {
+        backend.verdicts[0].band.clear();
+    }
+    record.backends[0].verdicts[0].band.truncate(1);
+    assert_eq!(panels(&record), 1, "one look is enough");
+    record.backends[0].verdicts[0].band.clear();
+    assert_eq!((picture.draw)(&record), None);
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub struct BackendRecord {
     pub equivalence: Equivalence,
     /// One entry per fresh process, in order.
     pub cold_starts: Vec<ColdStart>,
+    /// How long each restart took to become steady, in order; empty where warm-up was not looked for.
+    pub warm_up: Vec<WarmUp>,
+    /// Set when the latency was found to drift within the steady state.
+    pub drift: Option<Drift>,
     /// Summaries: cold start's first embeddings, warm-up, steady state, and all of them mixed.
     pub phases: Vec<PhaseSummary>,
     /// Memory and processor use of the worker.
@@ -141,6 +145,26 @@ pub struct ColdStart {
     pub total_ns: u64,
 }
 
+/// How long one restart took to become steady.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WarmUp {
+    /// Counted from 1.
+    pub restart: u32,
+    /// Requests until then, or until it was given up.
+    pub requests: u64,
+    /// Whether it became steady.
+    pub steady: bool,
+}
+
+/// A trend of the response time within the restarts' steady states.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Drift {
+    /// Relative change per 1,000 requests: 0.02 is 2 % slower.
+    pub change_per_thousand: f64,
+    /// How unlikely it is by chance, as a standard normal deviate; positive when the response time rises.
+    pub deviate: f64,
+}
+
 /// Which requests a summary is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -176,6 +200,8 @@ pub struct PhaseSummary {
     pub texts_per_second: Option<f64>,
     /// Response times; absent when nothing was answered.
     pub response_time: Option<Latency>,
+    /// Service times; absent when nothing was answered, or where they are not told apart from response times.
+    pub service_time: Option<Latency>,
     /// Mean split of the service time; absent when nothing was answered.
     pub stages: Option<Stages>,
     /// One line for each distinct reason why requests failed, most frequent first.
@@ -191,7 +217,7 @@ pub struct FailureReason {
     pub requests: u64,
 }
 
-/// A distribution of response times. Failures count as infinitely slow, so they push percentiles up and are in none of
+/// A distribution of response or service times. Failures count as infinitely slow, so they push percentiles up and are in none of
 /// `min`, `mean` and `max`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {

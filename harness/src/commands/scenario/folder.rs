@@ -5,14 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tailmark_reports::record::{Load, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload};
+use tailmark_reports::record::{
+    Horizon, Load, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload,
+};
 
-use super::track::wanted;
 use crate::commands::CommandError;
 use crate::commands::exit::broken;
 use crate::environment;
+use crate::objective::Objective;
 use crate::plan::Plan;
-use crate::verdict;
 
 /// The folder of a run.
 #[derive(Debug)]
@@ -60,6 +61,12 @@ impl RunFolder {
 
 fn opening(plan: &Plan, text: &str, source: &str, id: String, started_at: String) -> RunRecord {
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let phases = plan.backends.first().map(|backend| backend.phases);
+    let quick = phases.is_some_and(|phases| phases.steady.quick);
+    // Backends with numbers of their own say them in their verdicts; this is the one most of them share.
+    let horizon = phases
+        .filter(|_| !quick)
+        .map(|phases| Horizon { requests: phases.steady.min_requests, restarts: phases.restarts });
     RunRecord {
         record_version: RECORD_VERSION,
         id,
@@ -95,8 +102,12 @@ fn opening(plan: &Plan, text: &str, source: &str, id: String, started_at: String
             concurrency: u32::try_from(plan.load.concurrency()).unwrap_or(u32::MAX),
             note: plan.load.note(),
         },
-        objectives: plan.objectives.iter().map(|objective| verdict::objective(&wanted(objective))).collect(),
+        objectives: plan.objectives.iter().map(Objective::to_record).collect(),
         backends: Vec::new(),
+        mode: if quick { "quick" } else { "default" }.to_owned(),
+        horizon,
+        conditions: Vec::new(),
+        doubts: Vec::new(),
         warnings: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 //! A round is one restart of every backend, and every other round goes through them backwards: what changes on the
 //! machine during a run then falls on all of them alike.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +15,18 @@ use tokio::time::Instant;
 use super::folder::RunFolder;
 use super::launch::Provision;
 use super::provide::provide;
-use super::save;
 use super::session::Session;
 use super::track::Track;
+use super::{believe, cancel, save};
 use crate::commands::CommandError;
 use crate::commands::exit::broken;
 use crate::commands::screen::Screen;
 use crate::driver::{self, Ended, Leg, Quota, SampleLog};
+use crate::environment::{Conditions, ConditionsWatch};
 use crate::monitor::Watch;
-use crate::plan::Plan;
+use crate::plan::{Phases, Plan, WarmUp};
 use crate::sample::{Outcome, Sample};
+use crate::statistics::steady::{self, WarmUpState};
 use crate::verdict;
 use crate::workload::Batches;
 
@@ -47,16 +50,21 @@ pub(super) async fn run(
         folder,
         screen,
         tracks: tracks.collect(),
-        cancelled: cancellation()?,
+        cancelled: cancel::on_signal()?,
         epoch: began,
+        conditions: None,
         log: sample_log(plan, folder, screen)?,
     };
     provide(plan, &mut run.tracks, provision, model_store, &mut record)?;
     let interrupted = match run.check(provision).await {
-        Ok(()) => run.rounds(&mut record).await.err(),
+        Ok(()) => {
+            run.conditions = Some(ConditionsWatch::start());
+            run.rounds(&mut record).await.err()
+        }
         Err(during) => Some(during),
     };
-    run.fill_in(&mut record);
+    let conditions = run.conditions.take().map(ConditionsWatch::finish);
+    run.fill_in(&mut record, conditions.as_ref());
     record.elapsed_ns = Some(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     record.status = match interrupted {
         Some(Stopped { during }) => RunStatus::Interrupted { during },
@@ -82,24 +90,8 @@ pub(super) struct Run<'a> {
     pub(super) tracks: Vec<Track>,
     cancelled: watch::Receiver<bool>,
     epoch: Instant,
+    conditions: Option<ConditionsWatch>,
     log: SampleLog,
-}
-
-fn cancellation() -> Result<watch::Receiver<bool>, CommandError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (sender, receiver) = watch::channel(false);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken("listen for Ctrl-C"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken("listen for SIGTERM"))?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        // Nobody listens any more when the run is over; then there is nothing to cancel.
-        let _ = sender.send(true);
-        std::future::pending::<()>().await;
-    });
-    Ok(receiver)
 }
 
 fn sample_log(plan: &Plan, folder: &RunFolder, screen: &Arc<Screen>) -> Result<SampleLog, CommandError> {
@@ -114,20 +106,21 @@ fn sample_log(plan: &Plan, folder: &RunFolder, screen: &Arc<Screen>) -> Result<S
 }
 
 impl Run<'_> {
-    /// Measures: one restart of every backend per round.
+    /// Measures: one restart of every backend that wants one per round, until none does.
     async fn rounds(&mut self, record: &mut RunRecord) -> Result<(), Stopped> {
-        let rounds = self.tracks.iter().map(|track| track.plan.phases.restarts).max().unwrap_or(0);
-        for restart in 1..=rounds {
+        for round in 1_u32.. {
             let mut order: Vec<usize> = (0..self.tracks.len()).collect();
-            if restart % 2 == 0 {
+            if round % 2 == 0 {
                 order.reverse();
             }
+            order.retain(|index| self.tracks[*index].wants_turn());
+            if order.is_empty() {
+                break;
+            }
             for index in order {
-                if !self.tracks[index].wants(restart) {
-                    continue;
-                }
-                let turn = self.turn(index, restart).await;
-                self.fill_in(record);
+                let turn = self.turn(index).await;
+                let so_far = self.conditions.as_ref().map(ConditionsWatch::so_far);
+                self.fill_in(record, so_far.as_ref());
                 if let Err(error) = save(self.folder, record) {
                     self.screen.say(&format!("warning: {error}; going on"));
                 }
@@ -143,11 +136,21 @@ impl Run<'_> {
     }
 
     /// One restart of one backend: cold start, warm-up, its share of the steady state.
-    async fn turn(&mut self, index: usize, restart: u32) -> Result<(), Stopped> {
+    async fn turn(&mut self, index: usize) -> Result<(), Stopped> {
         let plan = self.tracks[index].plan.clone();
-        let of = format!("restart {restart} of {}", plan.phases.restarts);
         let Some(launch) = self.tracks[index].launch.clone() else { return Ok(()) };
+        self.tracks[index].begin_turn();
+        let restart = self.tracks[index].turns();
+        let planned = plan.phases.restarts;
+        let of = if restart <= planned {
+            format!("restart {restart} of {planned}")
+        } else {
+            format!("restart {restart}")
+        };
         self.screen.phase(&format!("{}: cold start, {of}", plan.name), None);
+        if let Some(conditions) = &mut self.conditions {
+            conditions.probe_jitter();
+        }
         let stderr = self.folder.stderr_of(&plan.name);
         let opening = Session::open(&launch, self.plan.deadlines, &stderr);
         let session = match self.or_stopped(&format!("cold start of {}, {of}", plan.name), opening).await? {
@@ -157,12 +160,18 @@ impl Run<'_> {
                 return Ok(());
             }
         };
+        if let (Some(conditions), Some(process)) = (&mut self.conditions, session.process()) {
+            conditions.add_process(process);
+        }
         let watch = session.process().and_then(|process| Watch::start(process).ok());
         let ended = self.phases(index, restart, &session, &of).await;
         if let Some(watch) = watch {
             self.tracks[index].add_usage(watch.finish());
         }
         self.tracks[index].end_turn(session.spawned.elapsed());
+        if let Some(conditions) = &mut self.conditions {
+            conditions.look();
+        }
         session.close().await;
         match ended {
             Ok(Ended::Lost(error)) => {
@@ -188,30 +197,86 @@ impl Run<'_> {
         if cold != Ended::Done {
             return self.unless_stopped(cold, &format!("first embedding of {}, {of}", plan.name));
         }
-        let steady = plan.phases.steady;
-        let warm_up = Quota::requests(plan.phases.warm_up_requests, steady.max_time);
-        let share = |count: u64| {
-            // The first restarts take the remainder, so that the shares add up to the whole.
-            let restarts = u64::from(plan.phases.restarts);
+        let what = format!("warm-up of {}, {of}", plan.name);
+        let ended = self.warm_up(index, session, &what).await;
+        if ended != Ended::Done {
+            return self.unless_stopped(ended, &what);
+        }
+        let what = format!("steady state of {}, {of}", plan.name);
+        let ended = self.steady(index, session, &what).await;
+        self.unless_stopped(ended, &what)
+    }
+
+    async fn warm_up(&mut self, index: usize, session: &Session, what: &str) -> Ended {
+        let phases = self.tracks[index].plan.phases;
+        let slowest_ns = nanoseconds(self.plan.deadlines.request);
+        let most = match phases.warm_up {
+            WarmUp::Fixed(count) => count,
+            WarmUp::Found { most, .. } => most,
+        };
+        let mut watch = match phases.warm_up {
+            WarmUp::Fixed(_) => None,
+            WarmUp::Found { fewest, most } => Some(steady::WarmUp::new(fewest, most)),
+        };
+        self.screen.phase(what, Some(most));
+        let quota = Quota { max_requests: most, max_time: phases.steady.max_time / phases.restarts };
+        let mut requests = 0;
+        let ended = self
+            .drive(index, session, Phase::WarmUp, quota, |track, sample| {
+                requests += 1;
+                let Some(watch) = &mut watch else { return ControlFlow::Continue(()) };
+                let latency_ns = sample.response_ns().unwrap_or(slowest_ns).max(1);
+                watch.observe((latency_ns as f64).ln(), track.is_missed_by(sample));
+                if watch.state() == WarmUpState::WarmingUp {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+            .await;
+        if let (Ended::Done, Some(watch)) = (&ended, watch) {
+            self.tracks[index].end_warm_up(requests, watch.state() == WarmUpState::Steady);
+        }
+        ended
+    }
+
+    async fn steady(&mut self, index: usize, session: &Session, what: &str) -> Ended {
+        let track = &mut self.tracks[index];
+        let Phases { restarts, steady, .. } = track.plan.phases;
+        let restart = track.turns();
+        let (done, elapsed) = {
+            let so_far = track.phase(Phase::Steady);
+            (so_far.requests(), so_far.elapsed())
+        };
+        // The first restarts take the remainder, so that the shares add up to the whole.
+        let share = {
+            let (count, restarts) = (steady.min_requests, u64::from(restarts));
             count / restarts + u64::from(u64::from(restart) <= count % restarts)
         };
-        let measured = Quota {
-            min_requests: share(steady.min_requests),
-            min_time: steady.min_time / plan.phases.restarts,
-            max_requests: steady.max_requests.map_or(u64::MAX, share),
-            max_time: steady.max_time / plan.phases.restarts,
+        let time_share = steady.min_time / restarts;
+        let left = steady.max_time.saturating_sub(elapsed);
+        let quota = Quota {
+            max_requests: steady.max_requests.saturating_sub(done),
+            max_time: if restart <= restarts { left.min(steady.max_time / restarts) } else { left },
         };
-        for (phase, name, quota) in
-            [(Phase::WarmUp, "warm-up", warm_up), (Phase::Steady, "steady state", measured)]
-        {
-            let what = format!("{}: {name}, {of}", plan.name);
-            self.screen.phase(&what, Some(quota.min_requests));
-            let ended = self.drive(index, restart, session, phase, quota).await;
-            if ended != Ended::Done {
-                return self.unless_stopped(ended, &format!("{name} of {}, {of}", plan.name));
-            }
-        }
-        Ok(Ended::Done)
+        self.screen.phase(what, Some(share));
+        let mut began_ns = None;
+        let mut requests = 0;
+        self.drive(index, session, Phase::Steady, quota, |track, sample| {
+            requests += 1;
+            let began_ns = *began_ns.get_or_insert(sample.scheduled_ns);
+            let here = Duration::from_nanos(sample.finished_ns.saturating_sub(began_ns));
+            let enough = match track.wants_fresh_process() {
+                // Nothing decides as it goes: this restart's share of the planned count.
+                None => requests >= share && here >= time_share,
+                Some(fresh) => {
+                    let decided = elapsed + here >= steady.min_time && track.is_decided();
+                    decided || (fresh && here >= time_share)
+                }
+            };
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .await
     }
 
     fn unless_stopped(&self, ended: Ended, during: &str) -> Result<Ended, Stopped> {
@@ -221,16 +286,16 @@ impl Run<'_> {
     async fn drive(
         &mut self,
         index: usize,
-        restart: u32,
         session: &Session,
         phase: Phase,
         quota: Quota,
+        mut seen: impl FnMut(&mut Track, &Sample) -> ControlFlow<()>,
     ) -> Ended {
         let track = &mut self.tracks[index];
         let batches = track.batches.clone();
         let leg = Leg {
             backend: track.index,
-            restart,
+            restart: track.turns(),
             phase,
             first_number: track.phase(phase).requests(),
             batches: &batches,
@@ -242,6 +307,7 @@ impl Run<'_> {
         let ended = driver::drive(session.provider(), &*self.plan.load, leg, quota, cancelled, |sample| {
             log.push(sample);
             track.record(sample, turn_began_ns);
+            seen(track, sample)
         })
         .await;
         track.phase(phase).add_elapsed(began.elapsed());
@@ -263,13 +329,14 @@ impl Run<'_> {
         };
         let spawned_ns = nanoseconds(session.spawned - self.epoch);
         let mut first: Option<Sample> = None;
-        let quota = Quota::requests(1, Duration::MAX);
+        let quota = Quota { max_requests: 1, max_time: Duration::MAX };
         let one_caller = crate::load::find("closed")
             .and_then(|kind| (kind.read)(&crate::scenario::LoadSection::default()).ok())
             .expect("the closed model and its defaults: this is a bug");
         let ended =
             driver::drive(session.provider(), &*one_caller, leg, quota, self.cancelled.clone(), |sample| {
                 first = Some(sample.clone());
+                ControlFlow::Break(())
             })
             .await;
         if let Some(mut sample) = first {
@@ -288,8 +355,11 @@ impl Run<'_> {
     }
 
     /// Puts what is known of every backend into the record.
-    fn fill_in(&self, record: &mut RunRecord) {
-        record.backends = self.tracks.iter().map(|track| track.to_record(&self.plan.objectives)).collect();
+    fn fill_in(&self, record: &mut RunRecord, conditions: Option<&Conditions>) {
+        record.backends = self.tracks.iter().map(Track::to_record).collect();
+        if let Some(conditions) = conditions {
+            believe::apply(record, conditions, &self.tracks, self.plan);
+        }
         record.overall = verdict::worst(
             record.backends.iter().flat_map(|backend| &backend.verdicts).map(|judged| judged.verdict),
         );

@@ -1,5 +1,7 @@
 //! `tailmark scenario`: reads, plans, measures, judges, records, shows.
 
+mod believe;
+mod cancel;
 mod check;
 mod folder;
 mod gate;
@@ -62,7 +64,8 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
 fn read_plan(arguments: &ScenarioArguments, text: &str, path: Option<&Path>) -> Result<Plan, CommandError> {
     let parsed = scenario::parse(text);
     let stem = arguments.file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
-    let selection = Selection { also: arguments.backend.clone(), only: arguments.only.clone() };
+    let selection =
+        Selection { also: arguments.backend.clone(), only: arguments.only.clone(), quick: arguments.quick };
     plan::resolve(&parsed, &stem, path.and_then(Path::parent), &selection).map_err(|faults| {
         use std::fmt::Write as _;
         let name = path.unwrap_or(&arguments.file).display();

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use tailmark_providers::provider::Loaded;
 use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, Phase, Resources, Runs,
+    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, ObjectiveVerdict, Phase, Resources,
+    Runs, WarmUp as WarmUpRecord,
 };
 
 use super::session::Launch;
 use crate::monitor::Usage;
-use crate::plan::{BackendPlan, ObjectivePlan};
+use crate::objective::Objective;
+use crate::plan::BackendPlan;
 use crate::sample::Sample;
 use crate::statistics::{Accumulator, Timeline};
-use crate::verdict;
+use crate::verdict::{Bounds, Figures, Horizon, Judge};
 use crate::workload::Batches;
 
 /// One backend of a run under way.
@@ -35,19 +37,29 @@ pub(super) struct Track {
     loaded: Option<Loaded>,
     cold_starts: Vec<ColdStart>,
     phases: BTreeMap<u8, Accumulator>,
-    limits: Vec<Duration>,
+    judges: Vec<Judge>,
+    warm_ups: Vec<WarmUpRecord>,
+    turns: u32,
     timeline: Timeline,
     own_time: Duration,
     usages: Vec<Usage>,
 }
 
 impl Track {
-    pub(super) fn new(
-        index: usize,
-        plan: BackendPlan,
-        batches: Batches,
-        objectives: &[ObjectivePlan],
-    ) -> Self {
+    pub(super) fn new(index: usize, plan: BackendPlan, batches: Batches, objectives: &[Objective]) -> Self {
+        let steady = plan.phases.steady;
+        let horizon = if steady.quick {
+            Horizon::Quick
+        } else {
+            Horizon::AtLeast { requests: steady.min_requests, restarts: plan.phases.restarts }
+        };
+        let bounds = Bounds { horizon, most_requests: steady.max_requests };
+        let judges = objectives
+            .iter()
+            .enumerate()
+            .filter(|(_, objective)| objective.applies_to(&plan.name))
+            .map(|(index, objective)| Judge::new(index, objective, bounds))
+            .collect();
         Self {
             index,
             plan,
@@ -59,18 +71,64 @@ impl Track {
             loaded: None,
             cold_starts: Vec::new(),
             phases: BTreeMap::new(),
-            limits: objectives.iter().map(|objective| objective.limit).collect(),
+            judges,
+            warm_ups: Vec::new(),
+            turns: 0,
             timeline: Timeline::default(),
             own_time: Duration::ZERO,
             usages: Vec::new(),
         }
     }
 
-    /// Whether it is still to be measured in that restart, counted from 1.
-    pub(super) fn wants(&self, restart: u32) -> bool {
-        self.outcome == BackendOutcome::Pending
-            && self.launch.is_some()
-            && restart <= self.plan.phases.restarts
+    /// Restarts that were begun.
+    pub(super) fn turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// Whether it is to be measured in another fresh process: the planned restarts, and more while an objective is open and
+    /// the budget lasts.
+    pub(super) fn wants_turn(&mut self) -> bool {
+        if self.outcome != BackendOutcome::Pending || self.launch.is_none() {
+            return false;
+        }
+        if self.turns < self.plan.phases.restarts {
+            return true;
+        }
+        let steady = self.plan.phases.steady;
+        let (requests, elapsed) = {
+            let done = self.phase(Phase::Steady);
+            (done.requests(), done.elapsed())
+        };
+        !steady.quick && requests < steady.max_requests && elapsed < steady.max_time && !self.is_decided()
+    }
+
+    /// Whether every objective that decides as it goes has decided; true without any.
+    pub(super) fn is_decided(&mut self) -> bool {
+        self.judges.iter_mut().all(Judge::is_decided)
+    }
+
+    /// Whether an objective asks for a fresh process before the next request; `None` when none decides as it goes.
+    pub(super) fn wants_fresh_process(&self) -> Option<bool> {
+        self.judges.iter().filter_map(Judge::wants_fresh_process).reduce(|a, b| a || b)
+    }
+
+    /// A fresh process begins.
+    pub(super) fn begin_turn(&mut self) {
+        self.turns += 1;
+        self.judges.iter_mut().for_each(Judge::begin_restart);
+    }
+
+    /// Warm-up ended in the present restart.
+    pub(super) fn end_warm_up(&mut self, requests: u64, steady: bool) {
+        self.warm_ups.push(WarmUpRecord { restart: self.turns, requests, steady });
+        if !steady {
+            self.judges.iter_mut().for_each(Judge::no_steady_state);
+        }
+    }
+
+    /// Whether a request misses the limit of any objective.
+    pub(super) fn is_missed_by(&self, sample: &Sample) -> bool {
+        self.judges.iter().any(|judge| judge.is_missed_by(sample))
     }
 
     /// What the report calls it.
@@ -100,17 +158,36 @@ impl Track {
         let at = own_ns + sample.scheduled_ns.saturating_sub(turn_began_ns);
         self.timeline.record(sample.phase, sample.restart, at, sample.response_ns());
         self.phase(sample.phase).record(sample);
+        if sample.phase == Phase::Steady {
+            self.judges.iter_mut().for_each(|judge| judge.observe(sample));
+        }
     }
 
     /// The accumulator of a phase.
     pub(super) fn phase(&mut self, phase: Phase) -> &mut Accumulator {
-        let limits = &self.limits;
-        self.phases.entry(rank(phase)).or_insert_with(|| Accumulator::new(limits))
+        let limit = self.judges.iter().find_map(|judge| judge.objective.time_limit());
+        self.phases.entry(rank(phase)).or_insert_with(|| Accumulator::new(limit))
     }
 
     /// A restart ended that took this long.
     pub(super) fn end_turn(&mut self, took: Duration) {
         self.own_time += took;
+    }
+
+    /// The 99th percentile of how late steady-state requests were started, in nanoseconds.
+    pub(super) fn lag_p99(&self) -> Option<f64> {
+        let lag = self.phases.get(&rank(Phase::Steady))?.lag_quantile(0.99)?;
+        Some(lag.value)
+    }
+
+    /// How many threads the backend computes with, where it says.
+    pub(super) fn threads(&self) -> Option<usize> {
+        Some(self.loaded.as_ref()?.runs.threads? as usize)
+    }
+
+    /// Whether even the fastest tenth of the steady-state requests is over a limit.
+    pub(super) fn fastest_decile_is_over(&self, limit_ns: u64) -> bool {
+        self.phases.get(&rank(Phase::Steady)).is_some_and(|steady| steady.fastest_decile_is_over(limit_ns))
     }
 
     /// Whether any request was made.
@@ -119,9 +196,9 @@ impl Track {
     }
 
     /// The backend's entry in the record, judged by the objectives that apply to it.
-    pub(super) fn to_record(&self, objectives: &[ObjectivePlan]) -> BackendRecord {
+    pub(super) fn to_record(&self) -> BackendRecord {
         let phases = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
-        let mut mixed = Accumulator::new(&self.limits);
+        let mut mixed = Accumulator::new(None);
         let mut summaries = Vec::new();
         for phase in phases {
             if let Some(accumulator) = self.phases.get(&rank(phase)) {
@@ -133,7 +210,6 @@ impl Track {
             summaries.push(mixed.summary(Phase::Mixed));
         }
         let steady = self.phases.get(&rank(Phase::Steady));
-        let judged = steady.filter(|_| !matches!(self.outcome, BackendOutcome::Wrong { .. }));
         BackendRecord {
             name: self.plan.name.clone(),
             kind: self.plan.kind.name.to_owned(),
@@ -150,17 +226,31 @@ impl Track {
             resources: resources(&self.usages),
             timeline: self.timeline.groups().to_vec(),
             curve: steady.map(Accumulator::curve).unwrap_or_default(),
-            verdicts: judged
-                .map(|steady| {
-                    objectives
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, objective)| objective.applies_to(&self.plan.name))
-                        .map(|(index, objective)| verdict::judge(index, &wanted(objective), steady))
-                        .collect()
-                })
-                .unwrap_or_default(),
+            verdicts: self.verdicts(steady),
+            warm_up: self.warm_ups.clone(),
+            drift: self.judges.iter().find_map(Judge::drift),
         }
+    }
+
+    /// One verdict for each objective; none for a backend that was not timed.
+    fn verdicts(&self, steady: Option<&Accumulator>) -> Vec<ObjectiveVerdict> {
+        let cold_starts_ns: Vec<u64> = self.cold_starts.iter().map(|cold| cold.total_ns).collect();
+        let min_cosine = match self.equivalence {
+            Equivalence::Checked { min_cosine, .. } => Some(min_cosine),
+            Equivalence::NotChecked { .. } => None,
+        };
+        let timed = steady.is_some() && !matches!(self.outcome, BackendOutcome::Wrong { .. });
+        let figures = Figures {
+            steady,
+            cold_starts_ns: &cold_starts_ns,
+            peak_rss_bytes: self.usages.iter().filter_map(|usage| usage.peak_rss_bytes).max(),
+            min_cosine,
+        };
+        let mut verdicts = Vec::new();
+        for judge in self.judges.iter().filter(|_| timed) {
+            verdicts.push(judge.opinion(figures));
+        }
+        verdicts
     }
 }
 
@@ -198,13 +288,4 @@ fn resources(usages: &[Usage]) -> Option<Resources> {
         // The kernel counts processor time in hundredths of a second; less than half a second says nothing.
         cpu_cores: (elapsed >= Duration::from_millis(500)).then(|| cpu.as_secs_f64() / elapsed.as_secs_f64()),
     })
-}
-
-/// The objective as the verdict takes it.
-pub(super) fn wanted(objective: &ObjectivePlan) -> verdict::Wanted {
-    verdict::Wanted {
-        percentile: objective.percentile,
-        limit: objective.limit,
-        confidence: objective.confidence,
-    }
 }

@@ -1,0 +1,73 @@
+//! Whether the conditions of the run allow its verdicts: puts conditions and doubts into the record and turns what they
+//! do not allow into INCONCLUSIVE.
+
+use std::time::Duration;
+
+use tailmark_reports::record::{BackendRecord, Indicator, ObjectiveVerdict, RunRecord, Verdict};
+
+use super::track::Track;
+use crate::environment::Conditions;
+use crate::objective::Objective;
+use crate::plan::Plan;
+use crate::validity::{self, BackendFacts, Doubt, RunFacts, Weight};
+
+/// Fills in conditions and doubts, and applies the doubts to the verdicts that are there.
+pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, tracks: &[Track], plan: &Plan) {
+    let measured = tracks.iter().filter(|track| track.has_samples());
+    let facts = RunFacts {
+        processors: record.machine.logical_cores as usize,
+        tightest_limit: plan.objectives.iter().filter_map(Objective::time_limit).min(),
+        backends: measured
+            .map(|track| BackendFacts {
+                name: track.plan.name.clone(),
+                lag_p99: track.lag_p99().map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
+                threads: track.threads(),
+            })
+            .collect(),
+    };
+    let doubts = validity::doubts(conditions, &facts);
+    record.conditions = conditions.figures();
+    record.doubts = doubts.iter().map(Doubt::to_record).collect();
+    if !plan.doubts_turn_verdicts {
+        return;
+    }
+    for (backend, track) in record.backends.iter_mut().zip(tracks) {
+        let doubts = validity::concerning(&doubts, &backend.name);
+        judge_again(backend, track, &doubts, &record.objectives);
+    }
+}
+
+fn judge_again(
+    backend: &mut BackendRecord,
+    track: &Track,
+    doubts: &[Doubt],
+    objectives: &[tailmark_reports::record::Objective],
+) {
+    for judged in &mut backend.verdicts {
+        let Some(objective) = objectives.get(judged.objective) else { continue };
+        // Memory and vectors are what they are on a busy machine too.
+        if matches!(objective.indicator, Indicator::PeakRss | Indicator::Cosine) {
+            continue;
+        }
+        let over = match objective.indicator {
+            Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } => {
+                track.fastest_decile_is_over(objective.limit as u64)
+            }
+            _ => false,
+        };
+        let (verdict, doubted) = validity::adjust(judged.verdict, doubts, over);
+        if doubted.is_some() {
+            withdraw(judged, verdict, doubts);
+            judged.doubted = doubted;
+        }
+    }
+}
+
+fn withdraw(judged: &mut ObjectiveVerdict, verdict: Verdict, doubts: &[Doubt]) {
+    judged.verdict = verdict;
+    "no decision, so no wrong one".clone_into(&mut judged.error_bound);
+    let serious: Vec<&Doubt> = doubts.iter().filter(|doubt| doubt.weight() == Weight::Serious).collect();
+    let what: Vec<String> = serious.iter().map(|doubt| doubt.what()).collect();
+    judged.why = format!("the conditions allow no verdict: {}; {}", what.join("; "), judged.why);
+    judged.next = serious.first().map(|doubt| doubt.remedy());
+}

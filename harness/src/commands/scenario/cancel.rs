@@ -1,0 +1,24 @@
+//! Ctrl-C and SIGTERM as something that can be waited for.
+
+use tokio::sync::watch;
+
+use crate::commands::CommandError;
+use crate::commands::exit::broken;
+
+/// Becomes true once the user, or whoever manages the process, asks it to stop.
+pub(super) fn on_signal() -> Result<watch::Receiver<bool>, CommandError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, receiver) = watch::channel(false);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken("listen for Ctrl-C"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(broken("listen for SIGTERM"))?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // Nobody listens any more when the run is over; then there is nothing to cancel.
+        let _ = sender.send(true);
+        std::future::pending::<()>().await;
+    });
+    Ok(receiver)
+}

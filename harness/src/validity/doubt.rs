@@ -1,0 +1,354 @@
+//! The doubts there are: how heavily each weighs, what it says and what to do about it.
+//!
+//! Every threshold stands here, beside its reason. They are chosen so that an ordinary idle machine, virtual ones
+//! included, trips none of them.
+
+use std::time::Duration;
+
+use tailmark_reports::{record, units};
+
+/// How heavily a doubt weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// It turns a verdict into INCONCLUSIVE.
+    Serious,
+    /// It is shown, and turns nothing.
+    Note,
+}
+
+/// Something that speaks against believing a run. Shares are between 0 and 1.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Doubt {
+    /// Other processes used the processors: serious above a quarter of all processors' time over the run, or when more
+    /// than 5 % of the run was disturbed that much; a note from a tenth on.
+    OthersBusy {
+        /// Over the whole run.
+        mean_share: f64,
+        /// Share of the run in stretches with more than a quarter used by others.
+        disturbed_share: Option<f64>,
+    },
+    /// The hypervisor gave processor time to other guests: serious above 5 %, a note above 1 %.
+    Stolen {
+        /// Of all processors' time.
+        share: f64,
+    },
+    /// A busy loop lost its processor: serious when more than a tenth of its time was lost even without the probe that
+    /// lost most, a note above 2 % in all. A tenth and not 5 %: a few probes of 20 ms are a small sample, and two gaps
+    /// of a millisecond must not decide.
+    Jitter {
+        /// Of all probes' time.
+        lost_share: f64,
+        /// The same without the probe that lost most.
+        lost_share_without_worst: Option<f64>,
+        /// The longest gap.
+        largest_gap: Duration,
+    },
+    /// The machine was loaded when the run began: a note from one and a half tasks per processor on. No more than that,
+    /// for it tells of the minute before, in which tailmark itself may have been compiled.
+    LoadedBefore {
+        /// The one-minute load average.
+        load: f64,
+        /// How many processors there are.
+        processors: usize,
+    },
+    /// The processor ran at less than half its speed although it was kept busy: serious.
+    SlowProcessor {
+        /// The lowest frequency seen under load.
+        lowest_mhz: f64,
+        /// The highest that the processor can do.
+        max_mhz: f64,
+    },
+    /// The frequency under load fell below four fifths of its own highest during the run: a note, since drift of the
+    /// latency is looked for in the latencies themselves.
+    UnsteadyFrequency {
+        /// The lowest frequency seen under load.
+        lowest_mhz: f64,
+        /// The highest frequency seen under load.
+        highest_mhz: f64,
+    },
+    /// A governor that is slow to speed up, or does not: a note, since its effect is what `SlowProcessor` measures.
+    Governor {
+        /// Its name.
+        governor: String,
+        /// The driver; those that choose by themselves mean no fixed frequency by `powersave`.
+        driver: Option<String>,
+    },
+    /// Heat or a power limit held the processor back: serious when for more than 5 % of the run, or when less than 95 %
+    /// of full speed was allowed, or when the system raised a warning; single events are a note.
+    Throttled {
+        /// Throttling events of one processor.
+        events: u64,
+        /// Share of the run in which it was throttled, where that is counted.
+        share: Option<f64>,
+        /// The lowest speed allowed, 1 being full speed.
+        speed_limit: Option<f64>,
+        /// The highest warning level; 0 is none.
+        warning_level: u64,
+    },
+    /// The machine ran on its battery: a note, since it may or may not clock itself down.
+    OnBattery,
+    /// tailmark itself was compiled without optimisation: serious, for its own work is then part of what is measured.
+    UnoptimisedBuild {
+        /// The level, as cargo names it.
+        opt_level: String,
+    },
+    /// The clock is too coarse or too slow to read: serious above 1 % of the limit.
+    CoarseClock {
+        /// The smallest step.
+        resolution: Duration,
+        /// One reading.
+        cost: Duration,
+        /// The limit that is judged by.
+        limit: Duration,
+    },
+    /// The machine swapped: serious above a hundred pages a second (a fault takes a tenth of a millisecond to ten, so
+    /// this is 1 % to all of the time) or, where pages are not counted, when swap grew by more than 64 MiB; less is a
+    /// note.
+    Swapping {
+        /// Pages moved in either direction.
+        pages_per_second: Option<f64>,
+        /// By how much the space in use grew.
+        grown_bytes: u64,
+    },
+    /// tailmark started requests late: serious when the 99th percentile is above 5 % of the limit, for lateness is part
+    /// of the response time and is not the backend's.
+    LateGenerator {
+        /// The backend that was asked.
+        backend: String,
+        /// 99th percentile of the lateness.
+        lag_p99: Duration,
+        /// The limit that is judged by.
+        limit: Duration,
+    },
+    /// A backend computes with more threads than there are processors: a note, for so it would be deployed.
+    Oversubscribed {
+        /// The backend.
+        backend: String,
+        /// Its threads.
+        threads: usize,
+        /// How many processors there are.
+        processors: usize,
+    },
+}
+
+impl Doubt {
+    /// How heavily it weighs.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
+        let serious = match self {
+            Self::OthersBusy { mean_share, disturbed_share } => {
+                *mean_share > 0.25 || disturbed_share.is_some_and(|share| share > 0.05)
+            }
+            Self::Stolen { share } => *share > 0.05,
+            Self::Jitter { lost_share_without_worst, .. } => {
+                lost_share_without_worst.is_some_and(|share| share > 0.1)
+            }
+            Self::SlowProcessor { lowest_mhz, max_mhz } => *lowest_mhz < 0.5 * max_mhz,
+            Self::Throttled { share, speed_limit, warning_level, .. } => {
+                share.is_some_and(|share| share > 0.05)
+                    || speed_limit.is_some_and(|limit| limit < 0.95)
+                    || *warning_level > 0
+            }
+            Self::UnoptimisedBuild { opt_level } => opt_level == "0",
+            Self::CoarseClock { resolution, cost, limit } => resolution.max(cost) > &(*limit / 100),
+            Self::Swapping { pages_per_second: Some(pages), .. } => *pages > 100.0,
+            Self::Swapping { pages_per_second: None, grown_bytes } => *grown_bytes > 64 << 20,
+            Self::LateGenerator { lag_p99, limit, .. } => *lag_p99 > *limit / 20,
+            Self::LoadedBefore { .. }
+            | Self::UnsteadyFrequency { .. }
+            | Self::Governor { .. }
+            | Self::OnBattery
+            | Self::Oversubscribed { .. } => false,
+        };
+        if serious { Weight::Serious } else { Weight::Note }
+    }
+
+    /// Whether its figures are such that it should be raised at all.
+    pub(super) fn is_worth_a_line(&self) -> bool {
+        if self.weight() == Weight::Serious {
+            return true;
+        }
+        match self {
+            Self::OthersBusy { mean_share, .. } => *mean_share > 0.1,
+            Self::Stolen { share } => *share > 0.01,
+            Self::Jitter { lost_share, .. } => *lost_share > 0.02,
+            Self::LoadedBefore { load, processors } => *load > 1.5 * *processors as f64,
+            Self::UnsteadyFrequency { lowest_mhz, highest_mhz } => *lowest_mhz < 0.8 * highest_mhz,
+            Self::Governor { governor, driver } => governor_is_slow(governor, driver.as_deref()),
+            Self::Throttled { events, share, speed_limit, .. } => {
+                *events > 0
+                    || share.is_some_and(|share| share > 0.0)
+                    || speed_limit.is_some_and(|limit| limit < 1.0)
+            }
+            Self::OnBattery => true,
+            Self::Swapping { pages_per_second, grown_bytes } => {
+                pages_per_second.is_some_and(|pages| pages > 0.0) || *grown_bytes > 0
+            }
+            Self::Oversubscribed { threads, processors, .. } => threads > processors,
+            Self::SlowProcessor { .. }
+            | Self::UnoptimisedBuild { .. }
+            | Self::CoarseClock { .. }
+            | Self::LateGenerator { .. } => false,
+        }
+    }
+
+    /// The backend it concerns; `None` when it concerns all of them.
+    #[must_use]
+    pub fn backend(&self) -> Option<&str> {
+        match self {
+            Self::LateGenerator { backend, .. } | Self::Oversubscribed { backend, .. } => Some(backend),
+            _ => None,
+        }
+    }
+
+    /// As the record has it.
+    #[must_use]
+    pub fn to_record(&self) -> record::Doubt {
+        record::Doubt {
+            backend: self.backend().map(str::to_owned),
+            what: self.what(),
+            remedy: self.remedy(),
+            serious: self.weight() == Weight::Serious,
+        }
+    }
+
+    /// What is doubtful, with its figures: the second half of a sentence.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::OthersBusy { mean_share, disturbed_share } => {
+                let bursts = disturbed_share.filter(|share| (0.05..1.0).contains(share));
+                let bursts = bursts.map_or_else(String::new, |share| {
+                    format!(", and more than a quarter of it during {} of the run", units::percent(share))
+                });
+                format!(
+                    "other processes used {} of all processors' time{bursts}",
+                    units::percent(*mean_share)
+                )
+            }
+            Self::Stolen { share } => {
+                format!(
+                    "the hypervisor gave {} of the processors' time to other guests",
+                    units::percent(*share)
+                )
+            }
+            Self::Jitter { lost_share, largest_gap, .. } => format!(
+                "a loop that only reads the clock lost {} of its time, up to {} at once",
+                units::percent(*lost_share),
+                time(*largest_gap)
+            ),
+            Self::LoadedBefore { load, processors } => format!(
+                "the machine was busy when the run began (load average {load:.2} on {})",
+                units::counted(*processors as u64, "processor")
+            ),
+            Self::SlowProcessor { lowest_mhz, max_mhz } => {
+                format!("the processor ran at {lowest_mhz:.0} MHz under load, and can do {max_mhz:.0}")
+            }
+            Self::UnsteadyFrequency { lowest_mhz, highest_mhz } => format!(
+                "the processor's frequency under load went between {lowest_mhz:.0} and {highest_mhz:.0} MHz"
+            ),
+            Self::Governor { governor, .. } => format!("the processor's frequency governor is `{governor}`"),
+            Self::Throttled { events, share, speed_limit, warning_level } => {
+                throttled(*events, *share, *speed_limit, *warning_level)
+            }
+            Self::OnBattery => "the machine ran on its battery".to_owned(),
+            Self::UnoptimisedBuild { opt_level } => {
+                format!("tailmark was compiled without optimisation (level {opt_level})")
+            }
+            Self::CoarseClock { resolution, cost, limit } => format!(
+                "the clock moves in steps of {} and takes {} to read, too much for a limit of {}",
+                time(*resolution),
+                time(*cost),
+                time(*limit)
+            ),
+            Self::Swapping { pages_per_second: Some(pages), .. } => {
+                format!("the machine swapped {} pages a second", units::figure(*pages))
+            }
+            Self::Swapping { pages_per_second: None, grown_bytes } => {
+                format!("the swap in use grew by {}", units::bytes(*grown_bytes))
+            }
+            Self::LateGenerator { backend, lag_p99, limit } => format!(
+                "tailmark itself started 1 % of the requests to {backend} {} late or more, against a limit of {}",
+                time(*lag_p99),
+                time(*limit)
+            ),
+            Self::Oversubscribed { backend, threads, processors } => format!(
+                "{backend} computes with {} on {}",
+                units::counted(*threads as u64, "thread"),
+                units::counted(*processors as u64, "processor")
+            ),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let remedy = match self {
+            Self::OthersBusy { .. } => {
+                "close other programs (top lists them), or raise min_seconds so that a burst weighs less"
+            }
+            Self::Stolen { .. } => "measure on a machine, or an instance type, with processors of its own",
+            Self::Jitter { .. } => {
+                "close other programs; on a virtual machine, ask for processors that are not shared"
+            }
+            Self::LoadedBefore { .. } => "wait until what ran before has ended",
+            Self::SlowProcessor { .. } => {
+                "set the frequency governor to `performance`, leave the power-saving mode, and let the machine cool"
+            }
+            Self::UnsteadyFrequency { .. } => {
+                "set the frequency governor to `performance`, and measure where the machine is kept cool"
+            }
+            Self::Governor { .. } => {
+                "set the governor to `performance`, unless the machine you deploy on has this one"
+            }
+            Self::Throttled { .. } => {
+                "let the machine cool, improve its cooling, or leave pauses between runs"
+            }
+            Self::OnBattery => "plug it in",
+            Self::UnoptimisedBuild { .. } => "build it with `cargo build --release`",
+            Self::CoarseClock { .. } => {
+                "choose a finer clock source for the machine, or measure outside the sandbox that replaces it"
+            }
+            Self::Swapping { .. } => "close what uses the memory, or measure fewer or smaller models at once",
+            Self::LateGenerator { .. } => {
+                "offer fewer requests per second, or leave a processor free for tailmark"
+            }
+            Self::Oversubscribed { processors, .. } => {
+                return format!("give it {} or fewer", units::counted(*processors as u64, "thread"));
+            }
+        };
+        remedy.to_owned()
+    }
+}
+
+/// Drivers whose `powersave` is a rule that follows the load, and not the lowest frequency.
+const DRIVERS_THAT_CHOOSE: [&str; 2] = ["intel_pstate", "amd-pstate-epp"];
+
+fn governor_is_slow(governor: &str, driver: Option<&str>) -> bool {
+    match governor {
+        "powersave" => !driver.is_some_and(|driver| DRIVERS_THAT_CHOOSE.contains(&driver)),
+        "conservative" | "userspace" => true,
+        _ => false,
+    }
+}
+
+fn throttled(events: u64, share: Option<f64>, speed_limit: Option<f64>, warning_level: u64) -> String {
+    let mut signs = Vec::new();
+    if let Some(share) = share.filter(|share| *share > 0.0) {
+        signs.push(format!("for {} of the run", units::percent(share)));
+    }
+    if let Some(limit) = speed_limit.filter(|limit| *limit < 1.0) {
+        signs.push(format!("to {} of full speed", units::percent(limit)));
+    }
+    if warning_level > 0 {
+        signs.push(format!("with warning level {warning_level}"));
+    }
+    if events > 0 {
+        signs.push(format!("in {}", units::counted(events, "event")));
+    }
+    format!("heat or a power limit held the processor back {}", signs.join(", "))
+}
+
+fn time(duration: Duration) -> String {
+    units::duration(duration.as_nanos() as f64)
+}

@@ -1,0 +1,160 @@
+//! Whether a run can be believed at all: doubts about the conditions it was measured under, asked before any verdict.
+//!
+//! Pure: knows no clock, no file, and not how the conditions were read. A condition that could not be read casts no
+//! doubt; it is shown as not known.
+
+mod doubt;
+
+use std::time::Duration;
+
+pub use doubt::{Doubt, Weight};
+use tailmark_reports::record::Verdict;
+
+use crate::environment::{Conditions, PowerSource};
+
+/// What is known of the run itself, beside the conditions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunFacts {
+    /// How many processors the run may use.
+    pub processors: usize,
+    /// The tightest limit of any objective that is a time.
+    pub tightest_limit: Option<Duration>,
+    /// Each backend that was measured.
+    pub backends: Vec<BackendFacts>,
+}
+
+/// What is known of the run of one backend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BackendFacts {
+    /// The backend's name in the scenario.
+    pub name: String,
+    /// How late requests were started for reasons of tailmark's own: the 99th percentile, in steady state, without the
+    /// time in which every slot was taken.
+    pub lag_p99: Option<Duration>,
+    /// How many threads it computes with.
+    pub threads: Option<usize>,
+}
+
+/// The limit that clock and generator are judged by when no objective is a time: the one tailmark was made for.
+const USUAL_LIMIT: Duration = Duration::from_millis(20);
+
+/// Everything that speaks against believing the run, serious doubts first.
+///
+/// What is serious is documented on each [`Doubt`]. The thresholds follow from the objective that is usual, a P95: what
+/// touches less than 5 % of the time cannot by itself carry the exceedance over what is allowed, what touches more can.
+#[must_use]
+pub fn doubts(conditions: &Conditions, run: &RunFacts) -> Vec<Doubt> {
+    let limit = run.tightest_limit.unwrap_or(USUAL_LIMIT);
+    let mut all: Vec<Doubt> = of_the_processors(conditions, run.processors)
+        .chain(of_the_speed(conditions))
+        .chain(of_the_rest(conditions, limit))
+        .chain(run.backends.iter().flat_map(|backend| of_the_run(backend, run.processors, limit)))
+        .filter(Doubt::is_worth_a_line)
+        .collect();
+    all.sort_by_key(Doubt::weight);
+    all
+}
+
+fn of_the_processors(conditions: &Conditions, processors: usize) -> impl Iterator<Item = Doubt> {
+    let others = conditions.others.map(|others| Doubt::OthersBusy {
+        mean_share: others.mean_share,
+        disturbed_share: others.disturbed_share,
+    });
+    let stolen = conditions.steal_share.map(|share| Doubt::Stolen { share });
+    let jitter = conditions.jitter.map(|jitter| Doubt::Jitter {
+        lost_share: jitter.lost_share,
+        lost_share_without_worst: jitter.lost_share_without_worst,
+        largest_gap: jitter.largest_gap,
+    });
+    let load = conditions.load_at_start.map(|load| Doubt::LoadedBefore { load, processors });
+    [others, stolen, jitter, load].into_iter().flatten()
+}
+
+fn of_the_speed(conditions: &Conditions) -> impl Iterator<Item = Doubt> {
+    let frequency = conditions.frequency.as_ref();
+    let loaded = frequency.and_then(|frequency| frequency.loaded_mhz);
+    let slow = loaded.zip(frequency.and_then(|frequency| frequency.max_mhz));
+    let governor = frequency.and_then(|frequency| frequency.governor.clone());
+    let thermal = conditions.thermal.map(|thermal| Doubt::Throttled {
+        events: thermal.events.unwrap_or(0),
+        share: thermal.throttled_share,
+        speed_limit: thermal.speed_limit,
+        warning_level: thermal.warning_level.unwrap_or(0),
+    });
+    let battery = conditions.power.filter(|power| *power == PowerSource::Battery);
+    [
+        slow.map(|((lowest_mhz, _), max_mhz)| Doubt::SlowProcessor { lowest_mhz, max_mhz }),
+        loaded.map(|(lowest_mhz, highest_mhz)| Doubt::UnsteadyFrequency { lowest_mhz, highest_mhz }),
+        governor.map(|governor| Doubt::Governor {
+            governor,
+            driver: frequency.and_then(|frequency| frequency.driver.clone()),
+        }),
+        thermal,
+        battery.map(|_| Doubt::OnBattery),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn of_the_rest(conditions: &Conditions, limit: Duration) -> impl Iterator<Item = Doubt> {
+    let watched = conditions.watched;
+    let build = conditions.build_opt_level.clone();
+    [
+        build.map(|opt_level| Doubt::UnoptimisedBuild { opt_level }),
+        conditions.clock.map(|clock| Doubt::CoarseClock {
+            resolution: clock.resolution,
+            cost: clock.cost,
+            limit,
+        }),
+        conditions.swap.map(|swap| Doubt::Swapping {
+            pages_per_second: swap
+                .pages_moved
+                .filter(|_| !watched.is_zero())
+                .map(|pages| pages as f64 / watched.as_secs_f64()),
+            grown_bytes: swap.used_bytes.saturating_sub(swap.used_at_start_bytes),
+        }),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn of_the_run(backend: &BackendFacts, processors: usize, limit: Duration) -> impl Iterator<Item = Doubt> {
+    let name = || backend.name.clone();
+    let late = backend.lag_p99.map(|lag_p99| Doubt::LateGenerator { backend: name(), lag_p99, limit });
+    let crowded =
+        backend.threads.map(|threads| Doubt::Oversubscribed { backend: name(), threads, processors });
+    [late, crowded].into_iter().flatten()
+}
+
+/// The doubts that concern a backend: those about the machine, and those about its own run.
+#[must_use]
+pub fn concerning(doubts: &[Doubt], backend: &str) -> Vec<Doubt> {
+    let concerns = |doubt: &&Doubt| doubt.backend().is_none_or(|name| name == backend);
+    doubts.iter().filter(concerns).cloned().collect()
+}
+
+/// Turns a verdict that serious doubts do not allow into INCONCLUSIVE, and says why. The sentence is there only when
+/// the verdict was turned.
+///
+/// A FAIL stands when even the fastest tenth of the requests misses the limit: noise comes and goes, so a tenth of the
+/// requests was spared by it, and those were too slow as well.
+#[must_use]
+pub fn adjust(
+    verdict: Verdict,
+    doubts: &[Doubt],
+    fastest_decile_over_limit: bool,
+) -> (Verdict, Option<String>) {
+    let serious: Vec<String> =
+        doubts.iter().filter(|doubt| doubt.weight() == Weight::Serious).map(Doubt::what).collect();
+    let would_be = match verdict {
+        _ if serious.is_empty() => return (verdict, None),
+        Verdict::Inconclusive => return (verdict, None),
+        Verdict::Fail if fastest_decile_over_limit => return (verdict, None),
+        Verdict::Fail => "FAIL",
+        Verdict::Pass => "PASS",
+    };
+    (Verdict::Inconclusive, Some(format!("{would_be}, had it not been that {}", serious.join("; "))))
+}
+
+#[cfg(test)]
+mod tests;

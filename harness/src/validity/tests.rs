@@ -1,0 +1,292 @@
+//! Every doubt is raised by its figures and by no others, and the verdict turns as the table says.
+
+use super::*;
+use crate::environment::{Clock, Frequency, Jitter, OthersCpu, Swap, Thermal};
+
+/// An ordinary idle machine with two processors: everything there is to read, and nothing quite at zero.
+fn idle() -> Conditions {
+    Conditions {
+        watched: Duration::from_secs(60),
+        build_opt_level: Some("2".to_owned()),
+        others: Some(OthersCpu { mean_share: 0.02, disturbed_share: Some(0.0), busiest_share: Some(0.12) }),
+        steal_share: Some(0.003),
+        load_at_start: Some(1.8),
+        load_at_end: Some(1.1),
+        clock: Some(Clock { resolution: Duration::from_nanos(28), cost: Duration::from_nanos(28) }),
+        jitter: Some(Jitter {
+            probes: 9,
+            spun: Duration::from_millis(180),
+            largest_gap: Duration::from_micros(900),
+            lost_share: 0.012,
+            lost_share_without_worst: Some(0.006),
+        }),
+        frequency: Some(Frequency {
+            now_mhz: 1200.0,
+            max_mhz: Some(4000.0),
+            loaded_mhz: Some((3300.0, 3900.0)),
+            governor: Some("powersave".to_owned()),
+            driver: Some("intel_pstate".to_owned()),
+        }),
+        thermal: Some(Thermal {
+            events: Some(0),
+            throttled_share: Some(0.0),
+            speed_limit: Some(1.0),
+            warning_level: Some(0),
+        }),
+        power: Some(PowerSource::Mains),
+        swap: Some(Swap { used_at_start_bytes: 3 << 20, used_bytes: 3 << 20, pages_moved: Some(0) }),
+        unread: Vec::new(),
+    }
+}
+
+fn facts() -> RunFacts {
+    let backend = BackendFacts {
+        name: "onnx-cpu".to_owned(),
+        lag_p99: Some(Duration::from_micros(40)),
+        threads: Some(2),
+    };
+    RunFacts { processors: 2, tightest_limit: Some(Duration::from_millis(20)), backends: vec![backend] }
+}
+
+/// The one doubt that a change to the idle machine raises, and how heavily it weighs.
+fn raised(change: impl FnOnce(&mut Conditions, &mut RunFacts)) -> (Doubt, Weight) {
+    let (mut conditions, mut facts) = (idle(), facts());
+    change(&mut conditions, &mut facts);
+    let mut doubts = doubts(&conditions, &facts);
+    assert_eq!(doubts.len(), 1, "{doubts:#?}");
+    let doubt = doubts.remove(0);
+    let weight = doubt.weight();
+    assert!(!doubt.remedy().is_empty() && !doubt.remedy().ends_with('.'), "{doubt:?}");
+    (doubt, weight)
+}
+
+fn others(mean_share: f64, disturbed_share: Option<f64>) -> (String, Weight) {
+    let (doubt, weight) = raised(|conditions, _| {
+        conditions.others = Some(OthersCpu { mean_share, disturbed_share, busiest_share: None });
+    });
+    (doubt.what(), weight)
+}
+
+#[test]
+fn an_idle_machine_raises_no_doubt_and_neither_does_one_that_tells_nothing() {
+    assert_eq!(doubts(&idle(), &facts()), []);
+    assert_eq!(doubts(&Conditions::default(), &RunFacts::default()), []);
+}
+
+#[test]
+fn a_busy_loop_on_both_processors_is_serious() {
+    let (what, weight) = others(0.61, Some(1.0));
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(what, "other processes used 61 % of all processors' time");
+    assert_eq!(others(0.26, None).1, Weight::Serious, "the mean alone is enough");
+}
+
+#[test]
+fn a_burst_is_serious_although_the_mean_hides_it_and_a_steady_tenth_is_a_note() {
+    let (what, weight) = others(0.09, Some(0.06));
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(
+        what,
+        "other processes used 9 % of all processors' time, and more than a quarter of it during 6 % of the run"
+    );
+    assert_eq!(others(0.15, Some(0.04)).1, Weight::Note);
+}
+
+#[test]
+fn time_given_to_other_guests_is_noted_first_and_serious_later() {
+    let stolen = |share| raised(|conditions, _| conditions.steal_share = Some(share));
+    assert_eq!(stolen(0.02).1, Weight::Note);
+    let (doubt, weight) = stolen(0.08);
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(doubt.what(), "the hypervisor gave 8 % of the processors' time to other guests");
+}
+
+#[test]
+fn one_probe_that_lost_its_processor_is_a_note_and_two_are_serious() {
+    let jitter = |lost_share, without_worst| {
+        raised(|conditions, _| {
+            conditions.jitter = Some(Jitter {
+                probes: 3,
+                spun: Duration::from_millis(60),
+                largest_gap: Duration::from_millis(4),
+                lost_share,
+                lost_share_without_worst: without_worst,
+            });
+        })
+    };
+    assert_eq!(jitter(0.3, None).1, Weight::Note);
+    assert_eq!(jitter(0.3, Some(0.05)).1, Weight::Note);
+    let (doubt, weight) = jitter(0.3, Some(0.2));
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(doubt.what(), "a loop that only reads the clock lost 30 % of its time, up to 4.00 ms at once");
+}
+
+#[test]
+fn load_before_the_run_is_only_a_note() {
+    let (doubt, weight) = raised(|conditions, _| conditions.load_at_start = Some(3.4));
+    assert_eq!(weight, Weight::Note);
+    assert_eq!(doubt.what(), "the machine was busy when the run began (load average 3.40 on 2 processors)");
+}
+
+#[test]
+fn a_processor_kept_at_a_third_of_its_speed_is_serious_and_one_that_varies_is_noted() {
+    let loaded = |low, high| {
+        raised(|conditions, _| {
+            conditions.frequency.as_mut().unwrap().loaded_mhz = Some((low, high));
+        })
+    };
+    let (doubt, weight) = loaded(1300.0, 1300.0);
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(doubt.what(), "the processor ran at 1300 MHz under load, and can do 4000");
+    let (doubt, weight) = loaded(2500.0, 3900.0);
+    assert_eq!(weight, Weight::Note);
+    assert_eq!(doubt.what(), "the processor's frequency under load went between 2500 and 3900 MHz");
+}
+
+#[test]
+fn a_governor_is_noted_only_where_it_means_slow() {
+    let governed = |governor: &str, driver: Option<&str>| {
+        let mut conditions = idle();
+        let frequency = conditions.frequency.as_mut().unwrap();
+        frequency.governor = Some(governor.to_owned());
+        frequency.driver = driver.map(str::to_owned);
+        doubts(&conditions, &facts())
+    };
+    assert_eq!(governed("performance", None), []);
+    assert_eq!(governed("schedutil", Some("acpi-cpufreq")), []);
+    assert_eq!(governed("powersave", Some("amd-pstate-epp")), []);
+    for (governor, driver) in
+        [("powersave", Some("acpi-cpufreq")), ("powersave", None), ("conservative", None)]
+    {
+        let found = governed(governor, driver);
+        assert_eq!(found.len(), 1, "{governor}");
+        assert_eq!(found[0].weight(), Weight::Note);
+        assert_eq!(found[0].what(), format!("the processor's frequency governor is `{governor}`"));
+    }
+}
+
+#[test]
+fn heat_is_serious_when_it_lasts_and_a_note_when_it_does_not() {
+    let hot = |thermal| {
+        let (doubt, weight) = raised(|conditions, _| conditions.thermal = Some(thermal));
+        (doubt.what(), weight)
+    };
+    let brief = hot(Thermal { events: Some(3), throttled_share: Some(0.01), ..Thermal::default() });
+    assert_eq!(brief.1, Weight::Note);
+    assert_eq!(brief.0, "heat or a power limit held the processor back for 1 % of the run, in 3 events");
+    let long = hot(Thermal { throttled_share: Some(0.2), ..Thermal::default() });
+    assert_eq!(long.1, Weight::Serious);
+    let held = hot(Thermal { speed_limit: Some(0.62), ..Thermal::default() });
+    assert_eq!(held.1, Weight::Serious);
+    assert_eq!(held.0, "heat or a power limit held the processor back to 62 % of full speed");
+    assert_eq!(hot(Thermal { speed_limit: Some(0.97), ..Thermal::default() }).1, Weight::Note);
+    assert_eq!(hot(Thermal { warning_level: Some(1), ..Thermal::default() }).1, Weight::Serious);
+}
+
+#[test]
+fn a_battery_is_a_note_and_an_unoptimised_build_is_serious() {
+    let (doubt, weight) = raised(|conditions, _| conditions.power = Some(PowerSource::Battery));
+    assert_eq!((&doubt, weight), (&Doubt::OnBattery, Weight::Note));
+    assert_eq!((doubt.to_record().backend, doubt.to_record().serious), (None, false));
+    let (doubt, weight) = raised(|conditions, _| conditions.build_opt_level = Some("0".to_owned()));
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(doubt.what(), "tailmark was compiled without optimisation (level 0)");
+}
+
+#[test]
+fn a_clock_is_judged_by_the_limit_it_has_to_tell() {
+    let clock = Clock { resolution: Duration::from_micros(100), cost: Duration::from_micros(1) };
+    let (mut conditions, mut facts) = (idle(), facts());
+    conditions.clock = Some(clock);
+    assert_eq!(doubts(&conditions, &facts), [], "0.5 % of 20 ms");
+    facts.tightest_limit = None;
+    assert_eq!(doubts(&conditions, &facts), [], "20 ms is the limit where there is none");
+    facts.tightest_limit = Some(Duration::from_millis(2));
+    let found = doubts(&conditions, &facts);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].weight(), Weight::Serious);
+    assert_eq!(
+        found[0].what(),
+        "the clock moves in steps of 100 µs and takes 1.00 µs to read, too much for a limit of 2.00 ms"
+    );
+}
+
+#[test]
+fn swapping_is_judged_by_its_pace_or_else_by_its_growth() {
+    let swapping = |pages_moved, grown: u64| {
+        let (doubt, weight) = raised(|conditions, _| {
+            conditions.swap =
+                Some(Swap { used_at_start_bytes: 1 << 20, used_bytes: (1 << 20) + grown, pages_moved });
+        });
+        (doubt.what(), weight)
+    };
+    assert_eq!(swapping(Some(60), 0), ("the machine swapped 1.00 pages a second".to_owned(), Weight::Note));
+    assert_eq!(swapping(Some(12_000), 0).1, Weight::Serious);
+    assert_eq!(swapping(Some(0), 128 << 20).1, Weight::Note, "where pages are counted, they decide");
+    assert_eq!(swapping(None, 2 << 20).1, Weight::Note);
+    let grown = swapping(None, 128 << 20);
+    assert_eq!(grown, ("the swap in use grew by 128 MiB".to_owned(), Weight::Serious));
+}
+
+#[test]
+fn a_late_generator_is_serious_and_concerns_its_backend_only() {
+    let (doubt, weight) = raised(|_, facts| facts.backends[0].lag_p99 = Some(Duration::from_micros(1_200)));
+    assert_eq!(weight, Weight::Serious);
+    assert_eq!(
+        doubt.what(),
+        "tailmark itself started 1 % of the requests to onnx-cpu 1.20 ms late or more, against a limit of 20.0 ms"
+    );
+    let record = doubt.to_record();
+    assert_eq!((record.backend.as_deref(), record.serious), (Some("onnx-cpu"), true));
+    assert_eq!((record.what, record.remedy), (doubt.what(), doubt.remedy()));
+    let all = [doubt, Doubt::OnBattery];
+    assert_eq!(concerning(&all, "onnx-cpu"), all);
+    assert_eq!(concerning(&all, "rten-cpu"), [Doubt::OnBattery]);
+}
+
+#[test]
+fn more_threads_than_processors_are_noted() {
+    let (doubt, weight) = raised(|_, facts| facts.backends[0].threads = Some(8));
+    assert_eq!(weight, Weight::Note);
+    assert_eq!(doubt.what(), "onnx-cpu computes with 8 threads on 2 processors");
+    assert_eq!(doubt.remedy(), "give it 2 threads or fewer");
+}
+
+#[test]
+fn serious_doubts_come_first() {
+    let mut conditions = idle();
+    conditions.power = Some(PowerSource::Battery);
+    conditions.build_opt_level = Some("0".to_owned());
+    let found = doubts(&conditions, &facts());
+    let weights: Vec<Weight> = found.iter().map(Doubt::weight).collect();
+    assert_eq!(weights, [Weight::Serious, Weight::Note]);
+}
+
+#[test]
+fn a_serious_doubt_turns_a_pass_and_a_fail_that_noise_may_have_made() {
+    let serious = Doubt::Stolen { share: 0.2 };
+    let build = Doubt::UnoptimisedBuild { opt_level: "0".to_owned() };
+    let (pass, unsure, fail) = (Verdict::Pass, Verdict::Inconclusive, Verdict::Fail);
+    let nothing: &[Doubt] = &[];
+    let note = [Doubt::OnBattery];
+    let noise = [serious, Doubt::OnBattery, build];
+    for doubts in [nothing, &note] {
+        for fastest_over in [false, true] {
+            for verdict in [pass, unsure, fail] {
+                assert_eq!(adjust(verdict, doubts, fastest_over), (verdict, None));
+            }
+        }
+    }
+    let named = |would_be: &str| {
+        Some(format!(
+            "{would_be}, had it not been that the hypervisor gave 20 % of the processors' time to other guests; \
+             tailmark was compiled without optimisation (level 0)"
+        ))
+    };
+    for fastest_over in [false, true] {
+        assert_eq!(adjust(pass, &noise, fastest_over), (unsure, named("PASS")));
+        assert_eq!(adjust(unsure, &noise, fastest_over), (unsure, None));
+    }
+    assert_eq!(adjust(fail, &noise, false), (unsure, named("FAIL")));
+    assert_eq!(adjust(fail, &noise, true), (fail, None), "even the spared tenth is too slow");
+}

@@ -1,0 +1,131 @@
+//! One objective of one backend while it is measured: fed every steady-state request, asked whether it is decided.
+
+use super::procedure::DRIFT;
+use super::{Decision, Horizon, Procedure, Rules};
+use crate::objective::{Indicator, Objective};
+use crate::sample::{Outcome, Sample};
+use crate::statistics::batch_means::BatchMeans;
+
+/// What may be measured before, and at most, over all restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// What must be seen before any decision.
+    pub horizon: Horizon,
+    /// Steady-state requests after which an open verdict is INCONCLUSIVE.
+    pub most_requests: u64,
+}
+
+/// The judge of one objective. Those that count exceedances decide as they go; the others are read off at the end.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// Index of the objective in the plan.
+    pub index: usize,
+    /// The objective.
+    pub objective: Objective,
+    pub(super) procedure: Option<Procedure>,
+    pub(super) quick: bool,
+    pub(super) throughput: BatchMeans,
+    last_finished_ns: Option<u64>,
+}
+
+impl Judge {
+    /// A judge that has seen nothing.
+    #[must_use]
+    pub fn new(index: usize, objective: &Objective, bounds: Bounds) -> Self {
+        let error = 1.0 - objective.confidence;
+        let rules = |allowed: f64, limit_ns: Option<u64>| Rules {
+            allowed,
+            alpha: error,
+            beta: error,
+            limit_ns,
+            horizon: bounds.horizon,
+            most_requests: bounds.most_requests,
+        };
+        let procedure = match objective.indicator {
+            Indicator::ResponseTime(percentile) | Indicator::ServiceTime(percentile) => {
+                Some(rules(1.0 - percentile.0, Some(objective.limit as u64)))
+            }
+            Indicator::FailureShare => Some(rules(objective.limit, None)),
+            _ => None,
+        };
+        Self {
+            index,
+            objective: objective.clone(),
+            procedure: procedure.map(Procedure::new),
+            quick: bounds.horizon == Horizon::Quick,
+            throughput: BatchMeans::default(),
+            last_finished_ns: None,
+        }
+    }
+
+    /// A fresh process begins.
+    pub fn begin_restart(&mut self) {
+        self.last_finished_ns = None;
+        if let Some(procedure) = &mut self.procedure {
+            procedure.begin_restart();
+        }
+    }
+
+    /// The present restart used up its warm-up without becoming steady.
+    pub fn no_steady_state(&mut self) {
+        if let Some(procedure) = &mut self.procedure {
+            procedure.no_steady_state();
+        }
+    }
+
+    /// Adds a steady-state request.
+    pub fn observe(&mut self, sample: &Sample) {
+        if let Some(procedure) = &mut self.procedure {
+            procedure.observe(judged_time(&self.objective, sample));
+        }
+        if self.objective.indicator == Indicator::Throughput {
+            let since = self.last_finished_ns.unwrap_or(sample.scheduled_ns);
+            let time = std::time::Duration::from_nanos(sample.finished_ns.saturating_sub(since));
+            let texts = if sample.outcome == Outcome::Answered { u64::from(sample.texts) } else { 0 };
+            self.throughput.record(texts, time);
+            self.last_finished_ns = Some(sample.finished_ns);
+        }
+    }
+
+    /// Whether nothing measured from here on would change its decision; objectives that are read off at the end never
+    /// hold a run up.
+    pub fn is_decided(&mut self) -> bool {
+        match &mut self.procedure {
+            Some(procedure) => !matches!(procedure.decide(), Decision::Continue { .. }),
+            None => true,
+        }
+    }
+
+    /// Whether the next request should be sent to a fresh process; `None` when it does not mind.
+    #[must_use]
+    pub fn wants_fresh_process(&self) -> Option<bool> {
+        self.procedure.as_ref().map(Procedure::wants_fresh_process)
+    }
+
+    /// The trend of the latency within restarts, where one was found.
+    #[must_use]
+    pub fn drift(&self) -> Option<tailmark_reports::record::Drift> {
+        let drift = self.procedure.as_ref()?.findings().drift.filter(|drift| drift.deviate.abs() > DRIFT)?;
+        Some(tailmark_reports::record::Drift {
+            change_per_thousand: drift.change_per_thousand,
+            deviate: drift.deviate,
+        })
+    }
+
+    /// Whether a request misses the objective's limit, for warm-up detection.
+    #[must_use]
+    pub fn is_missed_by(&self, sample: &Sample) -> bool {
+        let time = judged_time(&self.objective, sample);
+        time.is_none_or(|time| {
+            self.objective.time_limit().is_some_and(|limit| u128::from(time) > limit.as_nanos())
+        })
+    }
+}
+
+/// The time that counts for this objective; `None` for a request that failed, which counts as infinitely slow.
+fn judged_time(objective: &Objective, sample: &Sample) -> Option<u64> {
+    match objective.indicator {
+        Indicator::ServiceTime(_) => sample.service_ns(),
+        _ => sample.response_ns(),
+    }
+}

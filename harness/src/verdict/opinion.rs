@@ -1,0 +1,379 @@
+//! What a judge says at the end, or so far: the verdict of one objective with its error bound, why, and what next.
+
+use std::time::Duration;
+
+use tailmark_reports::record::{self, Interval, ObjectiveVerdict, Stages, Verdict};
+use tailmark_reports::units;
+
+use super::{Decision, Findings, Judge, Procedure, Reason, fixed};
+use crate::objective::{Indicator, Objective};
+use crate::statistics::{Accumulator, exceedance_interval, quantile_ranks};
+
+/// What was measured of the backend, as far as a judge looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures<'a> {
+    /// The steady state; `None` when it was not reached.
+    pub steady: Option<&'a Accumulator>,
+    /// Spawn to first vector of every restart, in nanoseconds.
+    pub cold_starts_ns: &'a [u64],
+    /// Largest resident memory of any restart.
+    pub peak_rss_bytes: Option<u64>,
+    /// Smallest cosine similarity to a reference vector.
+    pub min_cosine: Option<f64>,
+}
+
+impl Judge {
+    /// The verdict from what there is; what is still open is INCONCLUSIVE.
+    #[must_use]
+    pub fn opinion(&self, figures: Figures<'_>) -> ObjectiveVerdict {
+        let blank = ObjectiveVerdict {
+            objective: self.index,
+            verdict: Verdict::Inconclusive,
+            error_bound: "no decision, so no wrong one".to_owned(),
+            method: String::new(),
+            requests: 0,
+            exceeded: 0,
+            exceedance: None,
+            estimate: None,
+            restarts: None,
+            correlation_time: None,
+            effective_requests: None,
+            requests_to_settle: None,
+            band: Vec::new(),
+            doubted: None,
+            why: String::new(),
+            next: None,
+        };
+        match (self.objective.indicator, &self.procedure) {
+            (_, Some(procedure)) => self.sequential(procedure.clone(), figures, blank),
+            (Indicator::ColdStart(_), None) => self.cold_start(figures, blank),
+            (Indicator::Throughput, None) => self.rate(figures, blank),
+            (Indicator::PeakRss, None) => {
+                self.read_off(figures.peak_rss_bytes.map(|bytes| bytes as f64), blank)
+            }
+            (_, None) => self.read_off(figures.min_cosine, blank),
+        }
+    }
+
+    fn sequential(
+        &self,
+        mut procedure: Procedure,
+        figures: Figures<'_>,
+        blank: ObjectiveVerdict,
+    ) -> ObjectiveVerdict {
+        let decision = procedure.conclude();
+        let findings = procedure.findings();
+        let (allowed, estimate) = match self.objective.indicator {
+            Indicator::ResponseTime(percentile) => {
+                (1.0 - percentile.0, figures.steady.and_then(|steady| steady.quantile(percentile.0)))
+            }
+            Indicator::ServiceTime(percentile) => {
+                (1.0 - percentile.0, figures.steady.and_then(|steady| steady.service_quantile(percentile.0)))
+            }
+            _ => (self.objective.limit, None),
+        };
+        let exceedance = findings.share.map(|value| Interval {
+            value,
+            low: findings.interval.low,
+            high: Some(findings.interval.high),
+        });
+        let verdict = match decision {
+            Decision::Pass => Verdict::Pass,
+            Decision::Fail => Verdict::Fail,
+            Decision::Inconclusive(_) | Decision::Continue { .. } => Verdict::Inconclusive,
+        };
+        let band = procedure.band().into_iter().map(|point| record::BandPoint {
+            requests: point.requests,
+            share: point.share,
+            low: point.interval.low,
+            high: point.interval.high,
+        });
+        ObjectiveVerdict {
+            verdict,
+            error_bound: match verdict {
+                Verdict::Inconclusive => blank.error_bound,
+                _ => self.bound(),
+            },
+            method: "sequential test of the exceedance (truncated Beta mixtures), deflated by the correlation time".into(),
+            requests: findings.requests,
+            exceeded: findings.exceedances,
+            exceedance,
+            estimate: estimate.or(match self.objective.indicator {
+                Indicator::FailureShare => exceedance,
+                _ => None,
+            }),
+            restarts: Some(findings.restarts),
+            correlation_time: Some(findings.correlation.time),
+            effective_requests: Some(findings.effective_requests),
+            requests_to_settle: findings.requests_to_settle,
+            band: band.collect(),
+            why: self.why(&findings, decision, estimate, allowed, figures.steady),
+            next: self.next(&findings, decision, figures.steady),
+            ..blank
+        }
+    }
+
+    fn bound(&self) -> String {
+        let error = units::percent(1.0 - self.objective.confidence);
+        if self.quick {
+            format!("wrong at most {error} of the time; holds if requests are independent (--quick)")
+        } else {
+            format!("wrong at most {error} of the time, for patterns that are short against the run")
+        }
+    }
+
+    fn why(
+        &self,
+        findings: &Findings,
+        decision: Decision,
+        estimate: Option<Interval>,
+        allowed: f64,
+        steady: Option<&Accumulator>,
+    ) -> String {
+        let Some(share) = findings.share else { return "no request was made in steady state".to_owned() };
+        let mut parts = Vec::new();
+        if let Decision::Inconclusive(reason) = decision {
+            parts.push(reason.to_string());
+        }
+        if let Some(Interval { value, low, high }) = estimate {
+            let high = high.map_or_else(|| "unbounded".to_owned(), units::duration);
+            let (value, low) = (units::duration(value), units::duration(low));
+            parts.push(format!("{} is {value}, 95 % interval {low} to {high}", self.objective.subject()));
+        }
+        let what = match self.objective.time_limit() {
+            Some(_) => format!("took longer than {} or failed", self.objective.show(self.objective.limit)),
+            None => "failed".to_owned(),
+        };
+        parts.push(format!(
+            "{} of {} requests ({}) {what}, and {} may; the run rules out {}",
+            units::count(findings.exceedances),
+            units::count(findings.requests),
+            units::percent(share),
+            units::percent(allowed),
+            ruled_out(findings),
+        ));
+        if findings.correlation.time > 1.05 {
+            parts.push(format!(
+                "latencies hang together over {:.1} requests, so these count as {} independent ones",
+                findings.correlation.time,
+                units::count(findings.effective_requests as u64)
+            ));
+        }
+        if let Some(stages) = steady.and_then(Accumulator::stages_over_limit)
+            && self.objective.time_limit().is_some()
+        {
+            let (name, share, _) = largest(&stages);
+            parts.push(format!("{name} is {} of the time of those over the limit", units::percent(share)));
+        }
+        parts.join("; ")
+    }
+
+    fn next(&self, findings: &Findings, decision: Decision, steady: Option<&Accumulator>) -> Option<String> {
+        let reason = match decision {
+            Decision::Pass => return None,
+            Decision::Fail => {
+                let over = steady.and_then(Accumulator::stages_over_limit);
+                return Some(match over.as_ref().map(largest) {
+                    Some((name, _, remedy)) => format!("{name} takes the time: {remedy}"),
+                    None => "see why requests failed".to_owned(),
+                });
+            }
+            Decision::Inconclusive(reason) => reason,
+            Decision::Continue { .. } => return None,
+        };
+        Some(match reason {
+            Reason::NoSteadyState { .. } => {
+                "raise phases.warm_up.max_requests, or look at the timeline for what keeps changing".to_owned()
+            }
+            Reason::HorizonNotReached { requests, restarts } => format!(
+                "raise phases.steady.max_seconds until {} requests over {} fit in, or lower the horizon",
+                units::count(requests),
+                units::counted(u64::from(restarts), "restart")
+            ),
+            Reason::RestartsDisagree { .. } => {
+                "look at the restarts in the timeline; raise phases.restarts, so that one odd process weighs less".to_owned()
+            }
+            Reason::Drifts { .. } => {
+                "look for thermal throttling or a growing queue or cache; a longer run shows where the drift ends".to_owned()
+            }
+            Reason::TooShortForItsCorrelation { .. } | Reason::TooCloseToTheLimit => {
+                more_requests(findings, steady)
+            }
+        })
+    }
+
+    fn cold_start(&self, figures: Figures<'_>, blank: ObjectiveVerdict) -> ObjectiveVerdict {
+        let Indicator::ColdStart(percentile) = self.objective.indicator else { return blank };
+        let mut times = figures.cold_starts_ns.to_vec();
+        times.sort_unstable();
+        let (allowed, error) = (1.0 - percentile.0, 1.0 - self.objective.confidence);
+        let count = times.len() as u64;
+        let exceeded = times.iter().filter(|time| **time as f64 > self.objective.limit).count() as u64;
+        let verdict = fixed::decide(exceeded, count, allowed, error);
+        let at = |rank: u64| {
+            usize::try_from(rank - 1).ok().and_then(|index| times.get(index)).map(|time| *time as f64)
+        };
+        let estimate = (count > 0).then(|| quantile_ranks(percentile.0, count, 0.95)).and_then(|ranks| {
+            let value = at(ranks.estimate)?;
+            Some(Interval {
+                value,
+                low: ranks.low.and_then(at).unwrap_or(0.0),
+                high: ranks.high.and_then(at),
+            })
+        });
+        let exceedance = exceedance_interval(exceeded, count, 2.0 * self.objective.confidence - 1.0)
+            .map(|(low, high)| Interval { value: exceeded as f64 / count as f64, low, high: Some(high) });
+        ObjectiveVerdict {
+            verdict,
+            error_bound: match verdict {
+                Verdict::Inconclusive => blank.error_bound,
+                _ => format!(
+                    "wrong at most {} of the time, if cold starts are independent",
+                    units::percent(error)
+                ),
+            },
+            method: "exact binomial test (Clopper-Pearson) over the restarts".to_owned(),
+            requests: count,
+            exceeded,
+            exceedance,
+            estimate,
+            why: format!(
+                "{} of {} took longer than {}, and {} may",
+                units::count(exceeded),
+                units::counted(count, "cold start"),
+                self.objective.show(self.objective.limit),
+                units::percent(allowed)
+            ),
+            next: (verdict == Verdict::Inconclusive).then(|| {
+                match fixed::count_to_decide(exceeded, count, allowed, error).filter(|_| count > 0) {
+                    Some(needed) => {
+                        format!("set phases.restarts = {needed}: that many would decide it at this rate")
+                    }
+                    None => "raise phases.restarts".to_owned(),
+                }
+            }),
+            ..blank
+        }
+    }
+
+    fn rate(&self, figures: Figures<'_>, blank: ObjectiveVerdict) -> ObjectiveVerdict {
+        let limit = self.objective.limit;
+        // Two one-sided decisions, each with the whole error to itself.
+        let rate = self.throughput.rate(2.0 * self.objective.confidence - 1.0);
+        let verdict = match rate {
+            Some(rate) if rate.low >= limit => Verdict::Pass,
+            Some(rate) if rate.high < limit => Verdict::Fail,
+            _ => Verdict::Inconclusive,
+        };
+        let show = |value: f64| self.objective.show(value.max(0.0));
+        ObjectiveVerdict {
+            verdict,
+            error_bound: match verdict {
+                Verdict::Inconclusive => blank.error_bound,
+                _ => format!(
+                    "wrong at most {} of the time, if batches of requests are independent",
+                    units::percent(1.0 - self.objective.confidence)
+                ),
+            },
+            method: "t interval of batch means, at the count the other objectives needed".to_owned(),
+            requests: figures.steady.map_or(0, Accumulator::requests),
+            estimate: rate.map(|rate| Interval { value: rate.value, low: rate.low, high: Some(rate.high) }),
+            why: match rate {
+                Some(rate) => {
+                    format!("{}, interval {} to {}", show(rate.value), show(rate.low), show(rate.high))
+                }
+                None => "too few requests for an interval".to_owned(),
+            },
+            next: (verdict == Verdict::Inconclusive).then(|| {
+                "raise phases.steady.min_requests: four times as many halve the interval".to_owned()
+            }),
+            ..blank
+        }
+    }
+
+    /// An indicator that is a plain number: it is what it is, there is no chance to be wrong about it.
+    fn read_off(&self, value: Option<f64>, blank: ObjectiveVerdict) -> ObjectiveVerdict {
+        let objective = &self.objective;
+        let method = "read off".to_owned();
+        let Some(value) = value else {
+            return ObjectiveVerdict {
+                method,
+                why: format!("{} was not measured for this backend", objective.subject()),
+                next: Some("judge it on backends that have it, with `backends = [...]`".to_owned()),
+                ..blank
+            };
+        };
+        let holds = if objective.indicator.is_bounded_above() {
+            value < objective.limit
+        } else {
+            value >= objective.limit
+        };
+        ObjectiveVerdict {
+            verdict: if holds { Verdict::Pass } else { Verdict::Fail },
+            error_bound: "what was seen in this run, no statistical statement".to_owned(),
+            method,
+            estimate: Some(Interval { value, low: value, high: Some(value) }),
+            why: format!("{} is {}", objective.subject(), objective.show(value)),
+            next: (!holds).then(|| read_off_remedy(objective)),
+            ..blank
+        }
+    }
+}
+
+/// The shares that the confidence sequence excludes; one below a thousandth of a percent is not worth naming.
+fn ruled_out(findings: &Findings) -> String {
+    let more = format!("more than {}", units::percent(findings.interval.high));
+    if findings.interval.low < 1e-5 {
+        more
+    } else {
+        format!("less than {} and {more}", units::percent(findings.interval.low))
+    }
+}
+
+fn read_off_remedy(objective: &Objective) -> String {
+    match objective.indicator {
+        Indicator::PeakRss => "fewer texts per request or a leaner runtime takes less memory".to_owned(),
+        _ => "see what really ran: weights, element type and pooling decide the vectors".to_owned(),
+    }
+}
+
+fn more_requests(findings: &Findings, steady: Option<&Accumulator>) -> String {
+    match findings.requests_to_settle.filter(|more| *more > 0) {
+        Some(more) => {
+            let each = steady
+                .filter(|steady| steady.requests() > 0)
+                .map_or(0.0, |steady| steady.elapsed().as_secs_f64() / steady.requests() as f64);
+            let time = Duration::try_from_secs_f64(each * more as f64).unwrap_or(Duration::MAX);
+            format!(
+                "at this rate about {} more requests ({}) would settle it: set phases.steady.max_requests = {} and \
+                 max_seconds to match",
+                units::count(more),
+                units::duration(time.as_nanos() as f64),
+                findings.requests + more
+            )
+        }
+        None => "the exceedance is too close to what is allowed to be settled by more requests".to_owned(),
+    }
+}
+
+fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
+    let shorter = "send shorter texts or fewer per request";
+    let all = [
+        ("waiting for a slot", stages.queue_ns, "allow more requests in flight, or offer fewer"),
+        ("serialising", stages.serialise_ns, shorter),
+        ("tokenizing", stages.tokenize_ns, shorter),
+        (
+            "inference",
+            stages.infer_ns,
+            "send shorter texts or fewer per request, give it more threads, or take a faster backend",
+        ),
+        ("pooling", stages.pool_ns, shorter),
+        ("the worker outside the model", stages.worker_other_ns, "look at the worker's stderr"),
+        ("deserialising", stages.deserialise_ns, "send fewer texts per request"),
+        ("the pipe", stages.pipe_ns, "place the backend in-process, or free a processor for the worker"),
+    ];
+    let total: f64 = all.iter().map(|(_, nanoseconds, _)| nanoseconds).sum();
+    let (name, nanoseconds, remedy) =
+        all.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a list that is not empty: this is a bug");
+    (name, if total > 0.0 { nanoseconds / total } else { 0.0 }, remedy)
+}

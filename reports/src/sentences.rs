@@ -1,0 +1,151 @@
+//! What is said of a run or a backend in words, the same in every report: the mode, what a verdict rests on, the
+//! warm-up, a drift. Every number in them is one of the record's.
+
+use crate::indicator::noun;
+use crate::record::{BackendRecord, Doubt, Drift, Indicator, ObjectiveVerdict, RunRecord};
+use crate::units::{count, counted, figure, percent};
+
+/// More restarts than these are summed up instead of listed.
+const LISTED: usize = 8;
+
+/// What the mode means for the verdicts; `None` when nothing is to be said.
+pub(crate) fn mode(record: &RunRecord) -> Option<String> {
+    if record.mode == "quick" {
+        let what = "Quick mode (--quick): decided as soon as the evidence allowed, without a least number of requests. A verdict \
+                    holds if requests are independent.";
+        return Some(what.to_owned());
+    }
+    let horizon = record.horizon?;
+    let restarts = counted(u64::from(horizon.restarts), "restart");
+    Some(format!("Nothing is decided before {} over {restarts}.", counted(horizon.requests, "request")))
+}
+
+/// What a verdict rests on: the count, the restarts, and how many independent requests they are worth; `None` where the
+/// count says all.
+pub(crate) fn evidence(indicator: Option<&Indicator>, judged: &ObjectiveVerdict) -> Option<String> {
+    if judged.restarts.is_none() && judged.correlation_time.is_none() && judged.effective_requests.is_none() {
+        return None;
+    }
+    let mut said = counted(judged.requests, indicator.map_or("request", noun));
+    if let Some(restarts) = judged.restarts {
+        said.push_str(&format!(" over {}", counted(u64::from(restarts), "restart")));
+    }
+    if let Some(time) = judged.correlation_time {
+        said.push_str(&format!(", correlation time {} requests", figure(time)));
+    }
+    if let Some(effective) = judged.effective_requests {
+        said.push_str(&format!(", worth {} independent ones", count(effective.round() as u64)));
+    }
+    Some(said)
+}
+
+/// When each restart became steady; `None` when that was not looked for.
+pub(crate) fn warm_up(backend: &BackendRecord) -> Option<String> {
+    if backend.warm_up.is_empty() {
+        return None;
+    }
+    let of = |steady| backend.warm_up.iter().filter(move |warm_up| warm_up.steady == steady);
+    let steady: Vec<u64> = of(true).map(|warm_up| warm_up.requests).collect();
+    let mut said = Vec::new();
+    if !steady.is_empty() {
+        said.push(format!("warm-up ended after {}", requests(&steady)));
+    }
+    let unsteady: Vec<u64> = of(false).map(|warm_up| warm_up.requests).collect();
+    if !unsteady.is_empty() {
+        let within = requests(&unsteady);
+        let numbers: Vec<String> = of(false).map(|warm_up| warm_up.restart.to_string()).collect();
+        said.push(match numbers.len() {
+            all if all == backend.warm_up.len() => format!("no steady state within {within}"),
+            1 => format!("no steady state in restart {} within {within}", numbers[0]),
+            2..=LISTED => format!("no steady state in restarts {} within {within}", numbers.join(", ")),
+            many => format!("no steady state in {many} restarts within {within}"),
+        });
+    }
+    Some(said.join("; "))
+}
+
+/// `64, 50, 80 requests`; one number when all are equal, a range when there are many.
+fn requests(counts: &[u64]) -> String {
+    let (least, most) = (counts.iter().min().copied(), counts.iter().max().copied());
+    match (least, most) {
+        (Some(least), Some(most)) if least == most => counted(least, "request"),
+        (Some(least), Some(most)) if counts.len() > LISTED => {
+            format!("{} to {} requests", count(least), count(most))
+        }
+        _ => {
+            format!("{} requests", counts.iter().map(|number| count(*number)).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A drift in words.
+pub(crate) fn drift(drift: &Drift) -> String {
+    let direction = if drift.change_per_thousand < 0.0 { "falls" } else { "rises" };
+    format!(
+        "drift: the response time {direction} by {} per 1,000 requests within a restart ({:+.1} standard deviations)",
+        percent(drift.change_per_thousand.abs()),
+        drift.deviate,
+    )
+}
+
+/// The doubts, serious ones first.
+pub(crate) fn doubts(record: &RunRecord) -> impl Iterator<Item = &Doubt> {
+    let of = |serious| record.doubts.iter().filter(move |doubt| doubt.serious == serious);
+    of(true).chain(of(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::record::WarmUp;
+
+    #[test]
+    fn the_end_of_each_warm_up_is_said_and_so_is_that_there_was_none() {
+        let said = |ends: &[(u64, bool)]| {
+            let mut backend = fixture::one().backends.remove(0);
+            let each =
+                (1..).zip(ends).map(|(restart, &(requests, steady))| WarmUp { restart, requests, steady });
+            backend.warm_up = each.collect();
+            warm_up(&backend).unwrap_or_default()
+        };
+        assert_eq!(said(&[]), "");
+        assert_eq!(said(&[(64, true), (50, true), (80, true)]), "warm-up ended after 64, 50, 80 requests");
+        assert_eq!(said(&[(50, true), (50, true)]), "warm-up ended after 50 requests");
+        assert_eq!(said(&[(1_000, false)]), "no steady state within 1,000 requests");
+        assert_eq!(
+            said(&[(64, true), (1_000, false), (80, true)]),
+            "warm-up ended after 64, 80 requests; no steady state in restart 2 within 1,000 requests"
+        );
+        let many: Vec<_> = (0..12).map(|index| (50 + index, true)).collect();
+        assert_eq!(said(&many), "warm-up ended after 50 to 61 requests");
+    }
+
+    #[test]
+    fn a_quick_run_says_what_it_takes_for_granted_and_another_what_it_waited_for() {
+        let mut record = fixture::one();
+        assert_eq!(mode(&record).as_deref(), Some("Nothing is decided before 300 requests over 3 restarts."));
+        record.horizon = None;
+        assert_eq!(mode(&record), None);
+        record.mode = "quick".into();
+        assert!(mode(&record).is_some_and(|said| said.contains("holds if requests are independent")));
+    }
+
+    #[test]
+    fn a_drift_is_named_with_its_direction() {
+        let said = |change_per_thousand, deviate| drift(&Drift { change_per_thousand, deviate });
+        assert_eq!(
+            said(0.021, 4.2),
+            "drift: the response time rises by 2.1 % per 1,000 requests within a restart (+4.2 standard deviations)"
+        );
+        assert!(said(-0.1, -5.0).contains("falls by 10 % per 1,000 requests within a restart (-5.0 "));
+    }
+
+    #[test]
+    fn serious_doubts_come_first() {
+        let record = fixture::five();
+        let serious: Vec<bool> = doubts(&record).map(|doubt| doubt.serious).collect();
+        assert_eq!(serious, [true, false]);
+        assert!(!record.doubts[0].serious, "they do not in the record");
+    }
+}
