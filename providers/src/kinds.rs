@@ -8,6 +8,7 @@ use crate::onnx::OnnxBackend;
 use crate::onnx::settings::OnnxOptions;
 use crate::options::{self, OptionFault};
 use crate::provider::{Backend, Options, Provider, ProviderError};
+use crate::python_environment::Extra;
 use crate::python_kinds::{PythonOnnxOptions, PythonTorchOptions};
 use crate::rten::{RtenBackend, RtenOptions};
 use crate::simulated::settings::SimulatedOptions;
@@ -45,16 +46,7 @@ pub enum Need {
     /// ONNX Runtime's shared library, named by the option `library`.
     OnnxRuntimeLibrary,
     /// A Python environment.
-    Python(PythonExtra),
-}
-
-/// What a Python environment must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PythonExtra {
-    /// ONNX Runtime and what the worker always needs.
-    Base,
-    /// Torch as well.
-    Torch,
+    Python(Extra),
 }
 
 /// What serves a kind.
@@ -150,7 +142,7 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "python-onnx",
         summary: "ONNX Runtime in a Python worker",
-        needs: &[Need::Model, Need::Python(PythonExtra::Base)],
+        needs: &[Need::Model, Need::Python(Extra::Base)],
         runtime: Runtime::Python,
         check_options: options::check::<PythonOnnxOptions>,
         resolve_options: options::resolve::<PythonOnnxOptions>,
@@ -162,7 +154,7 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "python-torch",
         summary: "PyTorch in a Python worker, on the processor, on CUDA or on Apple's GPU",
-        needs: &[Need::Model, Need::Python(PythonExtra::Torch)],
+        needs: &[Need::Model, Need::Python(Extra::Torch)],
         runtime: Runtime::Python,
         check_options: options::check::<PythonTorchOptions>,
         resolve_options: options::resolve::<PythonTorchOptions>,

@@ -1,7 +1,9 @@
 //! Embedding backends for tailmark.
 //!
-//! Read in this order: [`provider`] says what a backend is. [`wire`] is the worker protocol at both ends, [`worker`] the
-//! child process that speaks it, [`threaded`] a backend on a thread of this process instead.
+//! Read in this order: [`provider`] says what a backend is, and [`kinds`] lists the backends: [`onnx`], [`rten`],
+//! [`python_kinds`], [`null`], [`simulated`]. [`wire`] is the worker protocol at both ends, [`worker`] the child process
+//! that speaks it, [`threaded`] a backend on a thread of this process instead. [`model`] and [`python_environment`] get
+//! what backends need. Nothing here knows of scenarios, phases or objectives.
 
 pub mod cache;
 mod graph;

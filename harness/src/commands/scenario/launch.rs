@@ -84,7 +84,7 @@ impl<'a> Provision<'a> {
         for need in kind.needs {
             match need {
                 Need::Model => model = self.model.as_ref().map(folder),
-                Need::Python(extra) => environment = Some(self.environment(extra_of(*extra))?),
+                Need::Python(extra) => environment = Some(self.environment(*extra)?),
                 Need::OnnxRuntimeLibrary
                     if options.get("library").is_some_and(|library| !library.is_null()) => {}
                 Need::OnnxRuntimeLibrary => {
@@ -148,11 +148,4 @@ fn own_worker(kind: &str) -> Result<WorkerCommand, Lacking> {
         args: vec![OsString::from("worker"), OsString::from(kind)],
         envs: Vec::new(),
     })
-}
-
-fn extra_of(extra: tailmark_providers::kinds::PythonExtra) -> Extra {
-    match extra {
-        tailmark_providers::kinds::PythonExtra::Base => Extra::Base,
-        tailmark_providers::kinds::PythonExtra::Torch => Extra::Torch,
-    }
 }
