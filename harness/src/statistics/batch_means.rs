@@ -26,7 +26,7 @@ struct Batch {
 /// A rate per second and the ends of its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
-    /// Everything done over all of the time.
+    /// Mean over the batches.
     pub value: f64,
     /// Lower end.
     pub low: f64,

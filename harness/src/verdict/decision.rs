@@ -80,6 +80,11 @@ impl fmt::Display for Reason {
             Self::HorizonNotReached { requests, restarts } => {
                 write!(formatter, "the budget ended before {requests} requests over {restarts} restarts")
             }
+            Self::TooShortForItsCorrelation { correlation }
+                if correlation.memory <= 1 && correlation.time <= 1.0 =>
+            {
+                write!(formatter, "fewer requests than any verdict needs")
+            }
             Self::TooShortForItsCorrelation { correlation } => write!(
                 formatter,
                 "latencies hang together over {} requests, and the run is not long against that",
