@@ -231,6 +231,7 @@ impl Accumulator {
             texts_per_second: per_second(self.texts),
             response_time: self.latency(&self.answered, self.total_response_ns),
             service_time: self.latency(&self.service, self.total_service_ns),
+            arrivals: None,
             stages: (answered > 0).then(|| self.stages.means(answered)),
             failure_reasons,
         }

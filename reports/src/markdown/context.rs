@@ -145,7 +145,7 @@ fn workload(page: &mut String, record: &RunRecord) {
         ("tokens", tokens),
         ("cut to the model's length", Some(units::counted(workload.truncated, "text"))),
         ("seed", Some(workload.seed.to_string())),
-        ("load model", Some(format!("{}, concurrency {}", inline(&load.kind), load.concurrency))),
+        ("load model", Some(inline(&load.text))),
         ("which means", Some(inline(&load.note)).filter(|note| !note.is_empty())),
     ];
     facts(page, "Workload", rows);

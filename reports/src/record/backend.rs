@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ObjectiveVerdict;
+use super::{Arrivals, Cell, Load, ObjectiveVerdict};
 
 /// One backend of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +19,14 @@ pub struct BackendRecord {
     pub label: String,
     /// `worker` or `in-process`.
     pub placement: String,
+    /// Which variation of a backend of the scenario it is; absent when it is that backend itself.
+    pub cell: Option<Cell>,
+    /// Workers of it side by side.
+    pub replicas: u32,
+    /// When its requests were started.
+    pub load: Load,
+    /// Its texts: a shipped corpus's name, or a path.
+    pub corpus: String,
     /// Texts per request.
     pub batch_size: u32,
     /// The backend's options, defaults included.
@@ -202,7 +210,9 @@ pub struct PhaseSummary {
     pub response_time: Option<Latency>,
     /// Service times; absent when nothing was answered, or where they are not told apart from response times.
     pub service_time: Option<Latency>,
-    /// Mean split of the service time; absent when nothing was answered.
+    /// What became of the load that was offered; absent in the cold start and in the mixture.
+    pub arrivals: Option<Arrivals>,
+    /// Mean split of the response time; absent when nothing was answered.
     pub stages: Option<Stages>,
     /// One line for each distinct reason why requests failed, most frequent first.
     pub failure_reasons: Vec<FailureReason>,
@@ -268,7 +278,7 @@ pub struct Stages {
 /// What the worker used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// Largest resident memory of any of the restarts.
+    /// Largest resident memory of any of the restarts, all replicas together.
     pub peak_rss_bytes: Option<u64>,
     /// Median resident memory in steady state.
     pub steady_rss_bytes: Option<u64>,

@@ -5,16 +5,18 @@
 
 mod backend;
 mod file;
+mod load;
 mod verdict;
 
 pub use backend::*;
 pub use file::{ReadError, read, write};
+pub use load::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use verdict::*;
 
 /// The version of the record this crate writes. A reader refuses any other and says so.
-pub const RECORD_VERSION: u32 = 2;
+pub const RECORD_VERSION: u32 = 3;
 
 /// One run of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +47,7 @@ pub struct RunRecord {
     pub model: Option<Model>,
     /// The texts.
     pub workload: Workload,
-    /// When requests were started.
+    /// When requests were started, where a backend has no load of its own.
     pub load: Load,
     /// `default`, or `quick`: decide as soon as the evidence allows, taking requests to be independent.
     pub mode: String,
@@ -59,6 +61,8 @@ pub struct RunRecord {
     pub objectives: Vec<Objective>,
     /// The backends, in the scenario's order.
     pub backends: Vec<BackendRecord>,
+    /// How much load each backend takes; empty unless the scenario asks for it.
+    pub capacities: Vec<Capacity>,
     /// What the reader should know before believing the figures.
     pub warnings: Vec<Warning>,
 }
@@ -107,6 +111,8 @@ pub struct ScenarioSummary {
     pub source: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
+    /// What `--set` changed, as typed: `key=value`.
+    pub overrides: Vec<String>,
     /// Every setting, defaults included, as TOML.
     pub resolved: String,
 }
@@ -188,17 +194,6 @@ pub struct TokenCounts {
     pub median: u32,
     /// Largest.
     pub max: u32,
-}
-
-/// When requests were started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Load {
-    /// `closed` for now: the next request starts when a slot is free.
-    pub kind: String,
-    /// Slots.
-    pub concurrency: u32,
-    /// One sentence that says what kind of caller this is, and what it leaves out.
-    pub note: String,
 }
 
 /// The least that is measured before a decision: a promise about which patterns the run could have seen.

@@ -356,7 +356,8 @@ impl Run<'_> {
 
     /// Puts what is known of every backend into the record.
     fn fill_in(&self, record: &mut RunRecord, conditions: Option<&Conditions>) {
-        record.backends = self.tracks.iter().map(Track::to_record).collect();
+        record.backends =
+            self.tracks.iter().map(|track| track.to_record(&record.load, &record.workload.corpus)).collect();
         if let Some(conditions) = conditions {
             believe::apply(record, conditions, &self.tracks, self.plan);
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tailmark_providers::provider::Loaded;
 use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, ObjectiveVerdict, Phase, Resources,
-    Runs, WarmUp as WarmUpRecord,
+    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, Load, ObjectiveVerdict, Phase,
+    Resources, Runs, WarmUp as WarmUpRecord,
 };
 
 use super::session::Launch;
@@ -196,7 +196,7 @@ impl Track {
     }
 
     /// The backend's entry in the record, judged by the objectives that apply to it.
-    pub(super) fn to_record(&self) -> BackendRecord {
+    pub(super) fn to_record(&self, load: &Load, corpus: &str) -> BackendRecord {
         let phases = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
         let mut mixed = Accumulator::new(None);
         let mut summaries = Vec::new();
@@ -215,6 +215,10 @@ impl Track {
             kind: self.plan.kind.name.to_owned(),
             label: self.label(),
             placement: self.plan.placement.name().to_owned(),
+            cell: None,
+            replicas: 1,
+            load: load.clone(),
+            corpus: corpus.to_owned(),
             batch_size: u32::try_from(self.plan.batch_size).unwrap_or(u32::MAX),
             options: self.launch.as_ref().map_or(&self.plan.options, |launch| &launch.load.options).clone(),
             fallback: self.fallback.clone(),
