@@ -12,6 +12,7 @@ pub mod record;
 mod sentences;
 pub mod terminal;
 pub mod units;
+mod variations;
 mod view;
 
 #[cfg(test)]

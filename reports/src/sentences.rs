@@ -1,9 +1,13 @@
 //! What is said of a run or a backend in words, the same in every report: the mode, what a verdict rests on, the
-//! warm-up, a drift. Every number in them is one of the record's.
+//! warm-up, a drift; the load and a capacity in files of their own. Every number in them is one of the record's.
+
+pub(crate) mod capacity;
+pub(crate) mod load;
 
 use crate::indicator::noun;
-use crate::record::{BackendRecord, Doubt, Drift, Indicator, ObjectiveVerdict, RunRecord};
+use crate::record::{BackendRecord, Doubt, Drift, Indicator, ObjectiveVerdict, Phase, RunRecord};
 use crate::units::{count, counted, figure, percent};
+use crate::view::{phase, trouble, verdict_and_objectives, verdict_or_state, worst_verdict};
 
 /// More restarts than these are summed up instead of listed.
 const LISTED: usize = 8;
@@ -37,6 +41,27 @@ pub(crate) fn evidence(indicator: Option<&Indicator>, judged: &ObjectiveVerdict)
         said.push_str(&format!(", worth {} independent ones", count(effective.round() as u64)));
     }
     Some(said)
+}
+
+/// The error bound of the verdict that the backend's own is taken from: the worst, and of equals the first.
+pub(crate) fn deciding_bound(backend: &BackendRecord) -> Option<&str> {
+    let worst = worst_verdict(backend)?;
+    backend.verdicts.iter().find(|judged| judged.verdict == worst).map(|judged| judged.error_bound.as_str())
+}
+
+/// A backend in one line, for places where there are many: the verdict with its error bound, or why there is none, and how
+/// many requests failed.
+pub(crate) fn in_short(backend: &BackendRecord) -> String {
+    let mut said = match (trouble(backend), deciding_bound(backend)) {
+        (Some((what, why)), _) => format!("{what}: {}", why.lines().next().unwrap_or_default()),
+        (None, Some(bound)) => format!("{}, {bound}", verdict_and_objectives(backend)),
+        (None, None) => verdict_or_state(backend).to_owned(),
+    };
+    let failures = phase(backend, Phase::Steady).map_or(0, |steady| steady.failures);
+    if failures > 0 {
+        said.push_str(&format!("; {} failed", counted(failures, "request")));
+    }
+    said
 }
 
 /// When each restart became steady; `None` when that was not looked for.

@@ -1,12 +1,18 @@
-//! The report for a terminal: one table of the backends that were timed, then the reasons, then the verdict.
+//! The report for a terminal: one table of the backends that were timed, then the reasons, then what was varied and how
+//! much load each takes, then the verdict.
 //!
-//! It takes the width and whether to use colour as given; it does not know whether it writes to a terminal.
+//! Where a backend has many variations, each has a row of a table and one line; the whole of their reasons is in the
+//! report in Markdown. It takes the width and whether to use colour as given; it does not know whether it writes to a terminal.
 
+mod capacity;
+mod grid;
 mod table;
+mod variations;
 
 use std::io::{self, Write};
 
 use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord, Verdict};
+use crate::variations::{Place, placed};
 use crate::view::{self, one_line, trouble, verdict_name};
 use crate::{sentences, units};
 
@@ -28,21 +34,23 @@ pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Wr
     if let Some(sentence) = view::status_sentence(&record.status) {
         page.paragraph("", &sentence)?;
     }
+    page.load(record)?;
     if let Some(mode) = sentences::mode(record) {
         page.paragraph("", &mode)?;
     }
     page.doubts(record)?;
-    if let Some(table) = table::of(&record.backends, columns) {
+    if let Some(table) = table::of(placed(record, Place::Plain), columns) {
         page.line("")?;
-        for line in table.lines.lines() {
-            page.line(line)?;
-        }
-        for footnote in table.footnotes {
-            page.paragraph("  ", footnote)?;
-        }
+        page.table(table)?;
     }
-    for backend in &record.backends {
+    for backend in placed(record, Place::Plain) {
         page.backend(record, backend)?;
+    }
+    page.variations(record, columns)?;
+    page.capacities(record, columns)?;
+    if record.backends.iter().any(|backend| backend.cell.is_some() && !backend.verdicts.is_empty()) {
+        page.line("")?;
+        page.paragraph("", "The whole of each reason is in report.md.")?;
     }
     page.conditions(record)?;
     if !record.warnings.is_empty() {
@@ -84,6 +92,40 @@ impl Page<'_> {
         let of = backend.map(|backend| format!("{backend}: ")).unwrap_or_default();
         self.paragraph("", &format!("{kind}: {of}{what}"))?;
         self.paragraph("  ", &format!("-> {remedy}"))
+    }
+
+    /// What was offered to the backends, and what of it was not the scenario's own wish.
+    fn load(&mut self, record: &RunRecord) -> io::Result<()> {
+        for said in sentences::load::loads(record) {
+            self.paragraph("", &said.line)?;
+            if let Some(note) = &said.note {
+                self.paragraph("  ", note)?;
+            }
+        }
+        match sentences::load::overrides(record) {
+            Some(overrides) => self.paragraph("", &overrides),
+            None => Ok(()),
+        }
+    }
+
+    /// A table as it is, with what its signs mean under it.
+    fn table(&mut self, table: table::Lines) -> io::Result<()> {
+        for line in table.lines.lines() {
+            self.line(line)?;
+        }
+        for footnote in table.footnotes {
+            self.paragraph("  ", footnote)?;
+        }
+        Ok(())
+    }
+
+    /// A backend in a line.
+    fn in_short(&mut self, backend: &BackendRecord) -> io::Result<()> {
+        let mut said = sentences::in_short(backend);
+        if let Some(verdict) = view::worst_verdict(backend) {
+            said = said.replacen(verdict_name(verdict), &marked(verdict), 1);
+        }
+        self.paragraph("  ", &format!("{}: {said}", backend.label))
     }
 
     /// What stands against believing the figures, before any of them.
@@ -169,11 +211,13 @@ impl Page<'_> {
         for judged in &backend.verdicts {
             self.judged(record, backend, judged, several)?;
         }
+        let steady = view::phase(backend, Phase::Steady);
+        let arrivals = steady.and_then(|steady| sentences::load::arrivals(steady.arrivals.as_ref()?));
         let drift = backend.drift.as_ref().map(sentences::drift);
-        for sentence in sentences::warm_up(backend).into_iter().chain(drift) {
+        let also = [arrivals, sentences::load::replicas(backend), sentences::warm_up(backend), drift];
+        for sentence in also.into_iter().flatten() {
             self.paragraph("  ", &sentence)?;
         }
-        let steady = view::phase(backend, Phase::Steady);
         for reason in steady.map_or(&[][..], |phase| &phase.failure_reasons) {
             let requests = units::counted(reason.requests, "request");
             self.paragraph("  ", &format!("{requests} failed: {}", reason.why))?;
@@ -259,6 +303,52 @@ mod tests {
     }
 
     #[test]
+    fn an_open_model_says_what_was_offered_and_what_became_of_it() {
+        insta::assert_snapshot!(text(&fixture::open(), 80, false));
+    }
+
+    #[test]
+    fn an_overloaded_backend_says_what_it_took_and_what_was_given_up() {
+        insta::assert_snapshot!(text(&fixture::overloaded(), 100, false));
+    }
+
+    #[test]
+    fn variations_have_a_table_and_a_line_each_at_80_columns() {
+        insta::assert_snapshot!(text(&fixture::matrix(), 80, false));
+    }
+
+    #[test]
+    fn variations_have_a_table_and_a_line_each_at_60_columns() {
+        insta::assert_snapshot!(text(&fixture::matrix(), 60, false));
+    }
+
+    #[test]
+    fn loads_that_differ_name_their_backends() {
+        insta::assert_snapshot!(text(&fixture::think_times(), 80, false));
+    }
+
+    #[test]
+    fn a_capacity_at_100_columns() {
+        insta::assert_snapshot!(text(&fixture::capacity(), 100, false));
+    }
+
+    #[test]
+    fn a_capacity_at_80_columns() {
+        insta::assert_snapshot!(text(&fixture::capacity(), 80, false));
+    }
+
+    #[test]
+    fn a_capacity_at_60_columns() {
+        insta::assert_snapshot!(text(&fixture::capacity(), 60, false));
+    }
+
+    #[test]
+    fn a_closed_model_says_that_no_arrival_rate_was_promised() {
+        let text = view::one_line(&text(&fixture::one(), 80, false));
+        assert!(text.contains("no arrival rate was promised"), "{text}");
+    }
+
+    #[test]
     fn a_quick_run_says_what_its_verdicts_hold_for() {
         let text = view::one_line(&text(&fixture::naive(), 120, false));
         assert!(text.contains("A verdict holds if requests are independent."), "{text}");
@@ -277,10 +367,8 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_asked_for() {
-        for record in
-            [fixture::one(), fixture::five(), fixture::several(), fixture::eight(), fixture::interrupted()]
-        {
-            for columns in [60, 72, 80, 100, 120, 200] {
+        for record in fixture::all() {
+            for columns in (60..=200).step_by(7).chain([80, 100, 120, 200]) {
                 for line in text(&record, columns, false).lines() {
                     let width = textwrap::core::display_width(line);
                     assert!(width <= columns, "{width} > {columns}: {line}");
@@ -291,7 +379,9 @@ mod tests {
 
     #[test]
     fn colour_adds_escapes_and_nothing_else() {
-        for record in [fixture::one(), fixture::five(), fixture::eight()] {
+        for record in
+            [fixture::one(), fixture::five(), fixture::eight(), fixture::matrix(), fixture::capacity()]
+        {
             for columns in [60, 80, 120] {
                 let coloured = text(&record, columns, true);
                 let mut plain = coloured.clone();

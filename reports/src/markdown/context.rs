@@ -3,6 +3,7 @@
 use super::text::{Column, block, code, inline, table};
 use crate::record::{BackendRecord, Condition, Equivalence, Model, RunRecord, Runs};
 use crate::units::{self, ABSENT};
+use crate::variations::reached;
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
     ran(page, record);
@@ -30,11 +31,14 @@ fn ran(page: &mut String, record: &RunRecord) {
         Column::Right("threads"),
         Column::Left("dtype"),
         Column::Left("placement"),
+        Column::Right("replicas"),
+        Column::Left("corpus"),
         Column::Right("texts per request"),
+        Column::Left("load"),
         Column::Left("other versions"),
         Column::Left("options"),
     ];
-    let rows: Vec<Vec<String>> = record.backends.iter().map(ran_row).collect();
+    let rows: Vec<Vec<String>> = reached(record).map(ran_row).collect();
     table(page, &columns, &rows);
     for backend in &record.backends {
         if let Some(fallback) = &backend.fallback {
@@ -76,7 +80,10 @@ fn ran_row(backend: &BackendRecord) -> Vec<String> {
         of(&|runs| runs.threads.map(|threads| threads.to_string())),
         of(&|runs| Some(runs.dtype.clone())),
         inline(&backend.placement),
+        backend.replicas.to_string(),
+        inline(&backend.corpus),
         backend.batch_size.to_string(),
+        inline(&backend.load.text),
         of(&versions),
         options,
     ]
@@ -94,9 +101,7 @@ fn equivalence(page: &mut String, record: &RunRecord) {
         Column::Right("mean cosine"),
         Column::Right("threshold"),
     ];
-    let rows: Vec<Vec<String>> = record
-        .backends
-        .iter()
+    let rows: Vec<Vec<String>> = reached(record)
         .map(|backend| {
             let label = inline(&backend.label);
             match &backend.equivalence {
@@ -146,6 +151,7 @@ fn workload(page: &mut String, record: &RunRecord) {
         ("cut to the model's length", Some(units::counted(workload.truncated, "text"))),
         ("seed", Some(workload.seed.to_string())),
         ("load model", Some(inline(&load.text))),
+        ("requests in flight at most", load.max_in_flight.map(|most| units::count(u64::from(most)))),
         ("which means", Some(inline(&load.note)).filter(|note| !note.is_empty())),
     ];
     facts(page, "Workload", rows);
@@ -204,12 +210,17 @@ fn origin(page: &mut String, record: &RunRecord) {
         let differing = if git.dirty { ", with changes that are not in it" } else { "" };
         format!("{}{differing}", code(&git.commit))
     });
+    let overrides = record.scenario.overrides.join(" ");
     let rows = vec![
         ("command", Some(code(&record.command_line.join(" ")))),
         ("tailmark", Some(inline(&format!("{} ({} build)", record.tool.version, record.tool.profile)))),
         ("git commit", commit),
         ("scenario", Some(inline(&record.scenario.source))),
         ("scenario SHA-256", Some(code(&record.scenario.sha256))),
+        (
+            "changed by --set",
+            Some(overrides).filter(|changed| !changed.is_empty()).map(|changed| code(&changed)),
+        ),
         ("mode", Some(inline(&record.mode))),
         ("record version", Some(record.record_version.to_string())),
     ];

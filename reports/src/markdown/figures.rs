@@ -1,13 +1,13 @@
-//! The figures: phases, cold starts by stage, where the service time goes, resources, the price of the bridge.
+//! The figures: phases, cold starts by stage, where the time goes.
 
-use super::mixture;
 use super::text::{Column, inline, table};
+use super::{load, mixture, resources};
 use crate::record::{BackendRecord, ColdStart, Latency, Phase, PhaseSummary, RunRecord, Stages};
 use crate::sentences;
 use crate::units::{self, ABSENT};
 use crate::view::{
-    AMONG_FAILURES, cold_start_stages, interval_text, latency, median_restart, percentile, percentile_text,
-    phase, phase_name, was_timed,
+    AMONG_FAILURES, cold_start_stages, interval_text, median_restart, percentile_text, phase, phase_name,
+    was_timed,
 };
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -25,9 +25,9 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     }
     page.push_str(&footnotes(&timed));
     cold_starts(page, &timed);
+    load::arrivals(page, &timed);
     service_time(page, &timed);
-    resources(page, &timed);
-    bridge(page, &timed);
+    resources::write(page, &timed);
 }
 
 fn phases(page: &mut String, backend: &BackendRecord) {
@@ -35,7 +35,11 @@ fn phases(page: &mut String, backend: &BackendRecord) {
         0 | 1 => String::new(),
         texts => format!(", {texts} texts per request"),
     };
-    page.push_str(&format!("### {}{batch}\n\n", inline(&backend.label)));
+    let replicas = match backend.replicas {
+        0 | 1 => String::new(),
+        replicas => format!(", {replicas} replicas"),
+    };
+    page.push_str(&format!("### {}{batch}{replicas}\n\n", inline(&backend.label)));
     let columns = [
         Column::Left("phase"),
         Column::Right("requests"),
@@ -219,61 +223,4 @@ fn service_time(page: &mut String, timed: &[&BackendRecord]) {
         Column::Right("deserialise"),
     ];
     table(page, &columns, &rows);
-}
-
-fn resources(page: &mut String, timed: &[&BackendRecord]) {
-    let rows: Vec<Vec<String>> = timed
-        .iter()
-        .filter_map(|backend| {
-            let used = backend.resources.as_ref()?;
-            let bytes = |size: Option<u64>| size.map_or_else(|| ABSENT.to_owned(), units::bytes);
-            let cores = used.cpu_cores.map_or_else(|| ABSENT.to_owned(), |cores| format!("{cores:.2}"));
-            Some(vec![
-                inline(&backend.label),
-                bytes(used.peak_rss_bytes),
-                bytes(used.steady_rss_bytes),
-                cores,
-            ])
-        })
-        .collect();
-    if rows.is_empty() {
-        return;
-    }
-    page.push_str("## Resources\n\nOf the worker; 1.00 core is one core kept busy.\n\n");
-    let columns = [
-        Column::Left("backend"),
-        Column::Right("peak RSS"),
-        Column::Right("RSS in steady state"),
-        Column::Right("cores"),
-    ];
-    table(page, &columns, &rows);
-}
-
-/// What the worker process costs, where a backend ran both in one and in the harness.
-fn bridge(page: &mut String, timed: &[&BackendRecord]) {
-    let placed = |placement: &'static str| timed.iter().filter(move |backend| backend.placement == placement);
-    let median = |backend: &BackendRecord| percentile(latency(backend, Phase::Steady)?, 0.5)?.value_ns;
-    let mut lines = String::new();
-    for worker in placed("worker") {
-        let same = |other: &&&BackendRecord| {
-            (&worker.kind, &worker.options, worker.batch_size, &worker.fallback)
-                == (&other.kind, &other.options, other.batch_size, &other.fallback)
-        };
-        for embedded in placed("in-process").filter(same) {
-            let (Some(over), Some(within)) = (median(worker), median(embedded)) else { continue };
-            lines.push_str(&format!(
-                "- {}: P50 {} in a worker, {} in-process ({}), difference {}\n",
-                inline(&worker.label),
-                units::duration(over as f64),
-                units::duration(within as f64),
-                inline(&embedded.label),
-                units::duration(over as f64 - within as f64),
-            ));
-        }
-    }
-    if !lines.is_empty() {
-        page.push_str(&format!(
-            "## Bridge price\n\nThe same backend in a process of its own and inside the harness.\n\n{lines}\n"
-        ));
-    }
 }

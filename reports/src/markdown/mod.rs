@@ -1,13 +1,17 @@
 //! The report in Markdown: the verdict first, then what it rests on, then what the figures were taken on.
 //!
-//! `verdicts` with `doubts`, `figures` and `context` are its parts in the order of the page; `text` is how tables are
-//! written.
+//! `verdicts` with `load`, `doubts`, `capacity` and `variations`, then `figures` with `mixture` and `resources`, and
+//! `context` are its parts in the order of the page; `text` is how tables are written.
 
+mod capacity;
 mod context;
 mod doubts;
 mod figures;
+mod load;
 mod mixture;
+mod resources;
 mod text;
+mod variations;
 mod verdicts;
 
 use std::io::{self, Write};
@@ -80,6 +84,38 @@ mod tests {
     }
 
     #[test]
+    fn an_open_model_says_what_was_offered_and_what_became_of_it() {
+        insta::assert_snapshot!(report(&fixture::open()));
+    }
+
+    #[test]
+    fn an_overloaded_backend_says_what_it_took_and_what_was_given_up() {
+        insta::assert_snapshot!(report(&fixture::overloaded()));
+    }
+
+    #[test]
+    fn variations_have_a_table_of_their_own() {
+        insta::assert_snapshot!(report(&fixture::matrix()));
+    }
+
+    #[test]
+    fn loads_that_differ_name_their_backends() {
+        insta::assert_snapshot!(report(&fixture::think_times()));
+    }
+
+    #[test]
+    fn a_capacity_has_its_levels_and_its_search() {
+        insta::assert_snapshot!(report(&fixture::capacity()));
+    }
+
+    #[test]
+    fn a_closed_model_says_that_no_arrival_rate_was_promised() {
+        let text = report(&fixture::one());
+        let (said, figures) = (text.find("no arrival rate was promised"), text.find("## Objective"));
+        assert!(said.is_some() && said < figures, "{text}");
+    }
+
+    #[test]
     fn a_quick_run_says_what_its_verdicts_hold_for() {
         let mut record = fixture::one();
         (record.mode, record.horizon) = ("quick".into(), None);
@@ -101,16 +137,29 @@ mod tests {
 
     #[test]
     fn every_table_has_as_many_cells_in_each_row_whatever_the_texts_contain() {
-        let mut record = fixture::five();
-        record.backends[0].label = "a|b\nc \\| `d|e`".into();
-        record.backends[3].outcome = BackendOutcome::NotAvailable { why: "x | y".into() };
-        record.warnings[0].what = "one\n\n# z\ntwo | three".into();
-        let text = report(&record);
-        let lines: Vec<&str> = text.lines().collect();
-        let bars = |line: &str| line.replace("\\|", "").matches('|').count();
-        for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| line.starts_with('|'))) {
-            assert_eq!(bars(pair[0]), bars(pair[1]), "{pair:?}");
+        let mut odd = fixture::five();
+        odd.backends[0].label = "a|b\nc \\| `d|e`".into();
+        odd.backends[3].outcome = BackendOutcome::NotAvailable { why: "x | y".into() };
+        odd.warnings[0].what = "one\n\n# z\ntwo | three".into();
+        odd.backends[0].load.text = "trace a|b\n# z".into();
+        odd.scenario.overrides = vec!["name=a|b\n\n# z".into()];
+        let mut varied = fixture::matrix();
+        for backend in &mut varied.backends {
+            backend.corpus.push_str("|x");
+            for axis in backend.cell.iter_mut().flat_map(|cell| &mut cell.axes) {
+                axis.value.push_str("|\n# z");
+            }
         }
-        assert!(!text.contains("\n# z"), "a text cannot become a heading");
+        let mut capacity = fixture::capacity();
+        capacity.capacities[2].why_not = Some("a | b\n# z".into());
+        for record in fixture::all().into_iter().chain([odd, varied, capacity]) {
+            let text = report(&record);
+            let lines: Vec<&str> = text.lines().collect();
+            let bars = |line: &str| line.replace("\\|", "").matches('|').count();
+            for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| line.starts_with('|'))) {
+                assert_eq!(bars(pair[0]), bars(pair[1]), "{pair:?}");
+            }
+            assert!(!text.contains("\n# z"), "a text cannot become a heading");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The head of the report: how the run ended, the verdict, the doubts, and each objective with every backend it is asked of.
 
-use super::doubts;
 use super::text::{Column, block, inline, sentence, table};
+use super::{capacity, doubts, load, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
+use crate::variations::reached;
 use crate::view::{no_verdict, status_sentence, trouble, verdict_name, verdict_or_state};
 use crate::{indicator, sentences, units};
 
@@ -23,21 +24,21 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
         record.started_at,
         took.unwrap_or_default()
     ));
-    if !record.load.note.is_empty() {
-        page.push_str(&format!("{}\n\n", inline(&record.load.note)));
-    }
+    load::write(page, record);
     if let Some(mode) = sentences::mode(record) {
         page.push_str(&format!("{}\n\n", inline(&mode)));
     }
     doubts::write(page, record);
+    capacity::write(page, record);
+    variations::write(page, record);
     summary(page, record);
     for index in 0..record.objectives.len() {
         objective(page, record, index);
     }
-    if record.backends.iter().any(|backend| trouble(backend).is_some()) {
+    if reached(record).any(|backend| trouble(backend).is_some()) {
         page.push_str("## Not measured, or not to the end\n\n");
     }
-    for backend in &record.backends {
+    for backend in reached(record) {
         without_measurement(page, backend);
     }
     doubts::warnings(page, record);
@@ -64,7 +65,7 @@ fn summary(page: &mut String, record: &RunRecord) {
         };
         [inline(&backend.label), overall].into_iter().chain(verdicts).collect()
     };
-    table(page, &columns, &record.backends.iter().map(row).collect::<Vec<_>>());
+    table(page, &columns, &reached(record).map(row).collect::<Vec<_>>());
 }
 
 fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) -> String {
@@ -84,7 +85,7 @@ fn objective(page: &mut String, record: &RunRecord, index: usize) {
     }
     page.push_str("\n\n");
     let asked: Vec<&BackendRecord> =
-        record.backends.iter().filter(|backend| objective.applies_to(&backend.name)).collect();
+        reached(record).filter(|backend| objective.applies_to(&backend.name)).collect();
     let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
     let figures = figures(&objective.indicator, &judged);
     let columns: Vec<Column<'_>> = [Column::Left("backend"), Column::Left("verdict")]

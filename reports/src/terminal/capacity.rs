@@ -1,0 +1,83 @@
+//! How much load each backend takes: the answer in a sentence, the rates that were certified, and a line for each.
+
+use std::io;
+
+use super::grid::{Grid, Row};
+use super::table::Lines;
+use super::{Page, marked};
+use crate::record::{BackendRecord, Capacity, Level, Phase, RunRecord};
+use crate::sentences::capacity::{difference, expected_in_system, headline, untested};
+use crate::units;
+use crate::variations::{is_untested, levels};
+use crate::view::{latency, percentile_text, phase, verdict_or_state};
+
+const HEAD: [&str; 7] = ["achieved", "P50", "P95", "P99", "L", "lambda\n* W", "differ-\nence"];
+const LAW: &str = "L: requests in the system, a mean over time; lambda * W: what Little's law makes of the arrivals per \
+                   second and the mean response time";
+
+impl Page<'_> {
+    pub(super) fn capacities(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
+        if record.capacities.is_empty() {
+            return Ok(());
+        }
+        self.line("")?;
+        self.line("capacity: the highest rate at which every objective holds")?;
+        let mut levels = record.capacities.iter().flat_map(|capacity| &capacity.levels);
+        if levels.any(|level| level.littles_law.is_some()) {
+            self.paragraph("  ", LAW)?;
+        }
+        for capacity in &record.capacities {
+            self.line("")?;
+            self.paragraph("", &headline(record, capacity))?;
+            if let Some(untested) = untested(record, capacity) {
+                self.paragraph("  ", &untested)?;
+            }
+            self.levels(record, capacity, columns)?;
+        }
+        Ok(())
+    }
+
+    fn levels(&mut self, record: &RunRecord, capacity: &Capacity, columns: usize) -> io::Result<()> {
+        let tested: Vec<(&Level, Option<&BackendRecord>)> =
+            levels(record, capacity).filter(|(level, backend)| !is_untested(level, *backend)).collect();
+        if tested.is_empty() {
+            return Ok(());
+        }
+        let grid = Grid {
+            about: ["rate", "verdict"].map(Into::into).into(),
+            head: HEAD.map(Into::into).into(),
+            rows: tested.iter().map(|(level, backend)| row(level, *backend)).collect(),
+        };
+        self.line("")?;
+        self.table(Lines::of(&grid, grid.laid_out(columns)))?;
+        self.line("")?;
+        for backend in tested.iter().filter_map(|(_, backend)| *backend) {
+            self.in_short(backend)?;
+        }
+        Ok(())
+    }
+}
+
+fn row(level: &Level, backend: Option<&BackendRecord>) -> Row {
+    let steady = backend.and_then(|backend| latency(backend, Phase::Steady));
+    let arrivals = backend.and_then(|backend| phase(backend, Phase::Steady)?.arrivals.as_ref());
+    let achieved = arrivals.and_then(|arrivals| arrivals.achieved_per_second);
+    let law = level.littles_law.as_ref();
+    let absent = || units::ABSENT.to_owned();
+    let offered = units::rate(level.offered_per_second);
+    let state = || backend.map_or("not tested", verdict_or_state).to_owned();
+    let verdict = level.verdict.map_or_else(state, marked);
+    Row {
+        above: format!("{offered}: {verdict}"),
+        about: vec![offered, verdict],
+        figures: vec![
+            achieved.map_or_else(absent, units::rate),
+            percentile_text(steady, 0.5),
+            percentile_text(steady, 0.95),
+            percentile_text(steady, 0.99),
+            law.map_or_else(absent, |law| units::figure(law.in_system)),
+            law.map_or_else(absent, |law| units::figure(expected_in_system(law))),
+            law.map_or_else(absent, |law| difference(law.difference)),
+        ],
+    }
+}

@@ -1,0 +1,59 @@
+//! The variations of each backend: a table with what was varied, and a line for each.
+
+use std::io;
+
+use super::Page;
+use super::grid::{Grid, Row};
+use super::table::{Lines, verdict_or_state_marked};
+use crate::record::{BackendRecord, Phase, RunRecord};
+use crate::units;
+use crate::variations::{Rate, Varied, varied};
+use crate::view::{latency, one_line, percentile_text, phase};
+
+impl Page<'_> {
+    pub(super) fn variations(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
+        for varied in varied(record) {
+            self.line("")?;
+            self.paragraph("", &varied.title())?;
+            self.line("")?;
+            let grid = grid(&varied);
+            self.table(Lines::of(&grid, grid.laid_out(columns)))?;
+            self.line("")?;
+            for backend in &varied.cells {
+                self.in_short(backend)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn grid(varied: &Varied<'_>) -> Grid {
+    let rate = varied.rate();
+    let axes = varied.axes.iter().map(|axis| one_line(axis));
+    Grid {
+        about: axes.chain(["verdict".to_owned()]).collect(),
+        head: ["P50", "P95", "P99", rate.0, "peak\nRSS"].map(Into::into).into(),
+        rows: varied.cells.iter().map(|backend| row(varied, backend, rate)).collect(),
+    }
+}
+
+fn row(varied: &Varied<'_>, backend: &BackendRecord, (_, rate): Rate) -> Row {
+    let steady = latency(backend, Phase::Steady);
+    let rate = phase(backend, Phase::Steady).and_then(rate);
+    let peak = backend.resources.as_ref().and_then(|used| used.peak_rss_bytes);
+    let absent = || units::ABSENT.to_owned();
+    let values: Vec<String> = Varied::values(backend).map(one_line).collect();
+    let named = varied.axes.iter().zip(&values).map(|(axis, value)| format!("{axis} {value}"));
+    let verdict = verdict_or_state_marked(backend);
+    Row {
+        above: format!("{}: {verdict}", named.collect::<Vec<_>>().join(", ")),
+        about: values.into_iter().chain([verdict]).collect(),
+        figures: vec![
+            percentile_text(steady, 0.5),
+            percentile_text(steady, 0.95),
+            percentile_text(steady, 0.99),
+            rate.map_or_else(absent, units::figure),
+            peak.map_or_else(absent, units::bytes),
+        ],
+    }
+}
