@@ -69,6 +69,17 @@ pub fn rate(per_second: f64) -> String {
     format!("{}/s", figure(per_second))
 }
 
+/// A rate as a tick of an axis: exact, without trailing zeros, for example `2.5/s`.
+#[must_use]
+pub fn rate_tick(per_second: f64) -> String {
+    if per_second >= 1_000.0 {
+        return format!("{}/s", count(per_second.round() as u64));
+    }
+    let mut number = format!("{per_second:.3}");
+    trim_zeros(&mut number);
+    format!("{number}/s")
+}
+
 /// A number whose unit stands elsewhere, for example in the head of a column.
 #[must_use]
 pub fn figure(number: f64) -> String {
@@ -214,6 +225,10 @@ mod tests {
         let written = [(0.0, "0/s"), (0.52, "0.52/s"), (151.2, "151/s"), (1_510.4, "1,510/s")];
         for (per_second, expected) in written {
             assert_eq!(rate(per_second), expected);
+        }
+        let ticks = [(0.5, "0.5/s"), (20.0, "20/s"), (5_000.0, "5,000/s")];
+        for (per_second, expected) in ticks {
+            assert_eq!(rate_tick(per_second), expected);
         }
     }
 

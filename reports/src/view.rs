@@ -76,9 +76,12 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// Whether it is set for this backend.
+    /// Whether it is set for this backend, by its own name or by that of the one it is a variation of.
     pub(crate) fn applies_to(&self, backend: &BackendRecord) -> bool {
-        self.backends.as_ref().is_none_or(|names| names.contains(&backend.name))
+        let own = |name: &String| {
+            *name == backend.name || backend.cell.as_ref().is_some_and(|cell| cell.of == *name)
+        };
+        self.backends.as_ref().is_none_or(|names| names.iter().any(own))
     }
 }
 

@@ -1,27 +1,26 @@
 //! The backends side by side: P50, P95 and P99 of the steady state with their intervals, and the limits.
+//!
+//! Variations and the levels of a capacity have pictures of their own, and are not here.
 
-use plotters::prelude::{Color as _, RGBColor};
+use plotters::prelude::Color as _;
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, NEUTRAL, Sign, WIDTH, WhiskerEnd};
-use super::palette::{BLUE, GREEN, GRID, NAME, SMALL, SUBTITLE, VERMILION, mark, verdict};
+use super::palette::{GRID, NAME, PERCENTILES as SHOWN, SMALL, SUBTITLE, mark, verdict};
 use crate::record::{BackendRecord, Latency, Phase, RunRecord};
+use crate::variations::{Place, placed};
 use crate::view::{self, latency, limits, one_line, percentile, percentile_text};
 
 const TITLE: &str = "Backends side by side";
 const NAMES: f64 = 236.0;
 const VALUE: f64 = 70.0;
-const SHOWN: [(f64, &str, RGBColor); 3] =
-    [(0.5, "P50", BLUE), (0.95, "P95", VERMILION), (0.99, "P99", GREEN)];
 /// Vertical distance between the marks of one backend, so that their intervals do not cover each other.
 const STEP: f64 = 12.0;
 
 /// Draws the picture; `None` when no backend has a steady state.
 pub(super) fn picture(record: &RunRecord) -> Option<String> {
-    let rows: Vec<(&BackendRecord, &Latency)> = record
-        .backends
-        .iter()
+    let rows: Vec<(&BackendRecord, &Latency)> = placed(record, Place::Plain)
         .filter_map(|backend| Some((backend, latency(backend, Phase::Steady)?)))
         .collect();
     let limits = limits(record);
@@ -77,12 +76,12 @@ fn legend(canvas: &mut Canvas<'_>, rows: &[(&BackendRecord, &Latency)]) {
     frame::legend(canvas, HEADING - 4.0, &entries);
 }
 
-fn open_ended(latency: &Latency, quantile: f64) -> bool {
+pub(super) fn open_ended(latency: &Latency, quantile: f64) -> bool {
     percentile(latency, quantile)
         .is_some_and(|percentile| percentile.low_ns.is_some() && percentile.high_ns.is_none())
 }
 
-fn shown_values(latency: &Latency) -> Vec<f64> {
+pub(super) fn shown_values(latency: &Latency) -> Vec<f64> {
     let shown = SHOWN.iter().filter_map(|(quantile, ..)| percentile(latency, *quantile));
     let ends = shown.flat_map(|percentile| [percentile.value_ns, percentile.low_ns, percentile.high_ns]);
     ends.flatten().map(|value| value as f64).collect()

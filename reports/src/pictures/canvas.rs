@@ -194,6 +194,13 @@ impl Canvas<'_> {
         self.lettered(text, at, lettering.anchored(Anchor::Middle), FontTransform::Rotate270);
     }
 
+    /// The same on a white patch.
+    pub(super) fn upright_text_on_white(&mut self, text: &str, (x, y): (f64, f64), lettering: Lettering) {
+        let (half, reach) = (lettering.size * 0.6, lettering.width_of(text) / 2.0 + 1.0);
+        self.rectangle((x - half, y - reach), (x + half, y + reach), WHITE.to_rgba());
+        self.upright_text(text, (x, y), lettering);
+    }
+
     fn lettered(&mut self, text: &str, at: (f64, f64), lettering: Lettering, turned: FontTransform) {
         let weight = if lettering.bold { FontStyle::Bold } else { FontStyle::Normal };
         let size = lettering.size * FINENESS * FONT_SIZE_DIVISOR;

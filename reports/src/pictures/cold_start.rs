@@ -8,11 +8,14 @@ use super::frame::{self, Area, EDGE, Entry, HEADING, NEUTRAL, Sign, WIDTH};
 use super::palette::{BLUE, GREEN, NAME, ORANGE, SMALL, VERMILION};
 use crate::record::{BackendRecord, ColdStart, RunRecord};
 use crate::units;
+use crate::variations::{foremost, place};
 use crate::view::{cold_start_stages, median_restart, one_line};
 
 const TITLE: &str = "Cold start by stage";
 const NAMES: f64 = 236.0;
 const BAR: f64 = 20.0;
+/// At most so many bars: more would make a sheet that nobody scrolls through.
+const MOST_BARS: usize = 20;
 /// In the order of [`cold_start_stages`].
 const COLOURS: [RGBColor; 4] = [VERMILION, ORANGE, BLUE, GREEN];
 /// Room for the total beside the longest bar.
@@ -20,11 +23,12 @@ const TOTAL: f64 = 122.0;
 
 /// Draws the picture; `None` when no backend was started.
 pub(super) fn picture(record: &RunRecord) -> Option<String> {
-    let rows: Vec<(&BackendRecord, &ColdStart)> = record
+    let started: Vec<(&BackendRecord, &ColdStart)> = record
         .backends
         .iter()
         .filter_map(|backend| Some((backend, median_restart(&backend.cold_starts)?)))
         .collect();
+    let (rows, left_out) = foremost(started, MOST_BARS, |(backend, _)| place(record, backend));
     let slowest =
         rows.iter().flat_map(|(backend, _)| &backend.cold_starts).map(|start| start.total_ns).max()?;
     let named: Vec<Vec<String>> =
@@ -41,7 +45,8 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let axis = Axis::from_zero(slowest as f64, area.left, area.right);
 
     Some(draw(TITLE, WIDTH, area.bottom + 48.0, |canvas| {
-        frame::heading(canvas, TITLE, record, "from spawn to the first vector, the median restart");
+        let what = format!("from spawn to the first vector, the median restart{}", frame::left_out(left_out));
+        frame::heading(canvas, TITLE, record, &what);
         legend(canvas, &rows);
         frame::horizontal_axis(canvas, area, &axis.ticks(64.0), true);
         frame::horizontal_title(canvas, area, "time since spawn");

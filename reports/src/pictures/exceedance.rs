@@ -12,6 +12,7 @@ use super::palette::{BLUE, NAME, SMALL, mark, verdict};
 use crate::indicator::allowed_share;
 use crate::record::{BackendRecord, Objective, ObjectiveVerdict, RunRecord};
 use crate::units;
+use crate::variations::{foremost, place};
 use crate::view::{Limit, one_line, verdict_name};
 
 const TITLE: &str = "Requests over the limit";
@@ -22,6 +23,8 @@ const PANEL_GAP: f64 = 16.0;
 const LEFT: f64 = 74.0;
 /// More panels than these stand in two columns.
 const ONE_COLUMN: usize = 3;
+/// At most so many panels: more would make a sheet that nobody scrolls through.
+const MOST_PANELS: usize = 16;
 const COLOUR: RGBColor = BLUE;
 /// Half the width of the band of a run that was looked at only once.
 const SINGLE: f64 = 5.0;
@@ -38,7 +41,7 @@ struct Panel<'a> {
 
 /// Draws the picture; `None` when no verdict has a band.
 pub(super) fn picture(record: &RunRecord) -> Option<String> {
-    let panels = panels(record);
+    let (panels, left_out) = foremost(panels(record), MOST_PANELS, |panel| place(record, panel.backend));
     let limits: Vec<Limit> = panels.iter().map(|panel| limit(panel.allowed)).collect();
     let columns = if panels.len() > ONE_COLUMN { 2 } else { 1 };
     let height = if columns == 1 { 170.0 } else { 120.0 };
@@ -61,7 +64,8 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
 
     Some(draw(TITLE, WIDTH, bottom + 52.0 + frame::legend_height(&entries), |canvas| {
         let cut = if cut { "; bands go on above the panels" } else { "" };
-        let what = format!("share of requests over each objective's limit, failures included{cut}");
+        let left_out = frame::left_out(left_out);
+        let what = format!("share of requests over each objective's limit, failures included{cut}{left_out}");
         frame::heading(canvas, TITLE, record, &what);
         for (index, panel) in panels.iter().enumerate() {
             let area = area_of(index);

@@ -3,8 +3,8 @@
 use plotters::prelude::{Color as _, RGBColor};
 
 use super::axis::{Axis, spread};
-use super::canvas::{Anchor, Canvas};
-use super::palette::{FAINT_INK, GRID, INK, LIMIT, LIMIT_LABEL, SMALL, SUBTITLE, TITLE, mark};
+use super::canvas::{Anchor, Canvas, Lettering};
+use super::palette::{FAINT_INK, GRID, INK, LIMIT, LIMIT_LABEL, SMALL, SUBTITLE, TITLE, hollow_mark, mark};
 use crate::record::RunRecord;
 use crate::view::{Limit, one_line};
 
@@ -117,8 +117,12 @@ pub(super) fn limits_height(limits: &[Limit]) -> f64 {
 pub(super) enum Sign {
     /// A line with the mark of a series.
     Series(usize),
+    /// A line without a mark.
+    Line,
     /// A mark alone.
     Mark(usize),
+    /// A hollow mark.
+    HollowMark(usize),
     /// A patch of colour.
     Patch,
     /// A patch as faint as a band.
@@ -129,6 +133,8 @@ pub(super) enum Sign {
     OpenWhisker,
     /// A cross.
     Cross,
+    /// A word that stands for a longer one.
+    Word(&'static str),
 }
 
 /// An entry of a legend.
@@ -180,7 +186,9 @@ fn sign(canvas: &mut Canvas<'_>, entry: &Entry, x: f64, y: f64) {
             canvas.line(&[(x, y), (end, y)], colour, 2.0);
             mark(canvas, index, (middle, y), entry.colour);
         }
+        Sign::Line => canvas.line(&[(x, y), (end, y)], colour, 1.5),
         Sign::Mark(index) => mark(canvas, index, (middle, y), entry.colour),
+        Sign::HollowMark(index) => hollow_mark(canvas, index, (middle, y), entry.colour),
         Sign::Patch => canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), colour),
         Sign::Band => {
             canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), entry.colour.mix(BAND_OPACITY));
@@ -188,6 +196,7 @@ fn sign(canvas: &mut Canvas<'_>, entry: &Entry, x: f64, y: f64) {
         Sign::Whisker => whisker(canvas, x, WhiskerEnd::At(end), y, entry.colour),
         Sign::OpenWhisker => whisker(canvas, x, WhiskerEnd::Beyond(end), y, entry.colour),
         Sign::Cross => cross(canvas, (middle, y), entry.colour),
+        Sign::Word(word) => canvas.text(word, (x, y), Lettering::new(10.0, entry.colour).bold()),
     }
 }
 
@@ -217,6 +226,26 @@ pub(super) fn whisker(canvas: &mut Canvas<'_>, low: f64, high: WhiskerEnd, y: f6
     }
 }
 
+/// Draws an upright interval from `low` up to `high`; without an upper end it goes on to an arrow at `top`.
+pub(super) fn upright_whisker(
+    canvas: &mut Canvas<'_>,
+    x: f64,
+    low: f64,
+    high: Option<f64>,
+    top: f64,
+    colour: RGBColor,
+) {
+    const REACH: f64 = 3.0;
+    let colour = colour.to_rgba();
+    let end = high.unwrap_or(top);
+    canvas.line(&[(x, low), (x, end)], colour, 1.5);
+    canvas.line(&[(x - REACH, low), (x + REACH, low)], colour, 1.5);
+    match high {
+        Some(high) => canvas.line(&[(x - REACH, high), (x + REACH, high)], colour, 1.5),
+        None => canvas.area(&[(x - REACH, top + 7.0), (x, top), (x + REACH, top + 7.0)], colour),
+    }
+}
+
 /// Draws a small cross.
 pub(super) fn cross(canvas: &mut Canvas<'_>, (x, y): (f64, f64), colour: RGBColor) {
     const REACH: f64 = 3.0;
@@ -230,6 +259,21 @@ pub(super) fn block(canvas: &mut Canvas<'_>, lines: &[String], x: f64, y: f64) {
     let first = y - LABEL_GAP * (lines.len() as f64 - 1.0) / 2.0;
     for (index, line) in lines.iter().enumerate() {
         canvas.text(line, (x, first + LABEL_GAP * index as f64), super::palette::NAME);
+    }
+}
+
+/// The height of each of several panels that stand under each other: lower ones when there are many.
+pub(super) fn panel_height(panels: usize, few: f64, many: f64) -> f64 {
+    const FEW: usize = 4;
+    if panels > FEW { many } else { few }
+}
+
+/// What a heading says of backends that a picture has no room for.
+pub(super) fn left_out(number: usize) -> String {
+    match number {
+        0 => String::new(),
+        1 => "; 1 more is left out".to_owned(),
+        number => format!("; {number} more are left out"),
     }
 }
 

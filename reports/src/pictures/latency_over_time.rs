@@ -10,6 +10,7 @@ use super::canvas::{Anchor, Canvas, Lettering, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
 use super::palette::{FAINT_INK, LIMIT, NAME, SMALL, phase as colour_of};
 use crate::record::{BackendRecord, Phase, RunRecord, TimelineGroup};
+use crate::variations::{foremost, place};
 use crate::view::{Limit, limits, one_line, phase_name};
 
 const TITLE: &str = "Latency over time";
@@ -18,6 +19,8 @@ const PANEL_HEADING: f64 = 38.0;
 const PANEL_GAP: f64 = 10.0;
 /// Room for the labels of a panel's own ticks.
 const TICK_LABELS: f64 = 16.0;
+/// At most so many panels: more would make a sheet that nobody scrolls through.
+const MOST_PANELS: usize = 12;
 /// Panels share their axis of time unless one backend took this many times as long as another.
 const SQUASHED: u64 = 3;
 const STROKE: f64 = 1.5;
@@ -26,8 +29,9 @@ const RESTART: Lettering = Lettering::new(10.0, FAINT_INK);
 
 /// Draws the picture; `None` when nothing was sent.
 pub(super) fn picture(record: &RunRecord) -> Option<String> {
-    let panels: Vec<&BackendRecord> =
+    let with_requests: Vec<&BackendRecord> =
         record.backends.iter().filter(|backend| !backend.timeline.is_empty()).collect();
+    let (panels, left_out) = foremost(with_requests, MOST_PANELS, |backend| place(record, backend));
     let limits = limits(record);
     let groups = || panels.iter().flat_map(|backend| &backend.timeline);
     let values = groups().flat_map(|group| [group.min_ns, group.max_ns]).flatten().map(|value| value as f64);
@@ -45,7 +49,8 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let sheet = bottom + 56.0 + frame::legend_height(&entries);
     Some(draw(TITLE, WIDTH, sheet, |canvas| {
         let scale = if common_time { "" } else { "; scales of time differ" };
-        let what = format!("one panel for each backend, other backends' turns left out{scale}");
+        let left_out = frame::left_out(left_out);
+        let what = format!("one panel for each backend, without the turns of others{scale}{left_out}");
         frame::heading(canvas, TITLE, record, &what);
         for (index, (backend, end)) in panels.iter().zip(&ends).enumerate() {
             let top = HEADING + stride * index as f64 + PANEL_HEADING;

@@ -6,6 +6,8 @@
 mod axis;
 mod backends;
 mod canvas;
+mod capacity;
+mod cells;
 mod cold_start;
 mod exceedance;
 mod frame;
@@ -32,11 +34,25 @@ pub struct Picture {
 /// Every picture, in the order of the report.
 pub const PICTURES: &[Picture] = &[
     Picture {
+        file: "capacity.svg",
+        title: "Capacity",
+        description: "P50, P95 and P99 of the response time over the offered rate for each backend, with the verdict of \
+                      each certified rate and the limits of the objectives, and the achieved rate over the offered one",
+        draw: capacity::picture,
+    },
+    Picture {
         file: "backends.svg",
         title: "Backends side by side",
         description: "P50, P95 and P99 of the response time in steady state for each backend, with 95 % intervals \
                       and the limits of the objectives",
         draw: backends::picture,
+    },
+    Picture {
+        file: "cells.svg",
+        title: "Variations of a backend",
+        description: "P50, P95 and P99 of the response time in steady state for each variation of a backend, with 95 % \
+                      intervals, the limits of the objectives and the verdicts",
+        draw: cells::picture,
     },
     Picture {
         file: "exceedance.svg",

@@ -1,6 +1,6 @@
 //! Colours and marks that people with any colour vision can tell apart, after Okabe and Ito, on white.
 
-use plotters::prelude::{Color as _, RGBColor};
+use plotters::prelude::{Color as _, RGBAColor, RGBColor, WHITE};
 
 use super::canvas::{Anchor, Canvas, Lettering};
 use crate::record::{Phase, Verdict};
@@ -24,7 +24,15 @@ const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
 /// In the place of Okabe and Ito's yellow, which cannot be seen on white.
 const OLIVE: RGBColor = RGBColor(0x8a, 0x7b, 0x00);
 
-const SERIES: [RGBColor; 8] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, OLIVE];
+/// More series than these would share their colours and marks.
+pub(super) const SERIES_TOLD_APART: usize = 8;
+
+const SERIES: [RGBColor; SERIES_TOLD_APART] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, OLIVE];
+
+/// The percentiles that are shown where there is room for three, with their names and colours. The order is that of their
+/// marks.
+pub(super) const PERCENTILES: [(f64, &str, RGBColor); 3] =
+    [(0.5, "P50", BLUE), (0.95, "P95", VERMILION), (0.99, "P99", GREEN)];
 
 /// The title of a picture.
 pub(super) const TITLE: Lettering = Lettering::new(16.0, INK).bold();
@@ -62,22 +70,35 @@ pub(super) fn verdict(verdict: Option<Verdict>) -> Lettering {
     Lettering::new(12.0, colour).bold()
 }
 
+/// How far a mark reaches from its middle.
+const REACH: f64 = 4.0;
+
 /// Draws the mark of the `index`-th of several series: the shape tells apart what the colour may not.
-pub(super) fn mark(canvas: &mut Canvas<'_>, index: usize, (x, y): (f64, f64), colour: RGBColor) {
-    const REACH: f64 = 4.0;
-    let colour = colour.to_rgba();
+pub(super) fn mark(canvas: &mut Canvas<'_>, index: usize, at: (f64, f64), colour: RGBColor) {
+    shape(canvas, index, at, REACH, colour.to_rgba());
+}
+
+/// Draws the same mark hollow, for what counts less.
+pub(super) fn hollow_mark(canvas: &mut Canvas<'_>, index: usize, at: (f64, f64), colour: RGBColor) {
+    shape(canvas, index, at, REACH, colour.to_rgba());
+    // A triangle shrinks towards its centre of gravity, which lies below the middle of its height.
+    let (inside, lower) = if index % 4 == 2 { (0.5, REACH * 0.19) } else { (0.62, 0.0) };
+    shape(canvas, index, (at.0, at.1 + lower), REACH * inside, WHITE.to_rgba());
+}
+
+fn shape(canvas: &mut Canvas<'_>, index: usize, (x, y): (f64, f64), reach: f64, colour: RGBAColor) {
     match index % 4 {
-        0 => canvas.disc((x, y), REACH, colour),
+        0 => canvas.disc((x, y), reach, colour),
         1 => {
-            let side = REACH * 0.9;
+            let side = reach * 0.9;
             canvas.rectangle((x - side, y - side), (x + side, y + side), colour);
         }
         2 => {
-            let (wide, tall) = (REACH * 1.2, REACH * 1.1);
+            let (wide, tall) = (reach * 1.2, reach * 1.1);
             canvas.area(&[(x - wide, y + tall), (x + wide, y + tall), (x, y - tall)], colour);
         }
         _ => {
-            let tip = REACH * 1.3;
+            let tip = reach * 1.3;
             canvas.area(&[(x - tip, y), (x, y - tip), (x + tip, y), (x, y + tip)], colour);
         }
     }

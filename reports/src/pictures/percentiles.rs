@@ -1,64 +1,131 @@
 //! The percentile curve of every backend: how slow the slowest tenth, hundredth, thousandth of the requests is.
+//!
+//! A panel holds no more curves than there are colours. The variations of a backend have panels of their own, and so have
+//! the levels of a capacity.
 
 use plotters::prelude::Color as _;
 
 use super::axis::Axis;
 use super::canvas::{Canvas, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
-use super::palette::{mark, series};
+use super::palette::{NAME, SERIES_TOLD_APART, mark, series};
 use crate::record::{BackendRecord, RunRecord};
 use crate::units;
-use crate::view::{limits, one_line};
+use crate::variations::{Place, foremost, levels, placed, varied};
+use crate::view::{Limit, limits, one_line};
 
 const TITLE: &str = "Percentiles of the response time";
+/// Of the only panel.
 const HEIGHT: f64 = 360.0;
+/// At most so many panels: more would make a sheet that nobody scrolls through.
+const MOST_PANELS: usize = 8;
+/// The name of a panel, where there are several.
+const PANEL_HEADING: f64 = 26.0;
+/// The ticks' labels, the axis title and the room to the next panel.
+const UNDER: f64 = 52.0;
 /// The marks of the axis, in the order in which they give way when there is no room for all.
 const MARKS: [f64; 12] = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.95, 0.75, 0.995, 0.9995, 0.25];
 /// The curve is marked at these.
 const MARKED: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 const TICK_GAP: f64 = 46.0;
 
+/// A panel: what its curves have in common, and whose they are.
+struct Panel<'a> {
+    place: Place,
+    title: String,
+    curves: Vec<&'a BackendRecord>,
+    legend: Vec<Entry>,
+}
+
 /// Draws the picture; `None` when no backend has a curve.
 pub(super) fn picture(record: &RunRecord) -> Option<String> {
-    let curves: Vec<&BackendRecord> =
-        record.backends.iter().filter(|backend| backend.curve.len() > 1).collect();
+    let (panels, left_out) = foremost(panels(record), MOST_PANELS, |panel| panel.place);
     let limits = limits(record);
-    let entries: Vec<Entry> = curves
-        .iter()
-        .enumerate()
-        .map(|(index, backend)| Entry::new(Sign::Series(index), series(index), one_line(&backend.label)))
-        .collect();
-    let area = Area {
-        left: EDGE + 72.0,
-        top: HEADING,
-        right: WIDTH - frame::limit_margin(&limits),
-        bottom: HEADING + HEIGHT,
-    };
-    let points = || curves.iter().flat_map(|backend| &backend.curve);
+    let points = || panels.iter().flat_map(|panel| &panel.curves).flat_map(|backend| &backend.curve);
     let farthest = points().map(|point| nines(point.quantile)).filter(|x| x.is_finite()).fold(0.0, f64::max);
     if farthest <= 0.0 {
         return None;
     }
     let values = points().flat_map(|point| [Some(point.value_ns), Some(point.low_ns), point.high_ns]);
     let values = values.flatten().map(|value| value as f64).chain(limits.iter().map(|limit| limit.value));
-    let axis = Axis::logarithmic(values, area.bottom, area.top)?;
-    let across = |quantile: f64| area.left + nines(quantile) / farthest * (area.right - area.left);
+    let response = Axis::logarithmic(values, 0.0, 1.0)?;
+    let (heading, height) = match panels.len() {
+        1 => (0.0, HEIGHT),
+        several => (PANEL_HEADING, frame::panel_height(several, 250.0, 190.0)),
+    };
+    let mut top = HEADING;
+    let mut areas = Vec::new();
+    for panel in &panels {
+        let bottom = top + heading + height;
+        let right = WIDTH - frame::limit_margin(&limits);
+        areas.push(Area { left: EDGE + 72.0, top: top + heading, right, bottom });
+        top = bottom + UNDER + frame::legend_height(&panel.legend);
+    }
 
-    Some(draw(TITLE, WIDTH, area.bottom + 52.0 + frame::legend_height(&entries), |canvas| {
-        frame::heading(canvas, TITLE, record, "steady state; bands are 95 % intervals");
-        frame::horizontal_axis(canvas, area, &ticks(farthest, across), true);
-        frame::vertical_axis(canvas, area, &axis.ticks(frame::TICK_LINE));
-        frame::horizontal_limits(canvas, area, &axis, &limits);
-        for (index, backend) in curves.iter().enumerate() {
-            band(canvas, index, backend, &axis, across);
+    Some(draw(TITLE, WIDTH, top, |canvas| {
+        let what = format!("steady state; bands are 95 % intervals{}", frame::left_out(left_out));
+        frame::heading(canvas, TITLE, record, &what);
+        for (panel, area) in panels.iter().zip(&areas) {
+            if panels.len() > 1 {
+                let name = NAME.fitted(&one_line(&panel.title), area.right - area.left);
+                canvas.text(&name, (area.left, area.top - heading + 11.0), NAME);
+            }
+            draw_panel(canvas, *area, panel, &response.moved(area.bottom, area.top), farthest, &limits);
         }
-        for (index, backend) in curves.iter().enumerate() {
-            curve(canvas, index, backend, &axis, across);
-        }
-        frame::horizontal_title(canvas, area, "percentile (logarithmic in the share of slower requests)");
-        frame::vertical_title(canvas, area.top, area.bottom, "response time (logarithmic)");
-        frame::legend(canvas, area.bottom + 44.0, &entries);
     }))
+}
+
+/// The backends as they stand, each backend that was varied, and each capacity, in pieces of as many curves as there are
+/// colours.
+fn panels(record: &RunRecord) -> Vec<Panel<'_>> {
+    let plain = (Place::Plain, "backends".to_owned(), placed(record, Place::Plain).collect());
+    let varied = varied(record).into_iter().map(|varied| (Place::Variation, varied.title(), varied.cells));
+    let capacities = record.capacities.iter().map(|capacity| {
+        let tested = levels(record, capacity).filter_map(|(_, backend)| backend);
+        (Place::Level, format!("capacity of {}", capacity.backend), tested.collect())
+    });
+    let mut panels = Vec::new();
+    for (place, title, backends) in std::iter::once(plain).chain(varied).chain(capacities) {
+        let curves: Vec<&BackendRecord> =
+            Vec::into_iter(backends).filter(|backend| backend.curve.len() > 1).collect();
+        let pieces = curves.len().div_ceil(SERIES_TOLD_APART);
+        for (piece, curves) in curves.chunks(SERIES_TOLD_APART).enumerate() {
+            let part = if pieces > 1 { format!(", part {} of {pieces}", piece + 1) } else { String::new() };
+            let entry = |(index, backend): (usize, &&BackendRecord)| {
+                Entry::new(Sign::Series(index), series(index), one_line(&backend.label))
+            };
+            panels.push(Panel {
+                place,
+                title: format!("{title}{part}"),
+                curves: curves.to_vec(),
+                legend: curves.iter().enumerate().map(entry).collect(),
+            });
+        }
+    }
+    panels
+}
+
+fn draw_panel(
+    canvas: &mut Canvas<'_>,
+    area: Area,
+    panel: &Panel<'_>,
+    axis: &Axis,
+    farthest: f64,
+    limits: &[Limit],
+) {
+    let across = |quantile: f64| area.left + nines(quantile) / farthest * (area.right - area.left);
+    frame::horizontal_axis(canvas, area, &ticks(farthest, across), true);
+    frame::vertical_axis(canvas, area, &axis.ticks(frame::TICK_LINE));
+    frame::horizontal_limits(canvas, area, axis, limits);
+    for (index, backend) in panel.curves.iter().enumerate() {
+        band(canvas, index, backend, axis, across);
+    }
+    for (index, backend) in panel.curves.iter().enumerate() {
+        curve(canvas, index, backend, axis, across);
+    }
+    frame::horizontal_title(canvas, area, "percentile (logarithmic in the share of slower requests)");
+    frame::vertical_title(canvas, area.top, area.bottom, "response time (logarithmic)");
+    frame::legend(canvas, area.bottom + 44.0, &panel.legend);
 }
 
 /// How many nines a quantile has: 0.9 is one, 0.99 is two. Infinite for 1.

@@ -52,6 +52,51 @@ fn labels(document: &Document<'_>) -> Vec<Label> {
         .collect()
 }
 
+/// The run without all but the first backends.
+fn cut(mut record: RunRecord, backends: usize) -> RunRecord {
+    record.backends.truncate(backends);
+    record
+}
+
+/// Variations of eight backends, and values that are longer than their columns are wide.
+fn eight_variations() -> RunRecord {
+    let mut record = fixture::think_times();
+    let first = record.backends.clone();
+    for copy in 1..4 {
+        for mut backend in first.clone() {
+            backend.name.push_str(&format!("-{copy}"));
+            backend.label.clone_from(&backend.name);
+            let cell = backend.cell.as_mut().expect("a cell");
+            cell.of.push_str(&format!("-{copy}"));
+            cell.axes[0].value.push_str(" after /somewhere/far/away/in/a/folder/there/is/a/corpus.txt");
+            record.backends.push(backend);
+        }
+    }
+    record
+}
+
+/// The pictures there are of a record, each with its file. A picture of what every run has is not missing.
+fn drawn(name: &str, record: &RunRecord) -> Vec<(&'static str, String)> {
+    let drawn: Vec<_> =
+        PICTURES.iter().filter_map(|picture| Some((picture.file, (picture.draw)(record)?))).collect();
+    for file in ["exceedance.svg", "percentiles.svg", "latency_over_time.svg", "cold_start.svg"] {
+        assert!(drawn.iter().any(|(other, _)| *other == file), "{file} of {name}");
+    }
+    drawn
+}
+
+/// One picture of a record that has it.
+fn drawing(file: &str, record: &RunRecord) -> String {
+    let picture = PICTURES.iter().find(|picture| picture.file == file).expect("a picture");
+    (picture.draw)(record).expect("something to draw")
+}
+
+/// The texts of a picture.
+fn texts(svg: &str) -> Vec<String> {
+    let document = Document::parse(svg).expect("well-formed XML");
+    labels(&document).into_iter().map(|label| label.text).collect()
+}
+
 fn records() -> Vec<(&'static str, RunRecord)> {
     let mut three = fixture::five();
     three.backends.truncate(3);
@@ -67,14 +112,21 @@ fn records() -> Vec<(&'static str, RunRecord)> {
         ("interrupted", fixture::interrupted()),
         ("naive", fixture::naive()),
         ("several", fixture::several()),
+        ("open", fixture::open()),
+        ("overloaded", fixture::overloaded()),
+        ("matrix", fixture::matrix()),
+        ("one of a matrix", cut(fixture::matrix(), 2)),
+        ("think times", fixture::think_times()),
+        ("capacity", fixture::capacity()),
+        ("eight capacities", fixture::eight_capacities()),
+        ("eight variations", eight_variations()),
     ]
 }
 
 #[test]
 fn no_label_leaves_the_sheet_or_touches_another() {
     for (name, record) in records() {
-        for picture in PICTURES {
-            let svg = (picture.draw)(&record).unwrap_or_else(|| panic!("{} of {name}", picture.file));
+        for (file, svg) in drawn(name, &record) {
             let document = Document::parse(&svg).expect("well-formed XML");
             let view: Vec<f64> = document
                 .root_element()
@@ -84,19 +136,19 @@ fn no_label_leaves_the_sheet_or_touches_another() {
                 .map(|side| side.parse().expect("a number"))
                 .collect();
             let labels = labels(&document);
-            assert!(labels.len() > 5, "{} of {name} is labelled", picture.file);
+            assert!(labels.len() > 5, "{file} of {name} is labelled");
             for (index, label) in labels.iter().enumerate() {
                 let inside = label.left >= 0.0
                     && label.top >= 0.0
                     && label.right <= view[2]
                     && label.bottom <= view[3];
-                assert!(inside, "{} of {name}: {label:?} leaves {view:?}", picture.file);
+                assert!(inside, "{file} of {name}: {label:?} leaves {view:?}");
                 for other in &labels[..index] {
                     let apart = label.right <= other.left
                         || other.right <= label.left
                         || label.bottom <= other.top
                         || other.bottom <= label.top;
-                    assert!(apart, "{} of {name}: {label:?} touches {other:?}", picture.file);
+                    assert!(apart, "{file} of {name}: {label:?} touches {other:?}");
                 }
             }
         }
@@ -106,10 +158,9 @@ fn no_label_leaves_the_sheet_or_touches_another() {
 #[test]
 fn no_picture_holds_a_number_that_is_none() {
     for (name, record) in records() {
-        for picture in PICTURES {
-            let svg = (picture.draw)(&record).expect("a picture");
+        for (file, svg) in drawn(name, &record) {
             for word in ["NaN", "inf", "-2147483648", "2147483647"] {
-                assert!(!svg.contains(word), "{} of {name} contains {word}", picture.file);
+                assert!(!svg.contains(word), "{file} of {name} contains {word}");
             }
         }
     }
@@ -164,16 +215,75 @@ fn exceedances_are_drawn_only_of_verdicts_with_a_band_and_beside_the_share_allow
 #[test]
 fn every_backend_that_was_timed_is_named() {
     let record = fixture::five();
-    for picture in PICTURES {
-        let svg = (picture.draw)(&record).expect("a picture");
-        let document = Document::parse(&svg).expect("well-formed XML");
-        let said: Vec<String> = labels(&document).into_iter().map(|label| label.text).collect();
-        let said = said.join(" ");
+    for (file, svg) in drawn("five", &record) {
+        let said = texts(&svg).join(" ");
         for label in ["onnx-cpu", "python-torch (fallback from python-onnx: no model.onnx)", "onnx-embedded"]
         {
-            assert!(said.contains(label), "{label} in {}", picture.file);
+            assert!(said.contains(label), "{label} in {file}");
         }
-        assert!(!said.contains("torch-mps"), "a backend that was not timed is not in {}", picture.file);
+        assert!(!said.contains("torch-mps"), "a backend that was not timed is not in {file}");
+    }
+}
+
+#[test]
+fn a_level_shows_its_verdict_and_a_limit_is_drawn_in_every_panel() {
+    let said = texts(&drawing("capacity.svg", &fixture::capacity()));
+    for label in ["96.0/s PASS", "132/s FAIL", "70.0/s INCONCLUSIVE", "160/s not tested"] {
+        assert!(said.iter().any(|text| text == label), "{label} in {said:?}");
+    }
+    assert_eq!(said.iter().filter(|text| *text == "P95 limit 20 ms").count(), 3);
+    let overloaded = "overloaded, or among the failures".to_owned();
+    assert!(said.contains(&overloaded) && said.contains(&"search, throw-away data".to_owned()));
+}
+
+#[test]
+fn levels_and_variations_are_in_pictures_of_their_own() {
+    let record = fixture::capacity();
+    for file in ["backends.svg", "cells.svg"] {
+        let picture = PICTURES.iter().find(|picture| picture.file == file).expect("a picture");
+        assert_eq!((picture.draw)(&record), None, "{file}");
+    }
+    let record = fixture::matrix();
+    let plain = texts(&drawing("backends.svg", &record)).join(" ");
+    assert!(plain.contains("python-onnx-cpu") && !plain.contains("rten-cpu"), "{plain}");
+    let cells = texts(&drawing("cells.svg", &record));
+    for label in ["onnx-cpu by threads and replicas", "rten-cpu by batch_size", "not available", "INC."] {
+        assert!(cells.iter().any(|text| text == label), "{label} in {cells:?}");
+    }
+}
+
+#[test]
+fn a_run_of_many_backends_makes_no_endless_sheet_and_says_what_it_left_out() {
+    let record = fixture::matrix();
+    assert_eq!(record.backends.len(), 20);
+    for (file, svg) in drawn("matrix", &record) {
+        let document = Document::parse(&svg).expect("well-formed XML");
+        let height = number(document.root_element(), "height");
+        assert!(height < 2_000.0, "{file} is {height} points tall");
+    }
+    let said = texts(&drawing("latency_over_time.svg", &record));
+    assert!(said.iter().any(|text| text.ends_with("; 7 more are left out")), "{said:?}");
+    assert!(said.iter().any(|text| text == "python-onnx-cpu"), "what stands by itself is not left out");
+}
+
+#[test]
+fn no_two_curves_of_a_panel_look_alike() {
+    let said = texts(&drawing("percentiles.svg", &fixture::matrix()));
+    for title in ["backends", "onnx-cpu by threads and replicas, part 2 of 2", "rten-cpu by batch_size"] {
+        assert!(said.iter().any(|text| text == title), "{title} in {said:?}");
+    }
+}
+
+/// Writes every picture of every made-up run for people to look at; run by hand.
+#[test]
+#[ignore = "writes files to look at, and asserts nothing"]
+fn dump_pictures() {
+    let folder = std::env::var("PICTURES").expect("PICTURES names a folder");
+    for (name, record) in records() {
+        for (file, svg) in drawn(name, &record) {
+            let name = name.replace(' ', "-");
+            std::fs::write(format!("{folder}/{name}-{file}"), svg).expect("written");
+        }
     }
 }
 
