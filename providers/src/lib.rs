@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`provider`] says what a backend is, and [`kinds`] lists the backends: [`onnx`], [`rten`],
 //! [`python_kinds`], [`null`], [`simulated`]. [`wire`] is the worker protocol at both ends, [`worker`] the child process
-//! that speaks it, [`threaded`] a backend on a thread of this process instead. [`model`] and [`python_environment`] get
+//! that speaks it, [`threaded`] a backend on a thread of this process instead, [`replicas`] several side by side. [`model`] and [`python_environment`] get
 //! what backends need. Nothing here knows of scenarios, phases or objectives.
 
 pub mod cache;
@@ -20,6 +20,7 @@ pub mod python_environment;
 pub mod python_kinds;
 #[cfg(test)]
 mod reference_check;
+pub mod replicas;
 pub mod rten;
 pub mod simulated;
 pub mod threaded;
