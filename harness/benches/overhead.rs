@@ -3,13 +3,11 @@
 //! `null, in-process` is the harness alone; `null, in a worker` adds the wire at both ends and the pipe between them.
 
 use std::hint::black_box;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tailmark::driver::{self, Ended, Leg, Quota, SampleLog};
+use tailmark::driver::{self, Alarm, Ended, Leg, SampleLog, Stage, Step};
 use tailmark::load::{self, LoadModel};
-use tailmark::scenario::LoadSection;
 use tailmark::statistics::{Accumulator, Timeline};
 use tailmark::workload::{Batches, Corpus};
 use tailmark_providers::kinds::{self, Runtime};
@@ -22,26 +20,27 @@ use tokio::time::Instant;
 
 const REQUESTS: u64 = 2_000;
 
-fn closed() -> LoadModel {
-    let kind = load::find("closed").expect("the closed model");
-    (kind.read)(&LoadSection::default()).expect("its defaults")
-}
-
 async fn drive(provider: &dyn Provider, batches: &Batches, log: &SampleLog, rule: &LoadModel) {
     let (_sender, cancelled) = watch::channel(false);
     let epoch = Instant::now();
-    let leg = Leg { backend: 0, restart: 1, phase: Phase::Steady, first_number: 0, batches, epoch };
+    let leg = Leg { backend: 0, restart: 1, batches, epoch, at_once: 1, stream: 0 };
     let mut steady = Accumulator::new(Some(Duration::from_millis(20)));
     let mut timeline = Timeline::default();
-    let quota = Quota { max_requests: REQUESTS, max_time: Duration::from_secs(60) };
-    let ended = driver::drive(provider, &**rule, leg, quota, cancelled, |sample| {
+    let stages = [Stage {
+        phase: Phase::Steady,
+        first_number: 0,
+        max_requests: REQUESTS,
+        max_time: Duration::from_secs(60),
+    }];
+    let alarm = Alarm::of_the_runtime();
+    let driven = driver::drive(provider, &**rule, &alarm, leg, &stages, cancelled, |sample| {
         log.push(sample);
         timeline.record(sample.phase, sample.restart, sample.scheduled_ns, sample.response_ns());
         steady.record(sample);
-        ControlFlow::Continue(())
+        Step::GoOn
     })
     .await;
-    assert_eq!(ended, Ended::Done);
+    assert_eq!(driven.ended, Ended::Done);
     black_box(steady.requests());
 }
 
@@ -51,7 +50,7 @@ fn overhead(criterion: &mut Criterion) {
     let names = vec!["null".to_owned()];
     let log = SampleLog::create(&folder.path().join("samples.csv"), names, Box::new(|_| {})).expect("a file");
     let batches = Batches::new(&Corpus::open("short_queries", None).expect("the corpus"), 1, 1);
-    let rule = closed();
+    let rule = load::one_caller();
     let deadlines = Deadlines {
         start: Duration::from_secs(10),
         load: Duration::from_secs(10),

@@ -4,12 +4,13 @@
 //! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
 //! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
 //! whether the run under those conditions ([`environment`]) can be believed at all; [`commands`] carries a run out from
-//! end to end and [`cli`] is what is typed.
+//! end to end and [`cli`] is what is typed. [`capacity`] is the search for the rates worth judging.
 //!
 //! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `driver`,
-//! `monitor`, `plan`, `validity`, `verdict` > `environment`, `load`, `objective`, `statistics`, `workload` > `sample`,
+//! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `load`, `objective`, `statistics`, `workload` > `sample`,
 //! `scenario`.
 
+pub mod capacity;
 pub mod cli;
 pub mod commands;
 pub mod driver;

@@ -1,4 +1,4 @@
-//! Watches a worker's memory and processor time from outside, ten times a second, on a thread of its own.
+//! Watches the memory and processor time of a backend's workers from outside, ten times a second, on a thread of its own.
 
 use std::fs;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -9,10 +9,10 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// What a process used while it was watched.
+/// What processes used together while they were watched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// Largest resident memory since the process began, in bytes.
+    /// Largest resident memory since the processes began, in bytes: the sum of each one's own largest.
     pub peak_rss_bytes: Option<u64>,
     /// Resident memory at each look, in bytes.
     pub rss_bytes: Vec<u64>,
@@ -22,7 +22,7 @@ pub struct Usage {
     pub elapsed: Duration,
 }
 
-/// A process being watched. Dropping it stops the watch.
+/// Processes being watched. Dropping it stops the watch.
 #[derive(Debug)]
 pub struct Watch {
     stop: Sender<()>,
@@ -30,14 +30,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts to watch a process.
+    /// Starts to watch the processes, as one.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(process: u32) -> std::io::Result<Self> {
+    pub fn start(processes: Vec<u32>) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new().name("monitor".to_owned()).spawn(move || {
-            let mut looks = Looks::new(process);
+            let mut looks = Looks::new(processes);
             loop {
                 looks.look();
                 match stopped.recv_timeout(PERIOD) {
@@ -61,32 +61,39 @@ impl Watch {
 }
 
 struct Looks {
-    process: u32,
+    processes: Vec<Pid>,
     system: Option<System>,
     usage: Usage,
     first: Option<(Instant, u64)>,
+    /// The largest resident size of each process so far.
+    peaks: Vec<u64>,
 }
 
 impl Looks {
-    fn new(process: u32) -> Self {
-        Self { process, system: System::new().ok(), usage: Usage::default(), first: None }
+    fn new(processes: Vec<u32>) -> Self {
+        let peaks = vec![0; processes.len()];
+        let processes = processes.into_iter().map(Pid::from_u32).collect();
+        Self { processes, system: System::new().ok(), usage: Usage::default(), first: None, peaks }
     }
 
     fn look(&mut self) {
-        let pid = Pid::from_u32(self.process);
         let what = ProcessRefreshKind::nothing().with_memory().with_cpu();
         let Some(system) = &mut self.system else { return };
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, what);
-        let Some(process) = system.process(pid) else { return };
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&self.processes), true, what);
         let now = Instant::now();
-        let cpu_ms = process.accumulated_cpu_time();
+        let (mut cpu_ms, mut resident) = (0, 0);
+        for (pid, peak) in self.processes.iter().zip(&mut self.peaks) {
+            // A sum without one of them would be that of fewer replicas.
+            let Some(process) = system.process(*pid) else { return };
+            cpu_ms += process.accumulated_cpu_time();
+            resident += process.memory();
+            *peak = (*peak).max(process.memory()).max(high_water_mark(pid.as_u32()).unwrap_or(0));
+        }
         let (began, before) = *self.first.get_or_insert((now, cpu_ms));
         self.usage.elapsed = now - began;
         self.usage.cpu = Duration::from_millis(cpu_ms.saturating_sub(before));
-        let resident = process.memory();
         self.usage.rss_bytes.push(resident);
-        let peak = high_water_mark(self.process).unwrap_or(resident);
-        self.usage.peak_rss_bytes = self.usage.peak_rss_bytes.max(Some(peak.max(resident)));
+        self.usage.peak_rss_bytes = Some(self.peaks.iter().sum());
     }
 }
 
@@ -104,11 +111,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_is_there_has_memory_and_one_that_is_not_has_none() {
-        let own = Watch::start(std::process::id()).expect("thread").finish();
-        assert!(own.peak_rss_bytes.is_some_and(|peak| peak >= 1 << 20), "{own:?}");
-        assert!(own.rss_bytes.len() >= 2);
-        let nobody = Watch::start(u32::MAX - 7).expect("thread").finish();
+    fn processes_that_are_there_have_memory_together_and_with_one_that_is_not_there_is_no_sum() {
+        let own = std::process::id();
+        let alone = Watch::start(vec![own]).expect("thread").finish();
+        assert!(alone.peak_rss_bytes.is_some_and(|peak| peak >= 1 << 20), "{alone:?}");
+        assert!(alone.rss_bytes.len() >= 2);
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().expect("a process");
+        let both = Watch::start(vec![own, other.id()]).expect("thread").finish();
+        other.kill().and_then(|()| other.wait()).expect("it ends");
+        assert!(both.peak_rss_bytes > alone.peak_rss_bytes, "{both:?}, and alone {alone:?}");
+        let nobody = Watch::start(vec![own, u32::MAX - 7]).expect("thread").finish();
         assert_eq!(nobody, Usage::default());
     }
 }

@@ -1,6 +1,7 @@
-//! One request, as it went.
+//! One request, as it went, and what came and went of many.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tailmark_providers::provider::StageTimes;
 use tailmark_reports::record::Phase;
@@ -47,6 +48,8 @@ pub struct Sample {
     pub scheduled_ns: u64,
     /// When it was handed to the provider.
     pub started_ns: u64,
+    /// How long it waited because no slot was free, part of started - scheduled.
+    pub queued_ns: u64,
     /// When the answer was there, or the failure known.
     pub finished_ns: u64,
     /// How it ended.
@@ -62,9 +65,39 @@ impl Sample {
         (self.outcome == Outcome::Answered).then(|| self.finished_ns.saturating_sub(self.scheduled_ns))
     }
 
+    /// How late it was started for reasons that are the generator's own: started - scheduled without the wait for a slot.
+    #[must_use]
+    pub fn lateness_ns(&self) -> u64 {
+        self.started_ns.saturating_sub(self.scheduled_ns).saturating_sub(self.queued_ns)
+    }
+
     /// What the backend takes: finished - started; `None` for a request that failed.
     #[must_use]
     pub fn service_ns(&self) -> Option<u64> {
         (self.outcome == Outcome::Answered).then(|| self.finished_ns.saturating_sub(self.started_ns))
     }
+}
+
+/// What came and went in one stage of a drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Requests that became due.
+    pub arrived: u64,
+    /// From the beginning of the stage to when the last of them was due.
+    pub arriving: Duration,
+    /// Requests that were started.
+    pub started: u64,
+    /// From the beginning of the stage to when the last of them was started.
+    pub starting: Duration,
+    /// Requests that were given up in the queue.
+    pub given_up: u64,
+    /// From the beginning of the stage to that of the next, or to the end of the last request.
+    pub elapsed: Duration,
+    /// Requests in flight at most.
+    pub most_in_flight: u64,
+    /// Requests that waited for a slot at most.
+    pub most_waiting: u64,
+    /// Requests in the system, waiting or in flight and of whatever stage, summed over the time of the stage: requests
+    /// times nanoseconds.
+    pub in_system_ns: u128,
 }

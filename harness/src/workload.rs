@@ -93,6 +93,18 @@ impl Batches {
         )
     }
 
+    /// One request for each text, in the order given, at least one.
+    #[must_use]
+    pub fn one_by_one(texts: &[Arc<str>]) -> Self {
+        assert!(!texts.is_empty(), "requests without a text: this is a bug");
+        Self(
+            texts
+                .iter()
+                .map(|text| EmbedRequest { texts: vec![Arc::clone(text)], normalize: true })
+                .collect(),
+        )
+    }
+
     /// The request of that number; numbers beyond the last go round.
     #[must_use]
     pub fn request(&self, number: u64) -> &EmbedRequest {

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["commands"],
     &["driver", "monitor", "plan", "validity", "verdict"],
-    &["environment", "load", "objective", "statistics", "workload"],
+    &["capacity", "environment", "load", "objective", "statistics", "workload"],
     &["sample", "scenario"],
 ];
 

@@ -1,12 +1,11 @@
 //! Simulated backends whose P95 is known, driven by the real driver on a paused clock, end as they must.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tailmark::driver::{Ended, Leg, Quota, drive};
+use tailmark::driver::{Alarm, Ended, Leg, Stage, Step, drive};
 use tailmark::load;
 use tailmark::objective::Objective;
-use tailmark::scenario::{LoadSection, ObjectiveSection};
+use tailmark::scenario::ObjectiveSection;
 use tailmark::statistics::steady::{WarmUp, WarmUpState};
 use tailmark::verdict::{Bounds, Figures, Horizon, Judge};
 use tailmark::workload::{Batches, Corpus};
@@ -48,37 +47,38 @@ async fn judge(p95_ms: f64, rho: f64, horizon: Horizon) -> ObjectiveVerdict {
     };
     let objective = Objective::read(&section).expect("an objective");
     let mut judge = Judge::new(0, &objective, Bounds { horizon, most_requests: MOST_REQUESTS });
-    let rule = (load::find("closed").expect("closed").read)(&LoadSection::default()).expect("a load model");
+    let (rule, alarm) = (load::one_caller(), Alarm::of_the_runtime());
     let batches = Batches::new(&Corpus { name: "c".into(), texts: vec!["a".into(), "b".into()] }, 1, 1);
     let (_sender, cancelled) = watch::channel(false);
     let epoch = Instant::now();
-    let quota = Quota { max_requests: MOST_REQUESTS, max_time: Duration::from_secs(100_000) };
     for restart in 1.. {
         judge.begin_restart();
         let provider = simulated(p95_ms, rho, u64::from(restart)).await;
-        let leg = |phase| Leg { backend: 0, restart, phase, first_number: 0, batches: &batches, epoch };
+        let leg = Leg { backend: 0, restart, batches: &batches, epoch, at_once: 1, stream: 0 };
+        let only = |phase| {
+            let max_time = Duration::from_secs(100_000);
+            [Stage { phase, first_number: 0, max_requests: MOST_REQUESTS, max_time }]
+        };
         let mut warm_up = WarmUp::new(50, 1_000);
-        let warmed = drive(&*provider, &*rule, leg(Phase::WarmUp), quota, cancelled.clone(), |sample| {
+        let stages = only(Phase::WarmUp);
+        let warmed = drive(&*provider, &*rule, &alarm, leg, &stages, cancelled.clone(), |sample| {
             let latency = sample.response_ns().expect("simulated answers");
             warm_up.observe((latency as f64).ln(), judge.is_missed_by(sample));
-            if warm_up.state() == WarmUpState::WarmingUp {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+            if warm_up.state() == WarmUpState::WarmingUp { Step::GoOn } else { Step::NextStage }
         });
-        assert_eq!(warmed.await, Ended::Done);
+        assert_eq!(warmed.await.ended, Ended::Done);
         if warm_up.state() == WarmUpState::NoSteadyState {
             judge.no_steady_state();
         }
         let mut decided = false;
-        let measured = drive(&*provider, &*rule, leg(Phase::Steady), quota, cancelled.clone(), |sample| {
+        let stages = only(Phase::Steady);
+        let measured = drive(&*provider, &*rule, &alarm, leg, &stages, cancelled.clone(), |sample| {
             judge.observe(sample);
             decided = judge.is_decided();
             let enough = decided || judge.wants_fresh_process() == Some(true);
-            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if enough { Step::NextStage } else { Step::GoOn }
         });
-        assert_eq!(measured.await, Ended::Done);
+        assert_eq!(measured.await.ended, Ended::Done);
         if decided {
             break;
         }

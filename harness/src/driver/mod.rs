@@ -1,135 +1,255 @@
 //! The one loop that drives load: starts requests when the load model says so, and turns each into a [`Sample`].
 //!
-//! Does not choose texts, does not know what is being judged, computes no statistic, and never leaves a request out.
+//! Does not choose texts, does not know what is being judged, computes no statistic, and never leaves a request out: one
+//! that is due and finds no free slot waits, with its time running.
 
+mod alarm;
+mod books;
 mod sample_log;
 #[cfg(test)]
 mod tests;
 
-use std::ops::ControlFlow;
+use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use alarm::Alarm;
+use books::Books;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 pub use sample_log::{OnWritten, SampleLog};
-use tailmark_providers::provider::{Provider, ProviderError};
+use tailmark_providers::provider::{EmbedRequest, Provider, ProviderError, StageTimes};
 use tailmark_reports::record::Phase;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::load::Rule;
-use crate::sample::{Outcome, Sample};
+use crate::load::{Rule, Schedule};
+use crate::sample::{Flow, Outcome, Sample};
 use crate::workload::Batches;
 
-/// Which requests a [`drive`] makes.
+/// What every request of a [`drive`] has in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Leg<'a> {
     /// Index of the backend in the plan.
     pub backend: usize,
     /// Which fresh process, from 1.
     pub restart: u32,
-    /// The phase the samples belong to.
-    pub phase: Phase,
-    /// Number of the first request.
-    pub first_number: u64,
     /// The requests, by number.
     pub batches: &'a Batches,
     /// When the run began; samples count from here.
     pub epoch: Instant,
+    /// How many requests the backend works on at once.
+    pub at_once: usize,
+    /// Which draw of the schedule, where anything is drawn.
+    pub stream: u64,
 }
 
-/// The most that a [`drive`] may do; `observe` may end it earlier.
+/// A phase within a [`drive`], and the most it may have; the observer may end it earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
+pub struct Stage {
+    /// The phase its samples belong to.
+    pub phase: Phase,
+    /// Number of its first request.
+    pub first_number: u64,
     /// Requests at most.
     pub max_requests: u64,
-    /// Time at most, in which requests are started.
+    /// Time at most, in which requests become due.
     pub max_time: Duration,
+}
+
+/// What an observer says after a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Go on.
+    GoOn,
+    /// The present stage has seen enough: what is due from now on belongs to the next one, or to none.
+    NextStage,
 }
 
 /// Why a [`drive`] ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ended {
-    /// The quota was used up, or `observe` had seen enough.
+    /// The stages were used up, or the observer had seen enough.
     Done,
+    /// More requests waited than may; those were given up.
+    Overloaded,
     /// The user asked to stop; requests in flight were dropped.
     Cancelled,
     /// The provider can answer nothing any more.
     Lost(ProviderError),
 }
 
-/// Drives one leg: starts requests by the load model until the quota is used up or `observe` breaks, waits for those in
-/// flight, and hands each request to `observe` as it ends.
+/// How a [`drive`] went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Driven {
+    /// Why it ended.
+    pub ended: Ended,
+    /// What came and went in each stage that was begun, in order.
+    pub stages: Vec<Flow>,
+}
+
+/// A backend that answers at once never lets the runtime look for signals and other tasks; so the driver does, each time
+/// after so many rounds: about once a millisecond.
+const ROUNDS_WITHOUT_A_BREAK: u32 = 1_024;
+
+/// A request that is due.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    stage: usize,
+    number: u64,
+    scheduled: Instant,
+    /// Whether a slot was free when it became due; else its wait is the backend's and not the generator's.
+    finds_a_slot: bool,
+}
+
+/// Drives one leg: makes requests due by the load model, starts each as soon as it is due and has a slot, hands each to
+/// `observe` as it ends, and goes through the stages until the last is over. Requests due by then are finished.
 pub async fn drive(
     provider: &dyn Provider,
     rule: &dyn Rule,
+    alarm: &Alarm,
     leg: Leg<'_>,
-    quota: Quota,
+    stages: &[Stage],
     mut cancelled: watch::Receiver<bool>,
-    mut observe: impl FnMut(&Sample) -> ControlFlow<()>,
-) -> Ended {
+    mut observe: impl FnMut(&Sample) -> Step,
+) -> Driven {
     let begun = Instant::now();
+    let (max_in_flight, max_waiting) = rule.limits().for_backend(leg.at_once);
+    let mut arrivals = Arrivals { begun, schedule: rule.schedule(leg.stream), upcoming: None };
+    let mut books = Books::open(stages, begun);
+    let mut waiting: VecDeque<Due> = VecDeque::new();
     let mut in_flight = FuturesUnordered::new();
     let mut slot_free_since = begun;
-    let mut started = 0;
     let mut lost = None;
-    let mut enough = false;
+    let mut overloaded = false;
+    let mut rounds = 0_u32;
     let cancellation = cancelled.wait_for(|cancelled| *cancelled);
     tokio::pin!(cancellation);
     loop {
+        let now = Instant::now();
         while lost.is_none()
-            && !enough
-            && in_flight.len() < rule.concurrency()
-            && started < quota.max_requests
-            && slot_free_since - begun < quota.max_time
+            && !overloaded
+            && let Some(scheduled) = arrivals.due_by(now)
+            && let Some((stage, number)) = books.arrive(scheduled)
         {
-            let scheduled = rule.next_start(slot_free_since);
-            in_flight.push(request(provider, leg, leg.first_number + started, scheduled));
-            started += 1;
+            arrivals.upcoming = None;
+            let free = max_in_flight - in_flight.len();
+            waiting.push_back(Due { stage, number, scheduled, finds_a_slot: waiting.len() < free });
+            overloaded = waiting.len() > max_waiting.saturating_add(free);
         }
-        let (sample, error) = tokio::select! {
+        while lost.is_none()
+            && in_flight.len() < max_in_flight
+            && let Some(due) = waiting.pop_front()
+        {
+            let ready = if due.finds_a_slot { due.scheduled } else { due.scheduled.max(slot_free_since) };
+            let phase = stages[due.stage].phase;
+            in_flight.push(async move { (due.stage, request(provider, leg, phase, due, ready).await) });
+        }
+        if overloaded || lost.is_some() {
+            for due in waiting.drain(..) {
+                books.give_up(due.stage, now);
+                observe(&given_up(leg, stages[due.stage].phase, due, now));
+            }
+        }
+        books.count(in_flight.len(), waiting.len());
+        let goes_on = lost.is_none() && !overloaded;
+        let next = arrivals.next().filter(|at| goes_on && books.admits(*at));
+        if in_flight.is_empty() && next.is_none() {
+            let ended = match lost {
+                Some(error) => Ended::Lost(error),
+                None if overloaded => Ended::Overloaded,
+                None => Ended::Done,
+            };
+            return books.close(ended);
+        }
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(ROUNDS_WITHOUT_A_BREAK) {
+            tokio::task::yield_now().await;
+        }
+        let (stage, (sample, error)) = tokio::select! {
             biased;
-            ended = in_flight.next() => match ended {
-                Some(ended) => ended,
-                None => return lost.map_or(Ended::Done, Ended::Lost),
-            },
-            Ok(_) = &mut cancellation => return Ended::Cancelled,
+            Some(ended) = in_flight.next() => ended,
+            () = alarm.until(next.unwrap_or(now)), if next.is_some() => continue,
+            Ok(_) = &mut cancellation => return books.close(Ended::Cancelled),
         };
-        slot_free_since = leg.epoch + Duration::from_nanos(sample.finished_ns);
-        enough |= observe(&sample).is_break();
+        let at = |nanoseconds| leg.epoch + Duration::from_nanos(nanoseconds);
+        slot_free_since = at(sample.finished_ns);
+        arrivals.schedule.answered(slot_free_since.saturating_duration_since(begun));
+        books.leave(stage, at(sample.started_ns), slot_free_since);
+        if observe(&sample) == Step::NextStage {
+            books.seen_enough(stage);
+        }
         lost = lost.or(error.filter(ends_the_provider));
     }
+}
+
+/// The schedule with the one arrival that was looked at and is not due yet.
+struct Arrivals {
+    begun: Instant,
+    schedule: Box<dyn Schedule>,
+    upcoming: Option<Instant>,
+}
+
+impl Arrivals {
+    /// When the next request is due, where that is known.
+    fn next(&mut self) -> Option<Instant> {
+        if self.upcoming.is_none() {
+            self.upcoming = self.schedule.next().map(|at| self.begun + at);
+        }
+        self.upcoming
+    }
+
+    /// When the next request was due, if it was by now.
+    fn due_by(&mut self, now: Instant) -> Option<Instant> {
+        self.next().filter(|at| *at <= now)
+    }
+}
+
+fn sample_of(
+    leg: Leg<'_>,
+    phase: Phase,
+    due: Due,
+    texts: usize,
+    [ready, started, finished]: [Instant; 3],
+) -> Sample {
+    let since = |from: Instant, to: Instant| {
+        u64::try_from(to.saturating_duration_since(from).as_nanos()).unwrap_or(u64::MAX)
+    };
+    Sample {
+        backend: leg.backend,
+        restart: leg.restart,
+        phase,
+        number: due.number,
+        texts: u32::try_from(texts).unwrap_or(u32::MAX),
+        tokens: 0,
+        scheduled_ns: since(leg.epoch, due.scheduled),
+        started_ns: since(leg.epoch, started),
+        queued_ns: since(due.scheduled, ready.min(started)),
+        finished_ns: since(leg.epoch, finished),
+        outcome: Outcome::Answered,
+        stages: StageTimes::default(),
+    }
+}
+
+/// A request that waited until it was given up.
+fn given_up(leg: Leg<'_>, phase: Phase, due: Due, now: Instant) -> Sample {
+    let texts = leg.batches.request(due.number).texts.len();
+    let mut sample = sample_of(leg, phase, due, texts, [now, now, now]);
+    sample.outcome = Outcome::Failed("given up in the queue: it was never started".into());
+    sample
 }
 
 async fn request(
     provider: &dyn Provider,
     leg: Leg<'_>,
-    number: u64,
-    scheduled: Instant,
+    phase: Phase,
+    due: Due,
+    ready: Instant,
 ) -> (Sample, Option<ProviderError>) {
-    let request = leg.batches.request(number);
-    let mut started = Instant::now();
-    if started < scheduled {
-        tokio::time::sleep_until(scheduled).await;
-        started = Instant::now();
-    }
+    let request: &EmbedRequest = leg.batches.request(due.number);
+    let started = Instant::now();
     let answer = provider.embed(request).await;
     let finished = Instant::now();
-    let since_epoch =
-        |at: Instant| u64::try_from(at.saturating_duration_since(leg.epoch).as_nanos()).unwrap_or(u64::MAX);
-    let mut sample = Sample {
-        backend: leg.backend,
-        restart: leg.restart,
-        phase: leg.phase,
-        number,
-        texts: u32::try_from(request.texts.len()).unwrap_or(u32::MAX),
-        tokens: 0,
-        scheduled_ns: since_epoch(scheduled),
-        started_ns: since_epoch(started),
-        finished_ns: since_epoch(finished),
-        outcome: Outcome::Answered,
-        stages: tailmark_providers::provider::StageTimes::default(),
-    };
+    let mut sample = sample_of(leg, phase, due, request.texts.len(), [ready, started, finished]);
     match answer {
         Ok(embeddings) => {
             sample.tokens = embeddings.token_counts.iter().sum();

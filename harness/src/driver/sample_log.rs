@@ -21,6 +21,7 @@ pub type OnWritten = Box<dyn Fn(u64) + Send>;
 
 #[derive(Default)]
 struct Waiting {
+    names: Vec<String>,
     samples: Vec<Sample>,
     closed: bool,
 }
@@ -46,8 +47,13 @@ impl SampleLog {
         let theirs = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("samples".to_owned())
-            .spawn(move || write_until_closed(&theirs, file, &names, &on_written))?;
+            .spawn(move || write_until_closed(&theirs, file, names, &on_written))?;
         Ok(Self { shared, writer: Some(writer) })
+    }
+
+    /// Takes in a backend that was not there when the file was created; its index is the next one.
+    pub fn add_backend(&self, name: String) {
+        lock(&self.shared.0).names.push(name);
     }
 
     /// Leaves a sample to be written.
@@ -89,7 +95,7 @@ fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
 fn write_until_closed(
     shared: &Shared,
     mut file: BufWriter<File>,
-    names: &[String],
+    mut names: Vec<String>,
     on_written: &OnWritten,
 ) -> io::Result<()> {
     let mut written = 0;
@@ -102,11 +108,12 @@ fn write_until_closed(
                 .wait_timeout_while(waiting, PERIOD, |waiting| !waiting.closed)
                 .unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut waiting.samples, &mut batch);
+            names.append(&mut waiting.names);
             waiting.closed
         };
         written += batch.len() as u64;
         for sample in batch.drain(..) {
-            write_row(&mut file, names, &sample)?;
+            write_row(&mut file, &names, &sample)?;
         }
         file.flush()?;
         on_written(written);

@@ -1,27 +1,52 @@
-//! The closed model: a fixed number of callers, each of which asks again as soon as it was answered.
+//! The closed model: a fixed number of callers, each of which asks again some time after it was answered, or at once.
 
+use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tailmark_reports::units;
 
-use super::{LoadKind, LoadModel, ReadFault, Rule};
-use crate::scenario::LoadSection;
+use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use crate::scenario::{self, LoadSection};
 
 /// The entry in the table of load models.
-pub(super) const KIND: LoadKind =
-    LoadKind { name: "closed", summary: "the next request starts when a slot is free", read };
+pub(super) const KIND: LoadKind = LoadKind {
+    name: "closed",
+    summary: "the next request starts when a slot is free",
+    keys: &["concurrency", "think_time"],
+    read,
+};
+
+/// Callers at most; each costs a slot, and a worker that has more than a thousand requests waiting is not being measured.
+const MOST_CALLERS: u32 = 1_000;
 
 #[derive(Debug)]
 struct Closed {
-    concurrency: u32,
+    callers: u32,
+    think_time: Duration,
 }
 
-fn read(section: &LoadSection) -> Result<LoadModel, ReadFault> {
-    let concurrency = section.concurrency.unwrap_or(1);
-    if !(1..=10_000).contains(&concurrency) {
-        return Err(("concurrency", format!("{concurrency} slots; between 1 and 10000 are possible")));
+/// The model of so many callers.
+pub(super) fn of(callers: u32, think_time: Duration) -> LoadModel {
+    Arc::new(Closed { callers, think_time })
+}
+
+fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
+    let mut faults = Vec::new();
+    let callers = section.concurrency.unwrap_or(1);
+    if !(1..=MOST_CALLERS).contains(&callers) {
+        faults.push(("concurrency", format!("{callers} slots; between 1 and {MOST_CALLERS} are possible")));
     }
-    Ok(Arc::new(Closed { concurrency }))
+    // Several gaps are several backends by the time this is read: each has one.
+    let think_time = match section.think_time.as_deref().unwrap_or_default() {
+        [] => Duration::ZERO,
+        [gap, ..] => scenario::gap(gap).unwrap_or_else(|why| {
+            faults.push(("think_time", why));
+            Duration::ZERO
+        }),
+    };
+    if faults.is_empty() { Ok(of(callers, think_time)) } else { Err(faults) }
 }
 
 impl Rule for Closed {
@@ -29,34 +54,46 @@ impl Rule for Closed {
         KIND.name
     }
 
-    fn concurrency(&self) -> usize {
-        self.concurrency as usize
+    fn text(&self) -> String {
+        let pause = if self.think_time.is_zero() {
+            String::new()
+        } else {
+            format!(", think time {}", units::duration(self.think_time.as_nanos() as f64))
+        };
+        format!("closed, concurrency {}{pause}", self.callers)
     }
 
     fn note(&self) -> String {
         format!(
             "closed model, concurrency {}: no arrival rate was promised; callers wait for an answer before they ask \
              again, so queues never build up",
-            self.concurrency
+            self.callers
         )
     }
 
-    fn next_start(&self, slot_free_since: Instant) -> Instant {
-        slot_free_since
+    fn limits(&self) -> Limits {
+        Limits::Callers(self.callers)
+    }
+
+    fn schedule(&self, _: u64) -> Box<dyn Schedule> {
+        let due = std::iter::repeat_n(Duration::ZERO, self.callers as usize).collect();
+        Box::new(Callers { due, think_time: self.think_time })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+struct Callers {
+    /// When each caller that waits for nothing asks, rising: all think for as long, so they ask in the order of their
+    /// answers.
+    due: VecDeque<Duration>,
+    think_time: Duration,
+}
 
-    #[test]
-    fn no_slots_and_absurdly_many_are_refused_by_name() {
-        for concurrency in [0, 10_001] {
-            let section = LoadSection { concurrency: Some(concurrency), ..LoadSection::default() };
-            let (key, why) = read(&section).expect_err("refused");
-            assert_eq!(key, "concurrency");
-            assert!(why.contains(&concurrency.to_string()), "{why}");
-        }
+impl Schedule for Callers {
+    fn next(&mut self) -> Option<Duration> {
+        self.due.pop_front()
+    }
+
+    fn answered(&mut self, at: Duration) {
+        self.due.push_back(at + self.think_time);
     }
 }

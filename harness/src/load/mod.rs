@@ -1,29 +1,105 @@
-//! Load models: when requests are started. A load model is data and a rule; the driver has the one loop that follows it.
+//! Load models: when requests are due. A load model is data and a schedule made from it; the driver has the one loop that
+//! follows it.
 //!
 //! Adding one is a file here and a line in [`KINDS`].
 
 mod closed;
+mod constant;
+mod open;
+mod poisson;
+mod ramp;
+#[cfg(test)]
+mod tests;
+mod trace;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+pub use open::{FASTEST, at_rate};
 
 use crate::scenario::LoadSection;
 
-/// When requests are started.
+/// When requests are due, and how many may wait or be in flight.
 pub trait Rule: fmt::Debug + Send + Sync {
     /// The kind's name in a scenario.
     fn kind(&self) -> &'static str;
 
-    /// How many requests may be in flight at once.
-    fn concurrency(&self) -> usize;
+    /// The load in a few words, for example `poisson, 30.0/s`.
+    fn text(&self) -> String;
 
     /// One sentence for the report: what kind of caller this is, and what it leaves out.
     fn note(&self) -> String;
 
-    /// When the next request is due, given since when a slot has been free for it.
-    fn next_start(&self, slot_free_since: Instant) -> Instant;
+    /// How many requests may be in flight, and wait for a slot.
+    fn limits(&self) -> Limits;
+
+    /// A schedule from its beginning. Schedules with different `stream` are different draws, where anything is drawn.
+    fn schedule(&self, stream: u64) -> Box<dyn Schedule>;
+
+    /// The texts of its requests in their order, where the load brings its own.
+    fn texts(&self) -> Option<&[Arc<str>]> {
+        None
+    }
+
+    /// Whether warm-up must not use the schedule up: it is then driven by one caller, and the schedule begins with the
+    /// steady state. Otherwise one schedule runs through both, so that the steady state does not begin with an empty
+    /// queue.
+    fn warms_up_apart(&self) -> bool {
+        false
+    }
+}
+
+/// When requests are due, as offsets from the beginning of the schedule, never falling.
+pub trait Schedule: Send {
+    /// When the next request is due; `None` when there is none, or none until an answer has come.
+    fn next(&mut self) -> Option<Duration>;
+
+    /// An answer came at this offset, and its slot is free.
+    fn answered(&mut self, at: Duration);
+}
+
+/// How many requests may be in flight, and wait for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// A closed model: so many callers, each with one request at a time. Nothing ever waits for a slot.
+    Callers(u32),
+    /// An open model: what finds no free slot waits, with its time running.
+    Queue {
+        /// Requests in flight at most; `None` for as many as the backend says it works on at once.
+        max_in_flight: Option<u32>,
+        /// Requests waiting at most; one more, and the backend is overloaded.
+        max_queue: u32,
+    },
+}
+
+impl Limits {
+    /// Whether requests come at their own time and wait for no answer.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Queue { .. })
+    }
+
+    /// Requests in flight at most, where that is fixed.
+    #[must_use]
+    pub fn max_in_flight(self) -> Option<u32> {
+        match self {
+            Self::Callers(callers) => Some(callers),
+            Self::Queue { max_in_flight, .. } => max_in_flight,
+        }
+    }
+
+    /// Requests in flight and waiting at most, for a backend that works on so many at once.
+    #[must_use]
+    pub fn for_backend(self, at_once: usize) -> (usize, usize) {
+        match self {
+            Self::Callers(callers) => (callers as usize, usize::MAX),
+            Self::Queue { max_in_flight, max_queue } => {
+                (max_in_flight.map_or(at_once.max(1), |most| most as usize), max_queue as usize)
+            }
+        }
+    }
 }
 
 /// A load model that passed its checks.
@@ -39,12 +115,14 @@ pub struct LoadKind {
     pub name: &'static str,
     /// What it does, in a line.
     pub summary: &'static str,
-    /// Reads and checks the section.
-    pub read: fn(&LoadSection) -> Result<LoadModel, ReadFault>,
+    /// The keys of `[load]` that it reads, beside `kind`.
+    pub keys: &'static [&'static str],
+    /// Reads and checks the section; paths are relative to the folder.
+    read: fn(&LoadSection, Option<&Path>) -> Result<LoadModel, Vec<ReadFault>>,
 }
 
 /// Every load model.
-pub const KINDS: &[LoadKind] = &[closed::KIND];
+pub const KINDS: &[LoadKind] = &[closed::KIND, constant::KIND, poisson::KIND, ramp::KIND, trace::KIND];
 
 /// The load model of that name.
 #[must_use]
@@ -52,17 +130,37 @@ pub fn find(name: &str) -> Option<&'static LoadKind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn load_models_have_names_of_their_own_and_accept_their_defaults() {
-        for (index, kind) in KINDS.iter().enumerate() {
-            assert!(KINDS[..index].iter().all(|other| other.name != kind.name), "{}", kind.name);
-            let model = (kind.read)(&LoadSection::default()).expect(kind.name);
-            assert_eq!(model.kind(), kind.name);
-            assert!(!model.note().is_empty());
+impl LoadKind {
+    /// Reads and checks the section; a trace's file is looked for in the folder, too.
+    ///
+    /// # Errors
+    /// Every key at fault: keys that this kind does not read among them.
+    pub fn read(&self, section: &LoadSection, folder: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
+        let mut faults: Vec<ReadFault> = section
+            .written()
+            .into_iter()
+            .filter(|key| !self.keys.contains(key))
+            .map(|key| (key, format!("`{}` has no such key; it reads {}", self.name, self.keys.join(", "))))
+            .collect();
+        match (self.read)(section, folder) {
+            Ok(model) if faults.is_empty() => Ok(model),
+            Ok(_) => Err(faults),
+            Err(more) => {
+                faults.extend(more);
+                Err(faults)
+            }
         }
     }
+}
+
+/// The closed model with one caller that asks again at once: what cold starts and warm-ups of their own are driven by.
+#[must_use]
+pub fn one_caller() -> LoadModel {
+    closed::of(1, Duration::ZERO)
+}
+
+/// The closed model with so many callers that ask again after so long.
+#[must_use]
+pub fn callers(callers: u32, think_time: Duration) -> LoadModel {
+    closed::of(callers, think_time)
 }

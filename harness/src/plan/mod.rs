@@ -2,15 +2,23 @@
 //!
 //! Knows nothing of how a plan is carried out.
 
+mod backends;
+mod capacity;
+mod cells;
 mod phases;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use capacity::{CapacityPlan, Levels};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
+use tailmark_reports::record::Cell;
 
 use crate::load::LoadModel;
 use crate::objective::Objective;
@@ -25,14 +33,16 @@ pub struct Plan {
     pub title: String,
     /// The model.
     pub model: ModelPlan,
-    /// The texts.
-    pub corpus: Corpus,
+    /// The texts, where a backend has none of its own.
+    pub corpus: Arc<Corpus>,
     /// Texts per request, where a backend has no number of its own.
     pub batch_size: usize,
     /// Seed of their order.
     pub seed: u64,
-    /// When requests are started.
+    /// When requests are due, where a backend has no load of its own.
     pub load: LoadModel,
+    /// Which rates to look for, when the scenario asks how much each backend takes.
+    pub capacity: Option<CapacityPlan>,
     /// How long to wait.
     pub deadlines: Deadlines,
     /// Whether serious doubts about the conditions turn verdicts.
@@ -102,10 +112,26 @@ pub struct BackendPlan {
     pub fallback: Option<&'static Kind>,
     /// Its options, defaults included.
     pub options: Options,
+    /// Workers of it side by side.
+    pub replicas: u32,
+    /// Its texts.
+    pub corpus: Arc<Corpus>,
     /// Texts per request.
     pub batch_size: usize,
+    /// When its requests are due.
+    pub load: LoadModel,
+    /// Which variation it is; `None` for a backend as the scenario has it.
+    pub cell: Option<Cell>,
     /// Its phases.
     pub phases: Phases,
+}
+
+impl BackendPlan {
+    /// The name of the scenario's backend that it is, or is a variation of.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.cell.as_ref().map_or(&self.name, |cell| &cell.of)
+    }
 }
 
 /// The phases of one backend.

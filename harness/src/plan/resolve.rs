@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tailmark_providers::kinds::{self, KINDS, Kind, Runtime};
 use tailmark_providers::model;
 
-use super::phases::phases;
-use super::{BackendPlan, Deadlines, ModelPlan, Placement, Plan};
+use super::backends::{Common, backends};
+use super::capacity::capacity;
+use super::{BackendPlan, Deadlines, ModelPlan, Plan, cells};
 use crate::load::{self, LoadModel};
 use crate::objective::Objective;
 use crate::scenario;
-use crate::scenario::{BackendSection, Fault, Parsed, Scenario, Step, TimeSpan, nearest};
+use crate::scenario::{Fault, Parsed, Scenario, Step, TimeSpan};
 use crate::workload::Corpus;
 
 /// Which of the scenario's backends to run.
@@ -39,12 +40,15 @@ pub fn resolve(
     let mut faults = Faults { parsed, list: parsed.faults.clone() };
     let scenario = filled_in(&parsed.scenario, default_name);
     check_name(scenario.name.as_deref().unwrap_or_default(), &[key("name")], &mut faults);
-    let corpus = corpus(&scenario, folder, &mut faults);
+    let corpus = Arc::new(corpus(&scenario, folder, &mut faults));
     let model = model_plan(&scenario, &mut faults);
-    let load = load_model(&scenario, &mut faults);
-    let backends = backends(&scenario, corpus.as_ref(), selection.quick, &mut faults);
+    let capacity = capacity(&scenario, &parsed.scenario.load, &mut faults);
+    let load = load_model(&scenario, folder, &mut faults);
+    let common = Common { corpus: &corpus, load: &load, quick: selection.quick };
+    let backends = backends(&scenario, common, &mut faults);
+    let all = cells::expand(&scenario, backends.clone(), folder, &mut faults);
     let objectives = objectives(&scenario, &mut faults);
-    check_selection(&scenario, selection, &mut faults);
+    check_selection(&scenario, selection, &all, &mut faults);
     let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
     let deadlines = Deadlines {
         start: deadline(scenario.deadlines.start),
@@ -61,15 +65,19 @@ pub fn resolve(
             true
         }
     };
-    let (Some(corpus), Some(load), true) = (corpus, load, faults.list.is_empty()) else {
+    if !faults.list.is_empty() {
         faults.list.sort_by_key(|fault| fault.line);
         return Err(faults.list);
-    };
+    }
     let resolved = toml::to_string(&written_out(&scenario, &backends))
         .expect("a scenario that was read can be written: this is a bug");
-    let chosen = |name: &str, optional: bool| match selection.only.is_empty() {
-        true => !optional || selection.also.iter().any(|also| also == name),
-        false => selection.only.iter().chain(&selection.also).any(|only| only == name),
+    // A variation is chosen by its own name and by that of what it varies.
+    let is_one_of = |backend: &BackendPlan, names: &[String]| {
+        names.iter().any(|name| *name == backend.name || name == backend.base())
+    };
+    let chosen = |backend: &BackendPlan, optional: bool| match selection.only.is_empty() {
+        true => !optional || is_one_of(backend, &selection.also),
+        false => is_one_of(backend, &selection.only) || is_one_of(backend, &selection.also),
     };
     Ok(Plan {
         name: scenario.name.clone().unwrap_or_default(),
@@ -79,12 +87,13 @@ pub fn resolve(
         batch_size: scenario.workload.batch_size.unwrap_or(1) as usize,
         seed: scenario.workload.seed.unwrap_or(1),
         load,
+        capacity,
         deadlines,
         doubts_turn_verdicts,
         objectives,
-        backends: backends
+        backends: all
             .into_iter()
-            .filter(|(backend, optional)| chosen(&backend.name, *optional))
+            .filter(|(backend, optional)| chosen(backend, *optional))
             .map(|(backend, _)| backend)
             .collect(),
         resolved,
@@ -125,7 +134,9 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     all.workload.batch_size.get_or_insert(1);
     all.workload.seed.get_or_insert(1);
     all.load.kind.get_or_insert_with(|| "closed".to_owned());
-    all.load.concurrency.get_or_insert(1);
+    if all.load.kind.as_deref() == Some("closed") && all.capacity.is_none() {
+        all.load.concurrency.get_or_insert(1);
+    }
     all.phases.restarts.get_or_insert(3);
     let fewest = *all.phases.warm_up.min_requests.get_or_insert(50);
     all.phases.warm_up.max_requests.get_or_insert(fewest.max(1000));
@@ -158,26 +169,29 @@ fn written_out(scenario: &Scenario, backends: &[(BackendPlan, bool)]) -> Scenari
     all
 }
 
-fn corpus(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_>) -> Option<Corpus> {
+/// The texts; none at all when they could not be read, which is a fault.
+fn corpus(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_>) -> Corpus {
     let workload = &scenario.workload;
     match Corpus::open(workload.corpus.as_deref().unwrap_or_default(), folder) {
         Ok(corpus) => {
             let path = [key("workload"), key("batch_size")];
             check_batch_size(workload.batch_size.unwrap_or(1), Some(&corpus), &path, faults);
-            Some(corpus)
+            corpus
         }
         Err(why) => {
             faults.add(&[key("workload"), key("corpus")], why);
-            None
+            Corpus { name: String::new(), texts: Vec::new() }
         }
     }
 }
 
-fn check_batch_size(size: u32, corpus: Option<&Corpus>, path: &[Step], faults: &mut Faults<'_>) {
+pub(super) fn check_batch_size(size: u32, corpus: Option<&Corpus>, path: &[Step], faults: &mut Faults<'_>) {
     if size == 0 {
         faults.add(path, "0 texts per request; a request has at least 1");
     }
-    if let Some(corpus) = corpus.filter(|corpus| size as usize > corpus.texts.len()) {
+    if let Some(corpus) =
+        corpus.filter(|corpus| !corpus.texts.is_empty() && size as usize > corpus.texts.len())
+    {
         faults.add(
             path,
             format!(
@@ -212,8 +226,12 @@ fn model_plan(scenario: &Scenario, faults: &mut Faults<'_>) -> ModelPlan {
     ModelPlan { name, folder: section.folder.clone(), in_place }
 }
 
-fn load_model(scenario: &Scenario, faults: &mut Faults<'_>) -> Option<LoadModel> {
+/// The load; one caller when it could not be read, which is a fault, or when the scenario asks for the capacity.
+fn load_model(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_>) -> LoadModel {
     let section = &scenario.load;
+    if scenario.capacity.is_some() {
+        return load::one_caller();
+    }
     let kind = section.kind.as_deref().unwrap_or_default();
     let Some(kind) = load::find(kind) else {
         let known: Vec<&str> = load::KINDS.iter().map(|kind| kind.name).collect();
@@ -221,67 +239,23 @@ fn load_model(scenario: &Scenario, faults: &mut Faults<'_>) -> Option<LoadModel>
             &[key("load"), key("kind")],
             format!("unknown load model `{kind}`; known are {}", known.join(", ")),
         );
-        return None;
+        return load::one_caller();
     };
-    match (kind.read)(section) {
-        Ok(model) => Some(model),
-        Err((name, why)) => {
+    let model = kind.read(section, folder).unwrap_or_else(|wrong| {
+        for (name, why) in wrong {
             faults.add(&[key("load"), key(name)], why);
-            None
         }
+        load::one_caller()
+    });
+    if model.texts().is_some() && scenario.workload.batch_size.is_some_and(|size| size != 1) {
+        let why = "the trace has a text for each request, so there is one text in each; leave batch_size out";
+        faults.add(&[key("workload"), key("batch_size")], why);
     }
-}
-
-fn backends(
-    scenario: &Scenario,
-    corpus: Option<&Corpus>,
-    quick: bool,
-    faults: &mut Faults<'_>,
-) -> Vec<(BackendPlan, bool)> {
-    if scenario.backend.is_empty() {
-        faults.add(&[key("backend")], "no backend; write at least one [[backend]] with a `kind`");
-    }
-    let mut found: Vec<(BackendPlan, bool)> = Vec::new();
-    for (index, section) in scenario.backend.iter().enumerate() {
-        let at = [key("backend"), Step::Index(index)];
-        let within = |name: &str| [at[0].clone(), at[1].clone(), key(name)];
-        let Some(kind) = kind_named(section.kind.as_deref(), &within("kind"), faults) else { continue };
-        let name = section.name.clone().unwrap_or_else(|| kind.name.to_owned());
-        if found.iter().any(|(other, _)| other.name == name) {
-            faults.add(
-                &within("name"),
-                format!("two backends are named `{name}`; give each a `name` of its own"),
-            );
-        }
-        check_name(&name, &within("name"), faults);
-        let placement = placement(section, kind, &within("placement"), faults);
-        let fallback = section
-            .fallback
-            .as_deref()
-            .and_then(|fallback| kind_named(Some(fallback), &within("fallback"), faults));
-        let batch_size = section.batch_size.or(scenario.workload.batch_size).unwrap_or(1);
-        if section.batch_size.is_some() {
-            check_batch_size(batch_size, corpus, &within("batch_size"), faults);
-        }
-        let options = options(section, kind, &at, faults);
-        found.push((
-            BackendPlan {
-                name,
-                kind,
-                placement,
-                fallback,
-                options,
-                batch_size: batch_size as usize,
-                phases: phases(scenario, section, &at, quick, faults),
-            },
-            section.optional.unwrap_or(false),
-        ));
-    }
-    found
+    model
 }
 
 /// Names become file names and cells of a table.
-fn check_name(name: &str, path: &[Step], faults: &mut Faults<'_>) {
+pub(super) fn check_name(name: &str, path: &[Step], faults: &mut Faults<'_>) {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(plain) {
         faults.add(
@@ -289,69 +263,6 @@ fn check_name(name: &str, path: &[Step], faults: &mut Faults<'_>) {
             format!("`{name}` is not a name; write 1 to 64 letters, digits, `.`, `_` or `-`, not beginning with `.`"),
         );
     }
-}
-
-fn kind_named(name: Option<&str>, path: &[Step], faults: &mut Faults<'_>) -> Option<&'static Kind> {
-    let known = || KINDS.iter().map(|kind| kind.name);
-    let Some(name) = name else {
-        faults.add(path, format!("missing; write one of {}", known().collect::<Vec<_>>().join(", ")));
-        return None;
-    };
-    let found = kinds::find(name);
-    if found.is_none() {
-        let guess =
-            nearest(name, known()).map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
-        faults.add(
-            path,
-            format!("unknown kind `{name}`{guess} (known: {})", known().collect::<Vec<_>>().join(", ")),
-        );
-    }
-    found
-}
-
-fn placement(section: &BackendSection, kind: &Kind, path: &[Step], faults: &mut Faults<'_>) -> Placement {
-    match section.placement.as_deref() {
-        None | Some("worker") => Placement::Worker,
-        Some("in-process") => {
-            if matches!(kind.runtime, Runtime::Python) {
-                faults.add(
-                    path,
-                    format!(
-                        "`in-process` is for Rust backends, and `{}` is served by Python; write `worker`",
-                        kind.name
-                    ),
-                );
-            }
-            Placement::InProcess
-        }
-        Some(other) => {
-            faults.add(path, format!("unknown placement `{other}`; write `worker` or `in-process`"));
-            Placement::Worker
-        }
-    }
-}
-
-fn options(
-    section: &BackendSection,
-    kind: &Kind,
-    at: &[Step; 2],
-    faults: &mut Faults<'_>,
-) -> tailmark_providers::provider::Options {
-    let table = section.options.clone().unwrap_or_default();
-    let written = match serde_json::to_value(table) {
-        Ok(serde_json::Value::Object(map)) => map,
-        _ => serde_json::Map::new(),
-    };
-    let wrong = (kind.check_options)(&written);
-    if wrong.is_empty() {
-        return (kind.resolve_options)(&written);
-    }
-    for fault in wrong {
-        let path = [at[0].clone(), at[1].clone(), key("options"), key(&fault.key)];
-        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
-        faults.add(&path, fault.why.replace("\n\nhint: ", "; "));
-    }
-    written
 }
 
 fn objectives(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Objective> {
@@ -376,10 +287,16 @@ fn backend_names(scenario: &Scenario) -> impl Iterator<Item = &str> {
     scenario.backend.iter().filter_map(|section| section.name.as_deref().or(section.kind.as_deref()))
 }
 
-fn check_selection(scenario: &Scenario, selection: &Selection, faults: &mut Faults<'_>) {
+fn check_selection(
+    scenario: &Scenario,
+    selection: &Selection,
+    all: &[(BackendPlan, bool)],
+    faults: &mut Faults<'_>,
+) {
     let names: Vec<&str> = backend_names(scenario).collect();
+    let is_known = |name: &str| names.contains(&name) || all.iter().any(|(backend, _)| backend.name == name);
     for (flag, asked) in [("--backend", &selection.also), ("--only", &selection.only)] {
-        for name in asked.iter().filter(|name| !names.contains(&name.as_str())) {
+        for name in asked.iter().filter(|name| !is_known(name)) {
             let message = format!("no backend is named `{name}`; the scenario has {}", names.join(", "));
             faults.list.push(Fault { line: None, key: flag.to_owned(), message });
         }

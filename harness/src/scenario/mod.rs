@@ -3,18 +3,20 @@
 //! A `Scenario` may be wrong in ways that only its reader can see (an unknown backend kind, an empty corpus); turning
 //! it into a plan finds those. The doc comments here are the descriptions in the JSON Schema.
 
+mod load;
 mod parse;
 mod shipped;
 mod units;
 
 use std::path::PathBuf;
 
+pub use load::{CapacitySection, LoadSection, MatrixSection};
 pub(crate) use parse::dotted;
 pub use parse::{Fault, Parsed, Step, nearest, parse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shipped::{CORPORA, SCENARIOS, Shipped, corpus, open};
-pub use units::{Percentile, TimeSpan, memory, rate, share};
+pub use units::{Percentile, TimeSpan, gap, memory, rate, share};
 
 /// A tailmark scenario: which backends, which texts, which phases, and what must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +42,10 @@ pub struct Scenario {
     pub objective: Vec<ObjectiveSection>,
     /// The backends, in the order in which they are reported.
     pub backend: Vec<BackendSection>,
+    /// What is varied: each combination of the values becomes a backend of its own.
+    pub matrix: Vec<MatrixSection>,
+    /// Asks for the highest rate at which every objective holds, instead of judging one load.
+    pub capacity: Option<CapacitySection>,
 }
 
 /// The model.
@@ -66,16 +72,6 @@ pub struct WorkloadSection {
     pub batch_size: Option<u32>,
     /// Seed of the order in which the texts are taken. Default: 1.
     pub seed: Option<u64>,
-}
-
-/// When requests are started.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LoadSection {
-    /// `closed`: the next request starts when a slot is free. Default: `closed`.
-    pub kind: Option<String>,
-    /// Slots of the closed model, at least 1. Default: 1.
-    pub concurrency: Option<u32>,
 }
 
 /// The phases of a run. Each restart is a fresh process: its cold start, its warm-up, and its share of the steady
@@ -172,6 +168,8 @@ pub struct BackendSection {
     pub placement: Option<String>,
     /// Run only when named with `--backend`. Default: false.
     pub optional: Option<bool>,
+    /// Workers of it side by side, each request going to the one with the fewest in flight. Default: 1.
+    pub replicas: Option<u32>,
     /// The kind to run instead when the model has no ONNX file; announced, and carried in every report.
     pub fallback: Option<String>,
     /// Texts per request for this backend, instead of the workload's.

@@ -25,6 +25,12 @@ pub const SCENARIOS: &[Shipped] = shipped!("",
     "first_benchmark.toml" => "first_benchmark.toml",
     "cold_start.toml" => "cold_start.toml",
     "passages_128.toml" => "passages_128.toml",
+    "poisson_30rps.toml" => "poisson_30rps.toml",
+    "capacity.toml" => "capacity.toml",
+    "idle_gaps.toml" => "idle_gaps.toml",
+    "concurrency.toml" => "concurrency.toml",
+    "batch_sizes.toml" => "batch_sizes.toml",
+    "soak.toml" => "soak.toml",
     "smoke.toml" => "smoke.toml",
 );
 

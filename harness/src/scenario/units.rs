@@ -181,9 +181,70 @@ pub fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A pause between requests: a length of time, or none.
+///
+/// # Errors
+/// One sentence with the value, the rule and an example.
+pub fn gap(text: &str) -> Result<Duration, String> {
+    let number = text.trim().trim_end_matches(|c: char| c.is_alphabetic() || c == 'µ').trim();
+    // A length of time is more than zero everywhere else; here zero is the most usual value.
+    if number.parse::<f64>() == Ok(0.0) && UNITS.iter().any(|(unit, _)| text.trim().ends_with(unit)) {
+        return Ok(Duration::ZERO);
+    }
+    text.parse::<TimeSpan>().map(|span| span.0)
+}
+
+/// Reads one text, or a list of them.
+pub(super) fn one_or_several<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Option<Vec<String>>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a length of time in quotes, for example \"100ms\", or a list of them")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(vec![text.to_owned()]))
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element::<String>()? {
+                texts.push(text);
+            }
+            if texts.is_empty() {
+                return Err(de::Error::invalid_length(0, &self));
+            }
+            Ok(Some(texts))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+/// What [`one_or_several`] reads.
+pub(super) fn one_or_several_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            { "type": "null" },
+        ],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gap_may_be_none_at_all_but_must_have_a_unit() {
+        assert_eq!(gap("0ms"), Ok(Duration::ZERO));
+        assert_eq!(gap("0 s"), Ok(Duration::ZERO));
+        assert_eq!(gap("10ms"), Ok(Duration::from_millis(10)));
+        for wrong in ["0", "-1ms", "ms", "soon"] {
+            assert!(gap(wrong).is_err_and(|why| why.contains(wrong)), "{wrong}");
+        }
+    }
 
     #[test]
     fn spans_of_time_are_read_with_every_unit_and_written_back_short() {

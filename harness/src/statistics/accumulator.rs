@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tailmark_reports::record::{
-    CurvePoint, FailureReason, Interval, Latency, Percentile, Phase, PhaseSummary, Stages,
+    Arrivals, CurvePoint, FailureReason, Interval, Latency, LittlesLaw, Percentile, Phase, PhaseSummary,
+    Stages,
 };
 
 use super::stages::StageSums;
 use super::{carries, quantile_ranks};
-use crate::sample::{Outcome, Sample};
+use crate::sample::{Flow, Outcome, Sample};
 
 /// Percentiles that a summary shows, when the count carries them.
 const SHOWN: &[f64] = &[0.5, 0.9, 0.95, 0.99, 0.999];
@@ -33,7 +34,14 @@ pub struct Accumulator {
     reasons: BTreeMap<Arc<str>, u64>,
     service: Histogram<u64>,
     lag: Histogram<u64>,
+    total_lag_ns: u128,
+    lateness: Histogram<u64>,
+    total_lateness_ns: u128,
     total_service_ns: u128,
+    flow: Flow,
+    /// Drives that were added, each with one arrival before its first gap.
+    drives: u64,
+    open: bool,
     limit_ns: Option<u64>,
     over_limit: u64,
     stages_over_limit: StageSums,
@@ -48,6 +56,12 @@ impl Accumulator {
         Self {
             service: histogram.clone(),
             lag: histogram.clone(),
+            total_lag_ns: 0,
+            lateness: histogram.clone(),
+            total_lateness_ns: 0,
+            flow: Flow::default(),
+            drives: 0,
+            open: false,
             answered: histogram,
             requests: 0,
             timeouts: 0,
@@ -76,7 +90,12 @@ impl Accumulator {
                 self.service.saturating_record(service.max(1));
                 self.total_service_ns += u128::from(service);
                 self.stages.add(sample);
-                self.lag.saturating_record(sample.started_ns.saturating_sub(sample.scheduled_ns).max(1));
+                let (lag, lateness) =
+                    (sample.started_ns.saturating_sub(sample.scheduled_ns), sample.lateness_ns());
+                self.lag.saturating_record(lag.max(1));
+                self.total_lag_ns += u128::from(lag);
+                self.lateness.saturating_record(lateness.max(1));
+                self.total_lateness_ns += u128::from(lateness);
                 if self.limit_ns.is_some_and(|limit| response > limit) {
                     self.over_limit += 1;
                     self.stages_over_limit.add(sample);
@@ -102,7 +121,24 @@ impl Accumulator {
         self.elapsed += elapsed;
     }
 
-    /// Adds everything another accumulator of the same limits has.
+    /// Adds what came and went in a stage of a drive, of an open or a closed model.
+    pub fn add_flow(&mut self, flow: &Flow, open: bool) {
+        let sum = &mut self.flow;
+        sum.arrived += flow.arrived;
+        sum.arriving += flow.arriving;
+        sum.started += flow.started;
+        sum.starting += flow.starting;
+        sum.given_up += flow.given_up;
+        sum.elapsed += flow.elapsed;
+        sum.most_in_flight = sum.most_in_flight.max(flow.most_in_flight);
+        sum.most_waiting = sum.most_waiting.max(flow.most_waiting);
+        sum.in_system_ns += flow.in_system_ns;
+        self.elapsed += flow.elapsed;
+        self.drives += u64::from(flow.arrived > 0);
+        self.open |= open;
+    }
+
+    /// Adds everything another accumulator of the same limits has, but for its flow.
     pub fn merge(&mut self, other: &Self) {
         self.answered.add(&other.answered).expect("histograms of the same bounds: this is a bug");
         self.requests += other.requests;
@@ -112,6 +148,9 @@ impl Accumulator {
         self.total_response_ns += other.total_response_ns;
         self.service.add(&other.service).expect("histograms of the same bounds: this is a bug");
         self.lag.add(&other.lag).expect("histograms of the same bounds: this is a bug");
+        self.lateness.add(&other.lateness).expect("histograms of the same bounds: this is a bug");
+        self.total_lag_ns += other.total_lag_ns;
+        self.total_lateness_ns += other.total_lateness_ns;
         self.total_service_ns += other.total_service_ns;
         self.stages.merge(&other.stages);
         self.over_limit += other.over_limit;
@@ -146,10 +185,53 @@ impl Accumulator {
         at_rank(&self.answered, rank).is_some_and(|fastest| fastest > limit_ns)
     }
 
-    /// A quantile of started - scheduled; see [`Self::quantile`].
+    /// A quantile of the generator's own lateness; see [`Self::quantile`].
     #[must_use]
-    pub fn lag_quantile(&self, quantile: f64) -> Option<Interval> {
-        interval(&self.percentile_of(&self.lag, quantile)?)
+    pub fn lateness_quantile(&self, quantile: f64) -> Option<Interval> {
+        interval(&self.percentile_of(&self.lateness, quantile)?)
+    }
+
+    /// What became of the load that was offered; `None` when no drive was added.
+    #[must_use]
+    pub fn arrivals(&self) -> Option<Arrivals> {
+        // The first arrival of a drive comes before the first gap, so it measures no rate.
+        let rate = |count: u64, over: Duration| {
+            let gaps = count.saturating_sub(self.drives);
+            (gaps > 0 && !over.is_zero()).then(|| gaps as f64 / over.as_secs_f64())
+        };
+        let Flow { arrived, arriving, started, starting, given_up, elapsed, .. } = self.flow;
+        (self.drives > 0).then(|| Arrivals {
+            offered_per_second: rate(arrived, arriving).filter(|_| self.open),
+            achieved_per_second: rate(started, starting),
+            lag: self.latency(&self.lag, self.total_lag_ns),
+            lateness: self.latency(&self.lateness, self.total_lateness_ns),
+            most_in_flight: self.flow.most_in_flight,
+            most_waiting: self.flow.most_waiting,
+            given_up,
+            mean_in_system: (!elapsed.is_zero())
+                .then(|| self.flow.in_system_ns as f64 / elapsed.as_nanos() as f64),
+        })
+    }
+
+    /// Little's law on the phase, from the count over time, the count of arrivals and the response times of the answered;
+    /// `None` when there is nothing to check it on.
+    #[must_use]
+    pub fn littles_law(&self) -> Option<LittlesLaw> {
+        let seconds = self.flow.elapsed.as_secs_f64();
+        let answered = self.answered.len();
+        if seconds <= 0.0 || answered == 0 {
+            return None;
+        }
+        let in_system = self.flow.in_system_ns as f64 / 1e9 / seconds;
+        let arrivals_per_second = self.flow.arrived as f64 / seconds;
+        let response_seconds = self.total_response_ns as f64 / answered as f64 / 1e9;
+        let difference = (in_system - arrivals_per_second * response_seconds) / in_system;
+        (in_system > 0.0).then_some(LittlesLaw {
+            in_system,
+            arrivals_per_second,
+            response_seconds,
+            difference,
+        })
     }
 
     /// A quantile of the service time; see [`Self::quantile`].
@@ -231,7 +313,7 @@ impl Accumulator {
             texts_per_second: per_second(self.texts),
             response_time: self.latency(&self.answered, self.total_response_ns),
             service_time: self.latency(&self.service, self.total_service_ns),
-            arrivals: None,
+            arrivals: self.arrivals(),
             stages: (answered > 0).then(|| self.stages.means(answered)),
             failure_reasons,
         }
@@ -274,6 +356,7 @@ mod tests {
             tokens: 20,
             scheduled_ns: 1_000,
             started_ns: 1_100,
+            queued_ns: 0,
             finished_ns: 1_000 + response_ns,
             outcome,
             stages: StageTimes {

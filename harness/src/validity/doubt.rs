@@ -116,9 +116,19 @@ pub enum Doubt {
         /// The backend that was asked.
         backend: String,
         /// 99th percentile of the lateness.
-        lag_p99: Duration,
+        lateness_p99: Duration,
         /// The limit that is judged by.
         limit: Duration,
+    },
+    /// More requests waited for a slot than may, so the backend was not asked any further: serious, for what was offered
+    /// is then not what was measured. It speaks against a PASS and not against a FAIL.
+    Overloaded {
+        /// The backend that was asked.
+        backend: String,
+        /// Requests per second that were due.
+        offered: f64,
+        /// Requests per second that were started.
+        achieved: f64,
     },
     /// A backend computes with more threads than there are processors: a note, for so it would be deployed.
     Oversubscribed {
@@ -153,7 +163,8 @@ impl Doubt {
             Self::CoarseClock { resolution, cost, limit } => resolution.max(cost) > &(*limit / 100),
             Self::Swapping { pages_per_second: Some(pages), .. } => *pages > 100.0,
             Self::Swapping { pages_per_second: None, grown_bytes } => *grown_bytes > 64 << 20,
-            Self::LateGenerator { lag_p99, limit, .. } => *lag_p99 > *limit / 20,
+            Self::LateGenerator { lateness_p99, limit, .. } => *lateness_p99 > *limit / 20,
+            Self::Overloaded { .. } => true,
             Self::LoadedBefore { .. }
             | Self::UnsteadyFrequency { .. }
             | Self::Governor { .. }
@@ -188,7 +199,8 @@ impl Doubt {
             Self::SlowProcessor { .. }
             | Self::UnoptimisedBuild { .. }
             | Self::CoarseClock { .. }
-            | Self::LateGenerator { .. } => false,
+            | Self::LateGenerator { .. }
+            | Self::Overloaded { .. } => false,
         }
     }
 
@@ -196,7 +208,9 @@ impl Doubt {
     #[must_use]
     pub fn backend(&self) -> Option<&str> {
         match self {
-            Self::LateGenerator { backend, .. } | Self::Oversubscribed { backend, .. } => Some(backend),
+            Self::LateGenerator { backend, .. }
+            | Self::Overloaded { backend, .. }
+            | Self::Oversubscribed { backend, .. } => Some(backend),
             _ => None,
         }
     }
@@ -267,10 +281,15 @@ impl Doubt {
             Self::Swapping { pages_per_second: None, grown_bytes } => {
                 format!("the swap in use grew by {}", units::bytes(*grown_bytes))
             }
-            Self::LateGenerator { backend, lag_p99, limit } => format!(
+            Self::LateGenerator { backend, lateness_p99, limit } => format!(
                 "tailmark itself started 1 % of the requests to {backend} {} late or more, against a limit of {}",
-                time(*lag_p99),
+                time(*lateness_p99),
                 time(*limit)
+            ),
+            Self::Overloaded { backend, offered, achieved } => format!(
+                "{backend} was overloaded: offered {}, achieved {}",
+                units::rate(*offered),
+                units::rate(*achieved)
             ),
             Self::Oversubscribed { backend, threads, processors } => format!(
                 "{backend} computes with {} on {}",
@@ -312,6 +331,9 @@ impl Doubt {
             Self::Swapping { .. } => "close what uses the memory, or measure fewer or smaller models at once",
             Self::LateGenerator { .. } => {
                 "offer fewer requests per second, or leave a processor free for tailmark"
+            }
+            Self::Overloaded { .. } => {
+                "offer fewer requests per second ([capacity] finds how many it takes), or give it more replicas or threads"
             }
             Self::Oversubscribed { processors, .. } => {
                 return format!("give it {} or fewer", units::counted(*processors as u64, "thread"));

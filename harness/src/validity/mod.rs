@@ -30,9 +30,11 @@ pub struct BackendFacts {
     pub name: String,
     /// How late requests were started for reasons of tailmark's own: the 99th percentile, in steady state, without the
     /// time in which every slot was taken.
-    pub lag_p99: Option<Duration>,
-    /// How many threads it computes with.
+    pub lateness_p99: Option<Duration>,
+    /// How many threads it computes with, all replicas together.
     pub threads: Option<usize>,
+    /// Requests per second that were due and that were started, when more waited than may.
+    pub overload: Option<(f64, f64)>,
 }
 
 /// The limit that clock and generator are judged by when no objective is a time: the one tailmark was made for.
@@ -120,10 +122,16 @@ fn of_the_rest(conditions: &Conditions, limit: Duration) -> impl Iterator<Item =
 
 fn of_the_run(backend: &BackendFacts, processors: usize, limit: Duration) -> impl Iterator<Item = Doubt> {
     let name = || backend.name.clone();
-    let late = backend.lag_p99.map(|lag_p99| Doubt::LateGenerator { backend: name(), lag_p99, limit });
+    let late = backend.lateness_p99.map(|lateness_p99| Doubt::LateGenerator {
+        backend: name(),
+        lateness_p99,
+        limit,
+    });
+    let overloaded =
+        backend.overload.map(|(offered, achieved)| Doubt::Overloaded { backend: name(), offered, achieved });
     let crowded =
         backend.threads.map(|threads| Doubt::Oversubscribed { backend: name(), threads, processors });
-    [late, crowded].into_iter().flatten()
+    [overloaded, late, crowded].into_iter().flatten()
 }
 
 /// The doubts that concern a backend: those about the machine, and those about its own run.
@@ -137,15 +145,19 @@ pub fn concerning(doubts: &[Doubt], backend: &str) -> Vec<Doubt> {
 /// the verdict was turned.
 ///
 /// A FAIL stands when even the fastest tenth of the requests misses the limit: noise comes and goes, so a tenth of the
-/// requests was spared by it, and those were too slow as well.
+/// requests was spared by it, and those were too slow as well. It stands, too, where the doubt is about the backend and
+/// not about the machine: one that was overloaded did not meet its objective.
 #[must_use]
 pub fn adjust(
     verdict: Verdict,
     doubts: &[Doubt],
     fastest_decile_over_limit: bool,
 ) -> (Verdict, Option<String>) {
-    let serious: Vec<String> =
-        doubts.iter().filter(|doubt| doubt.weight() == Weight::Serious).map(Doubt::what).collect();
+    let weighs = |doubt: &&Doubt| {
+        doubt.weight() == Weight::Serious
+            && !(verdict == Verdict::Fail && matches!(doubt, Doubt::Overloaded { .. }))
+    };
+    let serious: Vec<String> = doubts.iter().filter(weighs).map(Doubt::what).collect();
     let would_be = match verdict {
         _ if serious.is_empty() => return (verdict, None),
         Verdict::Inconclusive => return (verdict, None),

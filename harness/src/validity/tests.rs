@@ -42,8 +42,9 @@ fn idle() -> Conditions {
 fn facts() -> RunFacts {
     let backend = BackendFacts {
         name: "onnx-cpu".to_owned(),
-        lag_p99: Some(Duration::from_micros(40)),
+        lateness_p99: Some(Duration::from_micros(40)),
         threads: Some(2),
+        overload: None,
     };
     RunFacts { processors: 2, tightest_limit: Some(Duration::from_millis(20)), backends: vec![backend] }
 }
@@ -230,7 +231,8 @@ fn swapping_is_judged_by_its_pace_or_else_by_its_growth() {
 
 #[test]
 fn a_late_generator_is_serious_and_concerns_its_backend_only() {
-    let (doubt, weight) = raised(|_, facts| facts.backends[0].lag_p99 = Some(Duration::from_micros(1_200)));
+    let (doubt, weight) =
+        raised(|_, facts| facts.backends[0].lateness_p99 = Some(Duration::from_micros(1_200)));
     assert_eq!(weight, Weight::Serious);
     assert_eq!(
         doubt.what(),

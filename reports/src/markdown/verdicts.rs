@@ -71,7 +71,7 @@ fn summary(page: &mut String, record: &RunRecord) {
 fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) -> String {
     match judged_on(backend, index).next() {
         Some(judged) => verdict_name(judged.verdict).to_owned(),
-        None if objective.applies_to(&backend.name) => units::ABSENT.to_owned(),
+        None if objective.applies_to(backend) => units::ABSENT.to_owned(),
         None => "not asked".to_owned(),
     }
 }
@@ -85,7 +85,7 @@ fn objective(page: &mut String, record: &RunRecord, index: usize) {
     }
     page.push_str("\n\n");
     let asked: Vec<&BackendRecord> =
-        reached(record).filter(|backend| objective.applies_to(&backend.name)).collect();
+        reached(record).filter(|backend| objective.applies_to(backend)).collect();
     let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
     let figures = figures(&objective.indicator, &judged);
     let columns: Vec<Column<'_>> = [Column::Left("backend"), Column::Left("verdict")]

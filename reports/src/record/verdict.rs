@@ -33,10 +33,13 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Whether it is asked of the backend of that name.
+    /// Whether it is asked of that backend, by its own name or by that of the one it is a variation of.
     #[must_use]
-    pub fn applies_to(&self, backend: &str) -> bool {
-        self.backends.as_ref().is_none_or(|names| names.iter().any(|name| name == backend))
+    pub fn applies_to(&self, backend: &super::BackendRecord) -> bool {
+        let is_meant = |name: &String| {
+            *name == backend.name || backend.cell.as_ref().is_some_and(|cell| cell.of == *name)
+        };
+        self.backends.as_ref().is_none_or(|names| names.iter().any(is_meant))
     }
 }
 

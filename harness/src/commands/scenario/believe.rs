@@ -20,8 +20,11 @@ pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, tracks: &[T
         backends: measured
             .map(|track| BackendFacts {
                 name: track.plan.name.clone(),
-                lag_p99: track.lag_p99().map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
-                threads: track.threads(),
+                lateness_p99: track
+                    .lateness_p99()
+                    .map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
+                threads: track.threads().map(|threads| threads * track.plan.replicas as usize),
+                overload: track.overload().map(|overload| (overload.offered, overload.achieved)),
             })
             .collect(),
     };

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use tailmark_reports::record::{
-    Horizon, Load, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload,
+    Horizon, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload,
 };
 
+use super::track;
 use crate::commands::CommandError;
 use crate::commands::exit::broken;
 use crate::environment;
@@ -98,13 +99,7 @@ fn opening(plan: &Plan, text: &str, source: &str, id: String, started_at: String
             tokens: None,
             truncated: 0,
         },
-        load: Load {
-            kind: plan.load.kind().to_owned(),
-            text: format!("{}, concurrency {}", plan.load.kind(), plan.load.concurrency()),
-            open: false,
-            max_in_flight: u32::try_from(plan.load.concurrency()).ok(),
-            note: plan.load.note(),
-        },
+        load: track::load(&*plan.load),
         objectives: plan.objectives.iter().map(Objective::to_record).collect(),
         backends: Vec::new(),
         capacities: Vec::new(),

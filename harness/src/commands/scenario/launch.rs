@@ -99,7 +99,7 @@ impl<'a> Provision<'a> {
             (Runtime::Rust { .. }, Placement::Worker) => Some(own_worker(kind.name)?),
             (Runtime::Rust { .. }, Placement::InProcess) => None,
         };
-        Ok(Launch { kind, command, load: LoadRequest { model, options } })
+        Ok(Launch { kind, command, load: LoadRequest { model, options }, replicas: backend.replicas })
     }
 
     fn environment(&mut self, extra: Extra) -> Result<PythonEnvironment, Lacking> {

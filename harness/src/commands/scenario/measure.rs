@@ -3,32 +3,32 @@
 //! A round is one restart of every backend, and every other round goes through them backwards: what changes on the
 //! machine during a run then falls on all of them alike.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tailmark_providers::provider::Provider;
 use tailmark_reports::record::{BackendOutcome, ColdStart, Phase, RunRecord, RunStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::course::Course;
 use super::folder::RunFolder;
 use super::launch::Provision;
 use super::provide::provide;
 use super::session::Session;
 use super::track::Track;
-use super::{believe, cancel, save};
+use super::{believe, cancel, capacity, save};
 use crate::commands::CommandError;
 use crate::commands::exit::broken;
 use crate::commands::screen::Screen;
-use crate::driver::{self, Ended, Leg, Quota, SampleLog};
+use crate::driver::{self, Alarm, Driven, Ended, Leg, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
+use crate::load::{self, LoadModel, Rule};
 use crate::monitor::Watch;
-use crate::plan::{Phases, Plan, WarmUp};
+use crate::plan::Plan;
 use crate::sample::{Outcome, Sample};
-use crate::statistics::steady::{self, WarmUpState};
 use crate::verdict;
-use crate::workload::Batches;
 
 /// Runs the plan and gives the finished record. Ctrl-C and SIGTERM end it early with what there is.
 pub(super) async fn run(
@@ -41,10 +41,11 @@ pub(super) async fn run(
     let began = Instant::now();
     let mut record = folder.record();
     save(folder, &record)?;
-    let tracks = plan.backends.iter().enumerate().map(|(index, backend)| {
-        let batches = Batches::new(&plan.corpus, backend.batch_size, plan.seed);
-        Track::new(index, backend.clone(), batches, &plan.objectives)
-    });
+    let tracks = plan
+        .backends
+        .iter()
+        .enumerate()
+        .map(|(index, backend)| Track::new(index, backend.clone(), plan.seed, &plan.objectives));
     let mut run = Run {
         plan,
         folder,
@@ -53,13 +54,17 @@ pub(super) async fn run(
         cancelled: cancel::on_signal()?,
         epoch: began,
         conditions: None,
+        alarm: Alarm::start().map_err(broken("start the thread of the schedule"))?,
         log: sample_log(plan, folder, screen)?,
     };
     provide(plan, &mut run.tracks, provision, model_store, &mut record)?;
     let interrupted = match run.check(provision).await {
         Ok(()) => {
             run.conditions = Some(ConditionsWatch::start());
-            run.rounds(&mut record).await.err()
+            match &plan.capacity {
+                Some(capacity) => run.capacities(capacity, &mut record).await.err(),
+                None => run.rounds(&mut record).await.err(),
+            }
         }
         Err(during) => Some(during),
     };
@@ -91,6 +96,7 @@ pub(super) struct Run<'a> {
     cancelled: watch::Receiver<bool>,
     epoch: Instant,
     conditions: Option<ConditionsWatch>,
+    alarm: Alarm,
     log: SampleLog,
 }
 
@@ -136,7 +142,7 @@ impl Run<'_> {
     }
 
     /// One restart of one backend: cold start, warm-up, its share of the steady state.
-    async fn turn(&mut self, index: usize) -> Result<(), Stopped> {
+    pub(super) async fn turn(&mut self, index: usize) -> Result<(), Stopped> {
         let plan = self.tracks[index].plan.clone();
         let Some(launch) = self.tracks[index].launch.clone() else { return Ok(()) };
         self.tracks[index].begin_turn();
@@ -160,10 +166,9 @@ impl Run<'_> {
                 return Ok(());
             }
         };
-        if let (Some(conditions), Some(process)) = (&mut self.conditions, session.process()) {
-            conditions.add_process(process);
-        }
-        let watch = session.process().and_then(|process| Watch::start(process).ok());
+        self.watch_processes(&session);
+        let watch =
+            Some(session.processes()).filter(|all| !all.is_empty()).and_then(|all| Watch::start(all).ok());
         let ended = self.phases(index, restart, &session, &of).await;
         if let Some(watch) = watch {
             self.tracks[index].add_usage(watch.finish());
@@ -192,126 +197,87 @@ impl Run<'_> {
         session: &Session,
         of: &str,
     ) -> Result<Ended, Stopped> {
-        let plan = self.tracks[index].plan.clone();
+        let name = self.tracks[index].plan.name.clone();
         let cold = self.cold_start(index, restart, session).await;
         if cold != Ended::Done {
-            return self.unless_stopped(cold, &format!("first embedding of {}, {of}", plan.name));
+            return unless_stopped(cold, || format!("first embedding of {name}, {of}"));
         }
-        let what = format!("warm-up of {}, {of}", plan.name);
-        let ended = self.warm_up(index, session, &what).await;
-        if ended != Ended::Done {
-            return self.unless_stopped(ended, &what);
+        let load = Arc::clone(&self.tracks[index].plan.load);
+        let mut course = Course::of(&mut self.tracks[index], self.plan.deadlines.request);
+        let first_warm_up = self.tracks[index].phase(Phase::WarmUp).requests();
+        let stages = course.stages(first_warm_up);
+        let mut during = Phase::WarmUp;
+        let mut ended = Ended::Done;
+        let legs: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
+            &[(&load::one_caller(), &stages[..1]), (&load, &stages[1..])]
+        } else {
+            &[(&load, &stages)]
+        };
+        for (load, stages) in legs {
+            ended = self.drive(index, session, &***load, stages, &mut course, &mut during, of).await;
+            if ended != Ended::Done {
+                break;
+            }
         }
-        let what = format!("steady state of {}, {of}", plan.name);
-        let ended = self.steady(index, session, &what).await;
-        self.unless_stopped(ended, &what)
-    }
-
-    async fn warm_up(&mut self, index: usize, session: &Session, what: &str) -> Ended {
-        let phases = self.tracks[index].plan.phases;
-        let slowest_ns = nanoseconds(self.plan.deadlines.request);
-        let most = match phases.warm_up {
-            WarmUp::Fixed(count) => count,
-            WarmUp::Found { most, .. } => most,
-        };
-        let mut watch = match phases.warm_up {
-            WarmUp::Fixed(_) => None,
-            WarmUp::Found { fewest, most } => Some(steady::WarmUp::new(fewest, most)),
-        };
-        self.screen.phase(what, Some(most));
-        let quota = Quota { max_requests: most, max_time: phases.steady.max_time / phases.restarts };
-        let mut requests = 0;
-        let ended = self
-            .drive(index, session, Phase::WarmUp, quota, |track, sample| {
-                requests += 1;
-                let Some(watch) = &mut watch else { return ControlFlow::Continue(()) };
-                let latency_ns = sample.response_ns().unwrap_or(slowest_ns).max(1);
-                watch.observe((latency_ns as f64).ln(), track.is_missed_by(sample));
-                if watch.state() == WarmUpState::WarmingUp {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            })
-            .await;
-        if let (Ended::Done, Some(watch)) = (&ended, watch) {
-            self.tracks[index].end_warm_up(requests, watch.state() == WarmUpState::Steady);
+        course.end(&mut self.tracks[index]);
+        if ended == Ended::Overloaded {
+            self.tracks[index].set_overloaded(during);
         }
-        ended
+        unless_stopped(ended, || format!("{} of {name}, {of}", phase_name(during)))
     }
 
-    async fn steady(&mut self, index: usize, session: &Session, what: &str) -> Ended {
-        let track = &mut self.tracks[index];
-        let Phases { restarts, steady, .. } = track.plan.phases;
-        let restart = track.turns();
-        let (done, elapsed) = {
-            let so_far = track.phase(Phase::Steady);
-            (so_far.requests(), so_far.elapsed())
-        };
-        // The first restarts take the remainder, so that the shares add up to the whole.
-        let share = {
-            let (count, restarts) = (steady.min_requests, u64::from(restarts));
-            count / restarts + u64::from(u64::from(restart) <= count % restarts)
-        };
-        let time_share = steady.min_time / restarts;
-        let left = steady.max_time.saturating_sub(elapsed);
-        let quota = Quota {
-            max_requests: steady.max_requests.saturating_sub(done),
-            max_time: if restart <= restarts { left.min(steady.max_time / restarts) } else { left },
-        };
-        self.screen.phase(what, Some(share));
-        let mut began_ns = None;
-        let mut requests = 0;
-        self.drive(index, session, Phase::Steady, quota, |track, sample| {
-            requests += 1;
-            let began_ns = *began_ns.get_or_insert(sample.scheduled_ns);
-            let here = Duration::from_nanos(sample.finished_ns.saturating_sub(began_ns));
-            let enough = match track.wants_fresh_process() {
-                // Nothing decides as it goes: this restart's share of the planned count.
-                None => requests >= share && here >= time_share,
-                Some(fresh) => {
-                    let decided = elapsed + here >= steady.min_time && track.is_decided();
-                    decided || (fresh && here >= time_share)
-                }
-            };
-            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .await
-    }
-
-    fn unless_stopped(&self, ended: Ended, during: &str) -> Result<Ended, Stopped> {
-        if ended == Ended::Cancelled { Err(Stopped { during: during.to_owned() }) } else { Ok(ended) }
-    }
-
+    /// Drives one leg through its stages; `during` is the phase that it is in.
+    #[expect(clippy::too_many_arguments, reason = "all of it is the state of one restart")]
     async fn drive(
         &mut self,
         index: usize,
         session: &Session,
-        phase: Phase,
-        quota: Quota,
-        mut seen: impl FnMut(&mut Track, &Sample) -> ControlFlow<()>,
+        load: &dyn Rule,
+        stages: &[Stage],
+        course: &mut Course,
+        during: &mut Phase,
+        of: &str,
     ) -> Ended {
         let track = &mut self.tracks[index];
         let batches = track.batches.clone();
         let leg = Leg {
             backend: track.index,
             restart: track.turns(),
-            phase,
-            first_number: track.phase(phase).requests(),
             batches: &batches,
             epoch: self.epoch,
+            at_once: track.at_once(),
+            stream: u64::from(track.turns()),
         };
         let turn_began_ns = nanoseconds(session.spawned - self.epoch);
-        let began = Instant::now();
-        let (log, cancelled) = (&self.log, self.cancelled.clone());
-        let ended = driver::drive(session.provider(), &*self.plan.load, leg, quota, cancelled, |sample| {
+        let (log, screen, name) = (&self.log, &self.screen, track.plan.name.clone());
+        let planned = course.planned();
+        let mut entered = None;
+        let mut enter = |phase: Phase, requests: u64| {
+            if entered != Some(phase) {
+                entered = Some(phase);
+                screen.phase(&format!("{} of {name}, {of}", phase_name(phase)), Some(requests));
+            }
+        };
+        if let Some(first) = stages.iter().find(|stage| stage.max_requests > 0) {
+            *during = first.phase;
+            let most = if first.phase == Phase::Steady { planned } else { first.max_requests };
+            enter(first.phase, most);
+        }
+        let cancelled = self.cancelled.clone();
+        let driven = driver::drive(session.provider(), load, &self.alarm, leg, stages, cancelled, |sample| {
+            if sample.phase == Phase::Steady {
+                *during = Phase::Steady;
+                enter(Phase::Steady, planned);
+            }
             log.push(sample);
             track.record(sample, turn_began_ns);
-            seen(track, sample)
+            course.see(track, sample)
         })
         .await;
-        track.phase(phase).add_elapsed(began.elapsed());
-        ended
+        for (stage, flow) in stages.iter().zip(&driven.stages) {
+            track.add_flow(stage.phase, flow);
+        }
+        driven.ended
     }
 
     /// The first embedding, and with it the whole cold start as a request that was due when the process was spawned.
@@ -322,21 +288,20 @@ impl Run<'_> {
         let leg = Leg {
             backend: track.index,
             restart,
-            phase: Phase::ColdStart,
-            first_number: 0,
             batches: &batches,
             epoch: self.epoch,
+            at_once: 1,
+            stream: 0,
         };
         let spawned_ns = nanoseconds(session.spawned - self.epoch);
         let mut first: Option<Sample> = None;
-        let quota = Quota { max_requests: 1, max_time: Duration::MAX };
-        let one_caller = crate::load::find("closed")
-            .and_then(|kind| (kind.read)(&crate::scenario::LoadSection::default()).ok())
-            .expect("the closed model and its defaults: this is a bug");
-        let ended =
-            driver::drive(session.provider(), &*one_caller, leg, quota, self.cancelled.clone(), |sample| {
+        let once =
+            [Stage { phase: Phase::ColdStart, first_number: 0, max_requests: 1, max_time: Duration::MAX }];
+        let (load, cancelled) = (load::one_caller(), self.cancelled.clone());
+        let driven =
+            driver::drive(session.provider(), &*load, &self.alarm, leg, &once, cancelled, |sample| {
                 first = Some(sample.clone());
-                ControlFlow::Break(())
+                Step::GoOn
             })
             .await;
         if let Some(mut sample) = first {
@@ -351,19 +316,64 @@ impl Run<'_> {
                 track.add_cold_start(stages_of(session, restart, embedding, total));
             }
         }
-        ended
+        driven.ended
     }
 
     /// Puts what is known of every backend into the record.
-    fn fill_in(&self, record: &mut RunRecord, conditions: Option<&Conditions>) {
-        record.backends =
-            self.tracks.iter().map(|track| track.to_record(&record.load, &record.workload.corpus)).collect();
+    pub(super) fn fill_in(&self, record: &mut RunRecord, conditions: Option<&Conditions>) {
+        record.backends = self.tracks.iter().map(Track::to_record).collect();
         if let Some(conditions) = conditions {
             believe::apply(record, conditions, &self.tracks, self.plan);
         }
-        record.overall = verdict::worst(
-            record.backends.iter().flat_map(|backend| &backend.verdicts).map(|judged| judged.verdict),
-        );
+        if self.plan.capacity.is_none() {
+            let all = record.backends.iter().flat_map(|backend| &backend.verdicts);
+            record.overall = verdict::worst(all.map(|judged| judged.verdict));
+            return;
+        }
+        // What stands for others was filled in with them, in the order of the tracks; only now can it go.
+        let mut stood_in_for = self.tracks.iter().map(|track| track.is_stood_in_for);
+        record.backends.retain(|_| !stood_in_for.next().unwrap_or_default());
+        let track = |name: &str| self.tracks.iter().find(|track| track.plan.name == name);
+        capacity::judge(record, |name| track(name)?.littles_law());
+        record.overall = capacity::overall(&record.capacities);
+    }
+
+    /// What the machine was like so far.
+    pub(super) fn conditions(&self) -> Option<&ConditionsWatch> {
+        self.conditions.as_ref()
+    }
+
+    /// When the run began: samples count from here.
+    pub(super) fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
+    /// Takes a backend into the samples file that the plan does not have.
+    pub(super) fn add_to_log(&self, name: String) {
+        self.log.add_backend(name);
+    }
+
+    /// Counts the workers' processor time as the run's own.
+    pub(super) fn watch_processes(&mut self, session: &Session) {
+        if let Some(conditions) = &mut self.conditions {
+            session.processes().into_iter().for_each(|process| conditions.add_process(process));
+        }
+    }
+
+    /// Drives requests that belong to no backend's figures; they are in the samples file all the same.
+    pub(super) async fn drive_unrecorded(
+        &self,
+        provider: &dyn Provider,
+        load: &dyn Rule,
+        leg: Leg<'_>,
+        stages: &[Stage],
+        mut seen: impl FnMut(&Sample) -> Step,
+    ) -> Driven {
+        driver::drive(provider, load, &self.alarm, leg, stages, self.cancelled.clone(), |sample| {
+            self.log.push(sample);
+            seen(sample)
+        })
+        .await
     }
 
     /// Does the work, unless the user asks to stop first.
@@ -396,6 +406,18 @@ fn stages_of(session: &Session, restart: u32, embedding_ns: u64, total_ns: u64) 
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+fn unless_stopped(ended: Ended, during: impl FnOnce() -> String) -> Result<Ended, Stopped> {
+    if ended == Ended::Cancelled { Err(Stopped { during: during() }) } else { Ok(ended) }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::ColdStart => "cold start",
+        Phase::WarmUp => "warm-up",
+        Phase::Steady | Phase::Mixed => "steady state",
+    }
+}
+
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

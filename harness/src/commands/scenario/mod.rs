@@ -2,7 +2,9 @@
 
 mod believe;
 mod cancel;
+mod capacity;
 mod check;
+mod course;
 mod folder;
 mod gate;
 mod launch;

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tailmark_providers::kinds::{Kind, Runtime};
 use tailmark_providers::provider::{LoadRequest, Loaded, Provider, ProviderError};
+use tailmark_providers::replicas::Replicas;
 use tailmark_providers::worker::{self, WorkerProcess};
 use tailmark_providers::worker_command::WorkerCommand;
 use tokio::time::Instant;
@@ -20,6 +22,8 @@ pub(super) struct Launch {
     pub(super) command: Option<WorkerCommand>,
     /// What it is to load.
     pub(super) load: LoadRequest,
+    /// How many workers of it run side by side.
+    pub(super) replicas: u32,
 }
 
 /// A provider that is loaded.
@@ -34,7 +38,7 @@ pub(super) struct Session {
 }
 
 enum Running {
-    Worker(Box<WorkerProcess>),
+    Workers(Replicas<WorkerProcess>),
     InProcess(Box<dyn Provider>),
 }
 
@@ -49,9 +53,10 @@ impl Session {
         let provider = match (&launch.command, launch.kind.runtime) {
             (None, Runtime::Rust { in_process, .. }) => Running::InProcess(in_process(deadlines.into())),
             (Some(command), _) => {
-                let deadlines = deadlines.into();
-                let worker = WorkerProcess::start(command, launch.kind.name, stderr, deadlines).await?;
-                Running::Worker(Box::new(worker))
+                let start = |_| WorkerProcess::start(command, launch.kind.name, stderr, deadlines.into());
+                let started = join_all((0..launch.replicas.max(1)).map(start)).await;
+                // One that failed takes the others with it: dropping them kills them.
+                Running::Workers(Replicas::new(started.into_iter().collect::<Result<_, _>>()?))
             }
             (None, Runtime::Python) => {
                 unreachable!("a plan places Python backends in workers: this is a bug")
@@ -73,11 +78,11 @@ impl Session {
         self.provider.as_provider()
     }
 
-    /// The worker's process; `None` in the harness's own.
-    pub(super) fn process(&self) -> Option<u32> {
+    /// The workers' processes; none in the harness's own.
+    pub(super) fn processes(&self) -> Vec<u32> {
         match &self.provider {
-            Running::Worker(worker) => Some(worker.pid()),
-            Running::InProcess(_) => None,
+            Running::Workers(workers) => workers.members().iter().map(WorkerProcess::pid).collect(),
+            Running::InProcess(_) => Vec::new(),
         }
     }
 
@@ -90,14 +95,14 @@ impl Session {
 impl Running {
     fn as_provider(&self) -> &dyn Provider {
         match self {
-            Self::Worker(worker) => &**worker,
+            Self::Workers(workers) => workers,
             Self::InProcess(provider) => &**provider,
         }
     }
 
     async fn close(self) {
-        if let Self::Worker(worker) = self {
-            worker.shutdown().await;
+        if let Self::Workers(workers) = self {
+            join_all(workers.into_members().into_iter().map(WorkerProcess::shutdown)).await;
         }
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tailmark_providers::provider::Loaded;
 use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, Load, ObjectiveVerdict, Phase,
-    Resources, Runs, WarmUp as WarmUpRecord,
+    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, LittlesLaw, Load, ObjectiveVerdict,
+    Phase, Resources, Runs, WarmUp as WarmUpRecord,
 };
 
 use super::session::Launch;
+use crate::load::Rule;
 use crate::monitor::Usage;
 use crate::objective::Objective;
 use crate::plan::BackendPlan;
-use crate::sample::Sample;
+use crate::sample::{Flow, Sample};
 use crate::statistics::{Accumulator, Timeline};
 use crate::verdict::{Bounds, Figures, Horizon, Judge};
 use crate::workload::Batches;
@@ -32,6 +33,8 @@ pub(super) struct Track {
     pub(super) outcome: BackendOutcome,
     /// Set once another kind runs than the one asked for.
     pub(super) fallback: Option<Fallback>,
+    /// Whether its variations are reported in its place.
+    pub(super) is_stood_in_for: bool,
     /// Whether its vectors are right.
     pub(super) equivalence: Equivalence,
     loaded: Option<Loaded>,
@@ -43,10 +46,24 @@ pub(super) struct Track {
     timeline: Timeline,
     own_time: Duration,
     usages: Vec<Usage>,
+    overload: Option<Overload>,
+}
+
+/// More requests came than the backend could take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Overload {
+    /// Requests per second that were due.
+    pub(super) offered: f64,
+    /// Requests per second that were started.
+    pub(super) achieved: f64,
 }
 
 impl Track {
-    pub(super) fn new(index: usize, plan: BackendPlan, batches: Batches, objectives: &[Objective]) -> Self {
+    pub(super) fn new(index: usize, plan: BackendPlan, seed: u64, objectives: &[Objective]) -> Self {
+        let batches = match plan.load.texts() {
+            Some(texts) => Batches::one_by_one(texts),
+            None => Batches::new(&plan.corpus, plan.batch_size, seed),
+        };
         let steady = plan.phases.steady;
         let horizon = if steady.quick {
             Horizon::Quick
@@ -57,7 +74,7 @@ impl Track {
         let judges = objectives
             .iter()
             .enumerate()
-            .filter(|(_, objective)| objective.applies_to(&plan.name))
+            .filter(|(_, objective)| objective.applies_to(plan.base()))
             .map(|(index, objective)| Judge::new(index, objective, bounds))
             .collect();
         Self {
@@ -67,6 +84,7 @@ impl Track {
             launch: None,
             outcome: BackendOutcome::Pending,
             fallback: None,
+            is_stood_in_for: false,
             equivalence: Equivalence::NotChecked { why: "the run did not get that far".to_owned() },
             loaded: None,
             cold_starts: Vec::new(),
@@ -77,6 +95,19 @@ impl Track {
             timeline: Timeline::default(),
             own_time: Duration::ZERO,
             usages: Vec::new(),
+            overload: None,
+        }
+    }
+
+    /// Another measurement of the same backend, with nothing measured yet: what was found out about it before it was timed
+    /// holds for both.
+    pub(super) fn again(&self, index: usize, plan: BackendPlan, seed: u64, objectives: &[Objective]) -> Self {
+        Self {
+            launch: self.launch.clone(),
+            fallback: self.fallback.clone(),
+            equivalence: self.equivalence.clone(),
+            loaded: self.loaded.clone(),
+            ..Self::new(index, plan, seed, objectives)
         }
     }
 
@@ -88,7 +119,7 @@ impl Track {
     /// Whether it is to be measured in another fresh process: the planned restarts, and more while an objective is open and
     /// the budget lasts.
     pub(super) fn wants_turn(&mut self) -> bool {
-        if self.outcome != BackendOutcome::Pending || self.launch.is_none() {
+        if self.outcome != BackendOutcome::Pending || self.launch.is_none() || self.overload.is_some() {
             return false;
         }
         if self.turns < self.plan.phases.restarts {
@@ -169,15 +200,47 @@ impl Track {
         self.phases.entry(rank(phase)).or_insert_with(|| Accumulator::new(limit))
     }
 
+    /// Adds what came and went in a phase of a restart.
+    pub(super) fn add_flow(&mut self, phase: Phase, flow: &Flow) {
+        let open = self.plan.load.limits().is_open();
+        self.phase(phase).add_flow(flow, open);
+    }
+
+    /// The present restart was broken off because too many requests waited.
+    pub(super) fn set_overloaded(&mut self, during: Phase) {
+        let arrivals = self.phase(during).arrivals();
+        let rate =
+            |of: fn(&tailmark_reports::record::Arrivals) -> Option<f64>| arrivals.as_ref().and_then(of);
+        self.overload = Some(Overload {
+            offered: rate(|arrivals| arrivals.offered_per_second).unwrap_or_default(),
+            achieved: rate(|arrivals| arrivals.achieved_per_second).unwrap_or_default(),
+        });
+    }
+
+    /// Set once more requests waited than may.
+    pub(super) fn overload(&self) -> Option<Overload> {
+        self.overload
+    }
+
+    /// Little's law on the steady state.
+    pub(super) fn littles_law(&self) -> Option<LittlesLaw> {
+        self.phases.get(&rank(Phase::Steady))?.littles_law()
+    }
+
     /// A restart ended that took this long.
     pub(super) fn end_turn(&mut self, took: Duration) {
         self.own_time += took;
     }
 
-    /// The 99th percentile of how late steady-state requests were started, in nanoseconds.
-    pub(super) fn lag_p99(&self) -> Option<f64> {
-        let lag = self.phases.get(&rank(Phase::Steady))?.lag_quantile(0.99)?;
-        Some(lag.value)
+    /// The 99th percentile of how late steady-state requests were started although a slot was free, in nanoseconds.
+    pub(super) fn lateness_p99(&self) -> Option<f64> {
+        let lateness = self.phases.get(&rank(Phase::Steady))?.lateness_quantile(0.99)?;
+        Some(lateness.value)
+    }
+
+    /// How many requests the backend works on at once, by its own account.
+    pub(super) fn at_once(&self) -> usize {
+        self.loaded.as_ref().map_or(1, |loaded| loaded.concurrency as usize)
     }
 
     /// How many threads the backend computes with, where it says.
@@ -196,7 +259,7 @@ impl Track {
     }
 
     /// The backend's entry in the record, judged by the objectives that apply to it.
-    pub(super) fn to_record(&self, load: &Load, corpus: &str) -> BackendRecord {
+    pub(super) fn to_record(&self) -> BackendRecord {
         let phases = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
         let mut mixed = Accumulator::new(None);
         let mut summaries = Vec::new();
@@ -215,10 +278,10 @@ impl Track {
             kind: self.plan.kind.name.to_owned(),
             label: self.label(),
             placement: self.plan.placement.name().to_owned(),
-            cell: None,
-            replicas: 1,
-            load: load.clone(),
-            corpus: corpus.to_owned(),
+            cell: self.plan.cell.clone(),
+            replicas: self.plan.replicas,
+            load: load(&*self.plan.load),
+            corpus: self.plan.corpus.name.clone(),
             batch_size: u32::try_from(self.plan.batch_size).unwrap_or(u32::MAX),
             options: self.launch.as_ref().map_or(&self.plan.options, |launch| &launch.load.options).clone(),
             fallback: self.fallback.clone(),
@@ -243,7 +306,9 @@ impl Track {
             Equivalence::Checked { min_cosine, .. } => Some(min_cosine),
             Equivalence::NotChecked { .. } => None,
         };
-        let timed = steady.is_some() && !matches!(self.outcome, BackendOutcome::Wrong { .. });
+        // What was overloaded before it was steady was timed, and must not end without a verdict.
+        let timed = (steady.is_some() || self.overload.is_some())
+            && !matches!(self.outcome, BackendOutcome::Wrong { .. });
         let figures = Figures {
             steady,
             cold_starts_ns: &cold_starts_ns,
@@ -255,6 +320,18 @@ impl Track {
             verdicts.push(judge.opinion(figures));
         }
         verdicts
+    }
+}
+
+/// A load model as the record has it.
+pub(super) fn load(rule: &dyn Rule) -> Load {
+    let limits = rule.limits();
+    Load {
+        kind: rule.kind().to_owned(),
+        text: rule.text(),
+        open: limits.is_open(),
+        max_in_flight: limits.max_in_flight(),
+        note: rule.note(),
     }
 }
 

@@ -1,0 +1,332 @@
+//! How much load each backend takes: a search on throw-away data, then the declared rates one by one, each measured and
+//! judged as a backend of its own, until one does not pass.
+//!
+//! Testing in a fixed order and stopping at the first that does not pass keeps the chance of any wrong PASS at that of one
+//! test (Maurer, Hothorn and Lehmacher 1995).
+
+use tailmark_reports::record::{
+    Axis, BackendOutcome, Capacity, Cell, Level, Phase, Probe, RunRecord, Verdict,
+};
+use tokio::time::Instant;
+
+use super::measure::{Run, Stopped};
+use super::session::Session;
+use crate::capacity::Search;
+use crate::driver::{Ended, Leg, Stage, Step};
+use crate::environment::ConditionsWatch;
+use crate::load::{self, Limits, Rule};
+use crate::objective::{Indicator, Objective};
+use crate::plan::{CapacityPlan, Levels};
+use crate::sample::Sample;
+use crate::statistics::Accumulator;
+use crate::verdict::{self, Bounds, Horizon, Judge};
+
+/// Requests that warm the backend up before the search.
+const WARM_UP: u64 = 50;
+/// Requests of a try at least: a P95 of fewer says nothing.
+const FEWEST: u64 = 40;
+/// Requests of a try at most.
+const MOST: u64 = 5_000;
+
+/// A backend that is searched, and how its requests are counted.
+struct Searched<'a> {
+    index: usize,
+    name: String,
+    session: &'a Session,
+    made: u64,
+}
+
+impl Run<'_> {
+    /// Finds and certifies the rates of every backend that can be started, one backend after the other.
+    pub(super) async fn capacities(
+        &mut self,
+        plan: &CapacityPlan,
+        record: &mut RunRecord,
+    ) -> Result<(), Stopped> {
+        for base in 0..self.plan.backends.len() {
+            if self.tracks[base].outcome != BackendOutcome::Pending || self.tracks[base].launch.is_none() {
+                continue;
+            }
+            let mut capacity = Capacity {
+                backend: self.tracks[base].plan.name.clone(),
+                load: plan.load.clone(),
+                search: Vec::new(),
+                levels: Vec::new(),
+                highest_pass: None,
+                lowest_fail: None,
+                why_not: None,
+            };
+            self.tracks[base].is_stood_in_for = true;
+            let rates = match plan.levels {
+                Levels::Given(ref rates) => Ok(rates.clone()),
+                Levels::Found(count) => self.search(base, plan, count, &mut capacity).await,
+            };
+            let rates = match rates {
+                Ok(rates) => rates,
+                Err(why) => {
+                    capacity.why_not = Some("the search ended before a rate was declared".to_owned());
+                    record.capacities.push(capacity);
+                    match why {
+                        NoRates::Stopped(stopped) => return Err(stopped),
+                        NoRates::Broken(why) => {
+                            self.tracks[base].is_stood_in_for = false;
+                            self.tracks[base].outcome = BackendOutcome::Broken { why };
+                            continue;
+                        }
+                    }
+                }
+            };
+            capacity.levels = rates
+                .iter()
+                .map(|rate| Level {
+                    offered_per_second: *rate,
+                    backend: format!("{}-at-{rate}", capacity.backend),
+                    verdict: None,
+                    littles_law: None,
+                })
+                .collect();
+            record.capacities.push(capacity);
+            for rate in rates {
+                if self.certify(base, plan, rate, record).await? != Some(Verdict::Pass) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures one rate until its objectives are decided.
+    async fn certify(
+        &mut self,
+        base: usize,
+        plan: &CapacityPlan,
+        rate: f64,
+        record: &mut RunRecord,
+    ) -> Result<Option<Verdict>, Stopped> {
+        let mut level = self.tracks[base].plan.clone();
+        let mut axes = level.cell.as_ref().map(|cell| cell.axes.clone()).unwrap_or_default();
+        axes.push(Axis { name: "rate".to_owned(), value: format!("{rate}/s") });
+        level.cell = Some(Cell { of: level.base().to_owned(), axes });
+        level.name = format!("{}-at-{rate}", level.name);
+        level.load = plan.at(rate);
+        let index = self.tracks.len();
+        self.add_to_log(level.name.clone());
+        let track = self.tracks[base].again(index, level, self.plan.seed, &self.plan.objectives);
+        self.tracks.push(track);
+        while self.tracks[index].wants_turn() {
+            let turn = self.turn(index).await;
+            self.keep(record);
+            turn?;
+        }
+        if self.tracks[index].outcome == BackendOutcome::Pending {
+            self.tracks[index].outcome = BackendOutcome::Measured;
+        }
+        self.keep(record);
+        let name = &self.tracks[index].plan.name;
+        let measured = record.backends.iter().find(|backend| backend.name == *name);
+        Ok(measured.and_then(|backend| verdict::worst(backend.verdicts.iter().map(|judged| judged.verdict))))
+    }
+
+    /// Brings the record up to date and writes it.
+    fn keep(&mut self, record: &mut RunRecord) {
+        let so_far = self.conditions().map(ConditionsWatch::so_far);
+        self.fill_in(record, so_far.as_ref());
+        if let Err(error) = super::save(self.folder, record) {
+            self.screen.say(&format!("warning: {error}; going on"));
+        }
+    }
+
+    /// Tries rates in one process until it is clear which are worth certifying.
+    async fn search(
+        &mut self,
+        base: usize,
+        plan: &CapacityPlan,
+        count: u32,
+        capacity: &mut Capacity,
+    ) -> Result<Vec<f64>, NoRates> {
+        let name = self.tracks[base].plan.name.clone();
+        let Some(launch) = self.tracks[base].launch.clone() else { return Ok(Vec::new()) };
+        let during = format!("search for the capacity of {name}");
+        self.screen.phase(&during, None);
+        let stderr = self.folder.stderr_of(&name);
+        let opening = Session::open(&launch, self.plan.deadlines, &stderr);
+        let session = self.or_stopped(&during, opening).await.map_err(NoRates::Stopped)?;
+        let session = session.map_err(|error| NoRates::Broken(error.to_string()))?;
+        self.watch_processes(&session);
+        let mut searched = Searched { index: base, name, session: &session, made: 0 };
+        let levels = self.search_with(&mut searched, plan, count, capacity).await;
+        session.close().await;
+        levels
+    }
+
+    async fn search_with(
+        &mut self,
+        searched: &mut Searched<'_>,
+        plan: &CapacityPlan,
+        count: u32,
+        capacity: &mut Capacity,
+    ) -> Result<Vec<f64>, NoRates> {
+        let callers = match plan.at(1.0).limits() {
+            Limits::Queue { max_in_flight: Some(most), .. } => most,
+            _ => searched.session.loaded.concurrency,
+        };
+        let closed = load::callers(callers.max(1), std::time::Duration::ZERO);
+        self.probe(searched, plan, &*closed, WARM_UP).await?;
+        let closed_rate = self.probe(searched, plan, &*closed, MOST).await?.achieved_per_second;
+        let mut search = Search::below(closed_rate.max(f64::MIN_POSITIVE));
+        while let Some(rate) = search.next() {
+            self.screen.phase(&format!("search for the capacity of {}: {rate}/s", searched.name), None);
+            let requests = ((rate * plan.probe.as_secs_f64()) as u64).clamp(FEWEST, MOST);
+            let mut probe = self.probe(searched, plan, &*plan.at(rate), requests).await?;
+            probe.offered_per_second = rate;
+            search.tell(rate, probe.met);
+            capacity.search.push(probe);
+        }
+        Ok(search.levels(count))
+    }
+
+    /// One try. Its requests are in the samples file as warm-up of the backend, and in no figure but these.
+    async fn probe(
+        &mut self,
+        searched: &mut Searched<'_>,
+        plan: &CapacityPlan,
+        load: &dyn Rule,
+        requests: u64,
+    ) -> Result<Probe, NoRates> {
+        let track = &self.tracks[searched.index];
+        let batches = track.batches.clone();
+        let open = load.limits().is_open();
+        let leg = Leg {
+            backend: track.index,
+            restart: 1,
+            batches: &batches,
+            epoch: self.epoch(),
+            at_once: searched.session.loaded.concurrency as usize,
+            stream: searched.made,
+        };
+        let base = track.plan.base().to_owned();
+        // A closed load has no end of its own; an open one lasts as long as its requests take to come.
+        let max_time = if open { 4 * plan.probe } else { plan.probe };
+        let stages =
+            [Stage { phase: Phase::WarmUp, first_number: searched.made, max_requests: requests, max_time }];
+        let mut tries: Vec<Tried> = self
+            .plan
+            .objectives
+            .iter()
+            .filter(|objective| objective.applies_to(&base))
+            .map(Tried::new)
+            .collect();
+        let mut figures = Accumulator::new(None);
+        let began = Instant::now();
+        let driven = self
+            .drive_unrecorded(searched.session.provider(), load, leg, &stages, |sample| {
+                figures.record(sample);
+                tries.iter_mut().for_each(|tried| tried.add(sample));
+                Step::GoOn
+            })
+            .await;
+        let seconds = began.elapsed().as_secs_f64();
+        for flow in &driven.stages {
+            figures.add_flow(flow, open);
+            searched.made += flow.arrived;
+        }
+        match driven.ended {
+            Ended::Cancelled => {
+                return Err(NoRates::Stopped(Stopped {
+                    during: format!("search for the capacity of {}", searched.name),
+                }));
+            }
+            Ended::Lost(error) => return Err(NoRates::Broken(error.to_string())),
+            Ended::Done | Ended::Overloaded => {}
+        }
+        let overloaded = driven.ended == Ended::Overloaded;
+        let summary = figures.summary(Phase::WarmUp);
+        let arrivals = summary.arrivals.as_ref();
+        Ok(Probe {
+            offered_per_second: arrivals.and_then(|arrivals| arrivals.offered_per_second).unwrap_or_default(),
+            achieved_per_second: arrivals
+                .and_then(|arrivals| arrivals.achieved_per_second)
+                .unwrap_or_default(),
+            requests: figures.requests(),
+            response_time: summary.response_time,
+            met: !overloaded && tries.iter().all(|tried| tried.is_met(seconds)),
+            overloaded,
+        })
+    }
+}
+
+/// Why no rate was declared.
+enum NoRates {
+    Stopped(Stopped),
+    Broken(String),
+}
+
+/// An objective in one try: whether its estimate is within its limit.
+struct Tried {
+    judge: Judge,
+    requests: u64,
+    missed: u64,
+    texts: u64,
+}
+
+impl Tried {
+    fn new(objective: &Objective) -> Self {
+        let bounds = Bounds { horizon: Horizon::Quick, most_requests: MOST };
+        Self { judge: Judge::new(0, objective, bounds), requests: 0, missed: 0, texts: 0 }
+    }
+
+    fn add(&mut self, sample: &Sample) {
+        self.requests += 1;
+        self.missed += u64::from(self.judge.is_missed_by(sample));
+        self.texts += u64::from(sample.texts);
+    }
+
+    fn is_met(&self, seconds: f64) -> bool {
+        let share = self.missed as f64 / self.requests.max(1) as f64;
+        let objective = &self.judge.objective;
+        match objective.indicator {
+            Indicator::ResponseTime(percentile) | Indicator::ServiceTime(percentile) => {
+                share <= 1.0 - percentile.0
+            }
+            Indicator::FailureShare => share <= objective.limit,
+            Indicator::Throughput => self.texts as f64 / seconds >= objective.limit,
+            // These do not depend on the rate, or only a whole run shows them.
+            Indicator::ColdStart(_) | Indicator::PeakRss | Indicator::Cosine => true,
+        }
+    }
+}
+
+/// Brings the capacities up to date with the levels that were measured, and gives the verdict over all of them: a backend
+/// passes with the highest of its levels that does.
+pub(super) fn judge(
+    record: &mut RunRecord,
+    littles_law: impl Fn(&str) -> Option<tailmark_reports::record::LittlesLaw>,
+) {
+    let RunRecord { capacities, backends, .. } = record;
+    for capacity in capacities.iter_mut() {
+        for level in &mut capacity.levels {
+            let measured = backends.iter().find(|backend| backend.name == level.backend);
+            level.verdict = measured
+                .and_then(|measured| verdict::worst(measured.verdicts.iter().map(|judged| judged.verdict)));
+            level.littles_law = level.verdict.and_then(|_| littles_law(&level.backend));
+        }
+        let with = |wanted: Verdict| {
+            capacity
+                .levels
+                .iter()
+                .filter(move |level| level.verdict == Some(wanted))
+                .map(|level| level.offered_per_second)
+        };
+        capacity.highest_pass = with(Verdict::Pass).reduce(f64::max);
+        capacity.lowest_fail = with(Verdict::Fail).reduce(f64::min);
+    }
+}
+
+/// The verdict of a run that asked for the capacity; `None` before any rate was judged.
+pub(super) fn overall(capacities: &[Capacity]) -> Option<Verdict> {
+    verdict::worst(capacities.iter().map(|capacity| match (capacity.highest_pass, capacity.lowest_fail) {
+        (Some(_), _) => Verdict::Pass,
+        (None, Some(_)) => Verdict::Fail,
+        (None, None) => Verdict::Inconclusive,
+    }))
+}

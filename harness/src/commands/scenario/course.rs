@@ -1,0 +1,145 @@
+//! The course of one restart after its first embedding: warm-up, then its share of the steady state. Says how long each
+//! lasts; the driver does the rest.
+
+use std::time::Duration;
+
+use tailmark_reports::record::Phase;
+
+use super::track::Track;
+use crate::driver::{Stage, Step};
+use crate::plan::{Phases, WarmUp};
+use crate::sample::Sample;
+use crate::statistics::steady::{self, WarmUpState};
+
+/// What has been seen of a restart, and when each of its phases is over.
+pub(super) struct Course {
+    phases: Phases,
+    /// What a request that failed counts as while warm-up is looked for.
+    slowest_ns: u64,
+    /// Set while warm-up is looked for.
+    watch: Option<steady::WarmUp>,
+    warm_up_requests: u64,
+    steady_requests: u64,
+    /// When the first steady-state request was due.
+    steady_began_ns: Option<u64>,
+    /// Steady-state time of the restarts before.
+    elapsed: Duration,
+    share: Share,
+    /// Steady-state requests before this restart.
+    done: u64,
+}
+
+/// What is planned for one restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Share {
+    requests: u64,
+    time: Duration,
+    max_time: Duration,
+}
+
+impl Course {
+    /// The course of the restart that the track is in.
+    pub(super) fn of(track: &mut Track, request_deadline: Duration) -> Self {
+        let phases = track.plan.phases;
+        let restart = track.turns();
+        let (done, elapsed) = {
+            let so_far = track.phase(Phase::Steady);
+            (so_far.requests(), so_far.elapsed())
+        };
+        let Phases { restarts, steady, .. } = phases;
+        // The first restarts take the remainder, so that the shares add up to the whole.
+        let requests = {
+            let (count, restarts) = (steady.min_requests, u64::from(restarts));
+            count / restarts + u64::from(u64::from(restart) <= count % restarts)
+        };
+        let left = steady.max_time.saturating_sub(elapsed);
+        let max_time = if restart <= restarts { left.min(steady.max_time / restarts) } else { left };
+        Self {
+            phases,
+            slowest_ns: u64::try_from(request_deadline.as_nanos()).unwrap_or(u64::MAX),
+            watch: match phases.warm_up {
+                WarmUp::Fixed(_) => None,
+                WarmUp::Found { fewest, most } => Some(steady::WarmUp::new(fewest, most)),
+            },
+            warm_up_requests: 0,
+            steady_requests: 0,
+            steady_began_ns: None,
+            elapsed,
+            share: Share { requests, time: steady.min_time / restarts, max_time },
+            done,
+        }
+    }
+
+    /// Warm-up and steady state at most.
+    pub(super) fn stages(&self, first_warm_up: u64) -> [Stage; 2] {
+        let Phases { restarts, warm_up, steady } = self.phases;
+        let most = match warm_up {
+            WarmUp::Fixed(count) => count,
+            WarmUp::Found { most, .. } => most,
+        };
+        [
+            Stage {
+                phase: Phase::WarmUp,
+                first_number: first_warm_up,
+                max_requests: most,
+                max_time: steady.max_time / restarts,
+            },
+            Stage {
+                phase: Phase::Steady,
+                first_number: self.done,
+                max_requests: steady.max_requests.saturating_sub(self.done),
+                max_time: self.share.max_time,
+            },
+        ]
+    }
+
+    /// Steady-state requests that are planned for this restart.
+    pub(super) fn planned(&self) -> u64 {
+        self.share.requests
+    }
+
+    /// Takes a request into account that the track has recorded already.
+    pub(super) fn see(&mut self, track: &mut Track, sample: &Sample) -> Step {
+        let enough = match sample.phase {
+            Phase::WarmUp => self.is_warm(track, sample),
+            _ => self.is_enough(track, sample),
+        };
+        if enough { Step::NextStage } else { Step::GoOn }
+    }
+
+    /// The restart is over. A warm-up that was still looked for then was not found.
+    pub(super) fn end(&mut self, track: &mut Track) {
+        if self.watch.take().is_some() {
+            track.end_warm_up(self.warm_up_requests, false);
+        }
+    }
+
+    fn is_warm(&mut self, track: &mut Track, sample: &Sample) -> bool {
+        let Some(watch) = &mut self.watch else { return false };
+        self.warm_up_requests += 1;
+        let latency_ns = sample.response_ns().unwrap_or(self.slowest_ns).max(1);
+        watch.observe((latency_ns as f64).ln(), track.is_missed_by(sample));
+        let state = watch.state();
+        if state == WarmUpState::WarmingUp {
+            return false;
+        }
+        self.watch = None;
+        track.end_warm_up(self.warm_up_requests, state == WarmUpState::Steady);
+        true
+    }
+
+    fn is_enough(&mut self, track: &mut Track, sample: &Sample) -> bool {
+        self.steady_requests += 1;
+        let began_ns = *self.steady_began_ns.get_or_insert(sample.scheduled_ns);
+        let here = Duration::from_nanos(sample.finished_ns.saturating_sub(began_ns));
+        let Share { requests, time, .. } = self.share;
+        match track.wants_fresh_process() {
+            // Nothing decides as it goes: this restart's share of the planned count.
+            None => self.steady_requests >= requests && here >= time,
+            Some(fresh) => {
+                let decided = self.elapsed + here >= self.phases.steady.min_time && track.is_decided();
+                decided || (fresh && here >= time)
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The open model of many independent callers: arrivals are a Poisson process, so gaps are exponential.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, Exp1};
+
+use super::open::{self, Bounds, Endless};
+use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use crate::scenario::LoadSection;
+
+/// The entry in the table of load models.
+pub(super) const KIND: LoadKind = LoadKind {
+    name: "poisson",
+    summary: "requests come at random, as those of many independent callers do",
+    keys: &["rate", "seed", "max_in_flight", "max_queue"],
+    read,
+};
+
+#[derive(Debug)]
+pub(super) struct Poisson {
+    pub(super) rate: f64,
+    pub(super) seed: u64,
+    pub(super) bounds: Bounds,
+}
+
+fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
+    let mut faults = Vec::new();
+    let rate = open::rate(section.rate.as_deref(), "rate", &mut faults);
+    let bounds = Bounds::read(section, rate, &mut faults);
+    let seed = section.seed.unwrap_or(1);
+    if faults.is_empty() { Ok(Arc::new(Poisson { rate, seed, bounds })) } else { Err(faults) }
+}
+
+impl Rule for Poisson {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn text(&self) -> String {
+        format!("poisson, {}", open::per_second(self.rate))
+    }
+
+    fn note(&self) -> String {
+        open::note(&format!("Poisson arrivals of {}", open::per_second(self.rate)))
+    }
+
+    fn limits(&self) -> Limits {
+        self.bounds.limits()
+    }
+
+    fn schedule(&self, stream: u64) -> Box<dyn Schedule> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(stream);
+        let (rate, mut at) = (self.rate, 0.0_f64);
+        Box::new(Endless(move || {
+            let gap: f64 = Exp1.sample(&mut random);
+            at += gap / rate;
+            Some(Duration::from_secs_f64(at))
+        }))
+    }
+}

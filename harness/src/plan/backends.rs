@@ -1,0 +1,154 @@
+//! The backends of a plan, as the scenario has them: kinds looked up, options checked, defaults filled in.
+
+use std::sync::Arc;
+
+use tailmark_providers::kinds::{self, KINDS, Kind, Runtime};
+
+use super::phases::phases;
+use super::resolve::{Faults, check_batch_size, check_name, key};
+use super::{BackendPlan, Placement};
+use crate::load::LoadModel;
+use crate::scenario::{BackendSection, Scenario, Step, nearest};
+use crate::workload::Corpus;
+
+/// Workers of one backend at most.
+pub(super) const MOST_REPLICAS: u32 = 64;
+
+/// What the backends have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Common<'a> {
+    pub(super) corpus: &'a Arc<Corpus>,
+    pub(super) load: &'a LoadModel,
+    pub(super) quick: bool,
+}
+
+/// The backends, and whether each is optional.
+pub(super) fn backends(
+    scenario: &Scenario,
+    common: Common<'_>,
+    faults: &mut Faults<'_>,
+) -> Vec<(BackendPlan, bool)> {
+    if scenario.backend.is_empty() {
+        faults.add(&[key("backend")], "no backend; write at least one [[backend]] with a `kind`");
+    }
+    let mut found: Vec<(BackendPlan, bool)> = Vec::new();
+    for (index, section) in scenario.backend.iter().enumerate() {
+        let at = [key("backend"), Step::Index(index)];
+        let within = |name: &str| [at[0].clone(), at[1].clone(), key(name)];
+        let Some(kind) = kind_named(section.kind.as_deref(), &within("kind"), faults) else { continue };
+        let name = section.name.clone().unwrap_or_else(|| kind.name.to_owned());
+        if found.iter().any(|(other, _)| other.name == name) {
+            faults.add(
+                &within("name"),
+                format!("two backends are named `{name}`; give each a `name` of its own"),
+            );
+        }
+        check_name(&name, &within("name"), faults);
+        let placement = placement(section, kind, &within("placement"), faults);
+        let fallback = section
+            .fallback
+            .as_deref()
+            .and_then(|fallback| kind_named(Some(fallback), &within("fallback"), faults));
+        let batch_size = section.batch_size.or(scenario.workload.batch_size).unwrap_or(1);
+        if section.batch_size.is_some() {
+            check_batch_size(batch_size, Some(common.corpus), &within("batch_size"), faults);
+        }
+        let replicas = section.replicas.unwrap_or(1);
+        if !(1..=MOST_REPLICAS).contains(&replicas) {
+            faults.add(
+                &within("replicas"),
+                format!("{replicas} replicas; between 1 and {MOST_REPLICAS} are possible"),
+            );
+        }
+        let backend = BackendPlan {
+            name,
+            kind,
+            placement,
+            fallback,
+            options: options(section, kind, &at, faults),
+            replicas,
+            corpus: Arc::clone(common.corpus),
+            batch_size: batch_size as usize,
+            load: Arc::clone(common.load),
+            cell: None,
+            phases: phases(scenario, section, &at, common.quick, faults),
+        };
+        check_placement(&backend, &within("replicas"), faults);
+        found.push((backend, section.optional.unwrap_or(false)));
+    }
+    found
+}
+
+/// Replicas are processes; in the harness's own there is one.
+pub(super) fn check_placement(backend: &BackendPlan, path: &[Step], faults: &mut Faults<'_>) {
+    if backend.replicas > 1 && backend.placement == Placement::InProcess {
+        let why = format!(
+            "{} replicas of `{}`, which runs in-process; replicas are workers, so leave `placement` out",
+            backend.replicas, backend.name
+        );
+        faults.add(path, why);
+    }
+}
+
+fn kind_named(name: Option<&str>, path: &[Step], faults: &mut Faults<'_>) -> Option<&'static Kind> {
+    let known = || KINDS.iter().map(|kind| kind.name);
+    let Some(name) = name else {
+        faults.add(path, format!("missing; write one of {}", known().collect::<Vec<_>>().join(", ")));
+        return None;
+    };
+    let found = kinds::find(name);
+    if found.is_none() {
+        let guess =
+            nearest(name, known()).map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+        faults.add(
+            path,
+            format!("unknown kind `{name}`{guess} (known: {})", known().collect::<Vec<_>>().join(", ")),
+        );
+    }
+    found
+}
+
+fn placement(section: &BackendSection, kind: &Kind, path: &[Step], faults: &mut Faults<'_>) -> Placement {
+    match section.placement.as_deref() {
+        None | Some("worker") => Placement::Worker,
+        Some("in-process") => {
+            if matches!(kind.runtime, Runtime::Python) {
+                faults.add(
+                    path,
+                    format!(
+                        "`in-process` is for Rust backends, and `{}` is served by Python; write `worker`",
+                        kind.name
+                    ),
+                );
+            }
+            Placement::InProcess
+        }
+        Some(other) => {
+            faults.add(path, format!("unknown placement `{other}`; write `worker` or `in-process`"));
+            Placement::Worker
+        }
+    }
+}
+
+fn options(
+    section: &BackendSection,
+    kind: &Kind,
+    at: &[Step; 2],
+    faults: &mut Faults<'_>,
+) -> tailmark_providers::provider::Options {
+    let table = section.options.clone().unwrap_or_default();
+    let written = match serde_json::to_value(table) {
+        Ok(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    let wrong = (kind.check_options)(&written);
+    if wrong.is_empty() {
+        return (kind.resolve_options)(&written);
+    }
+    for fault in wrong {
+        let path = [at[0].clone(), at[1].clone(), key("options"), key(&fault.key)];
+        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
+        faults.add(&path, fault.why.replace("\n\nhint: ", "; "));
+    }
+    written
+}

@@ -1,0 +1,244 @@
+//! Variations of backends: every combination of the values of a matrix, and of several think times, as a backend of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tailmark_reports::record::{Axis, Cell};
+
+use super::BackendPlan;
+use super::backends::MOST_REPLICAS;
+use super::resolve::{Faults, check_batch_size, check_name, key};
+use crate::load;
+use crate::scenario::{self, MatrixSection, Scenario, Step};
+use crate::workload::Corpus;
+
+/// More cells than this are more likely a slip than a wish: each is measured over several restarts.
+const MOST_CELLS: usize = 64;
+
+/// One value of one axis.
+#[derive(Clone, Debug)]
+struct Value {
+    axis: &'static str,
+    text: String,
+    /// What it adds to the backend's name.
+    suffix: String,
+    change: Change,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Corpus(Arc<Corpus>),
+    BatchSize(u32),
+    Threads(u32),
+    Replicas(u32),
+    Callers(u32),
+    ThinkTime(Duration),
+}
+
+/// The backends with those that are varied replaced by their variations, in their place.
+pub(super) fn expand(
+    scenario: &Scenario,
+    backends: Vec<(BackendPlan, bool)>,
+    folder: Option<&Path>,
+    faults: &mut Faults<'_>,
+) -> Vec<(BackendPlan, bool)> {
+    let think_times = think_times(scenario, faults);
+    let matrices: Vec<(usize, &MatrixSection, Vec<Vec<Value>>)> = scenario
+        .matrix
+        .iter()
+        .enumerate()
+        .map(|(index, section)| (index, section, axes(scenario, section, index, folder, faults)))
+        .collect();
+    check_names(scenario, &backends, faults);
+    let mut all: Vec<(BackendPlan, bool)> = Vec::new();
+    for (base, optional) in backends {
+        let applies = |section: &MatrixSection| {
+            section.backends.as_ref().is_none_or(|names| names.contains(&base.name))
+        };
+        let mut varied = matrices.iter().filter(|(_, section, _)| applies(section)).peekable();
+        if varied.peek().is_none() && think_times.is_empty() {
+            all.push((base, optional));
+            continue;
+        }
+        let mut sets: Vec<(Vec<Step>, Vec<Vec<Value>>)> =
+            varied.map(|(index, _, axes)| (vec![key("matrix"), Step::Index(*index)], axes.clone())).collect();
+        if sets.is_empty() {
+            sets.push((vec![key("load"), key("think_time")], Vec::new()));
+        }
+        for (at, mut axes) in sets {
+            if !think_times.is_empty() {
+                axes.push(think_times.clone());
+            }
+            for values in combinations(&axes) {
+                let cell = cell(scenario, &base, &values, &at, faults);
+                if all.iter().any(|(other, _)| other.name == cell.name) {
+                    faults
+                        .add(&at, format!("`{}` would be measured twice; write each value once", cell.name));
+                }
+                all.push((cell, optional));
+            }
+        }
+    }
+    if all.len() > MOST_CELLS && all.iter().any(|(backend, _)| backend.cell.is_some()) {
+        faults.add(&[key("matrix")], format!("{} backends; at most {MOST_CELLS} are possible", all.len()));
+    }
+    all
+}
+
+fn check_names(scenario: &Scenario, backends: &[(BackendPlan, bool)], faults: &mut Faults<'_>) {
+    for (index, section) in scenario.matrix.iter().enumerate() {
+        for name in section.backends.iter().flatten() {
+            if !backends.iter().any(|(backend, _)| backend.name == *name) {
+                let path = [key("matrix"), Step::Index(index), key("backends")];
+                faults.add(&path, format!("no backend is named `{name}`"));
+            }
+        }
+    }
+}
+
+/// Several think times are an axis of every backend; one is simply the load.
+fn think_times(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Value> {
+    let written = scenario.load.think_time.as_deref().unwrap_or_default();
+    if written.len() < 2 {
+        return Vec::new();
+    }
+    let mut values = Vec::new();
+    for text in written {
+        match scenario::gap(text) {
+            Ok(gap) => values.push(Value {
+                axis: "think_time",
+                text: text.clone(),
+                suffix: format!("gap{}", text.replace([' ', 'µ'], "")),
+                change: Change::ThinkTime(gap),
+            }),
+            Err(why) => faults.add(&[key("load"), key("think_time")], why),
+        }
+    }
+    values
+}
+
+fn axes(
+    scenario: &Scenario,
+    section: &MatrixSection,
+    index: usize,
+    folder: Option<&Path>,
+    faults: &mut Faults<'_>,
+) -> Vec<Vec<Value>> {
+    let MatrixSection { backends: _, corpus, batch_size, threads, replicas, concurrency } = section;
+    let at = |name: &str| [key("matrix"), Step::Index(index), key(name)];
+    let mut axes: Vec<Vec<Value>> = Vec::new();
+    if let Some(names) = corpus {
+        let mut values = Vec::new();
+        for name in names {
+            match Corpus::open(name, folder) {
+                Ok(corpus) => values.push(Value {
+                    axis: "corpus",
+                    text: name.clone(),
+                    suffix: plain(name),
+                    change: Change::Corpus(Arc::new(corpus)),
+                }),
+                Err(why) => faults.add(&at("corpus"), why),
+            }
+        }
+        axes.push(values);
+    }
+    type Numbers<'a> = (&'static str, &'static str, &'a Option<Vec<u32>>, u32, fn(u32) -> Change);
+    let numbers: [Numbers<'_>; 4] = [
+        ("batch_size", "batch", batch_size, u32::MAX, Change::BatchSize),
+        ("threads", "threads", threads, 1_024, Change::Threads),
+        ("replicas", "replicas", replicas, MOST_REPLICAS, Change::Replicas),
+        ("concurrency", "callers", concurrency, 1_000, Change::Callers),
+    ];
+    for (axis, short, written, most, change) in numbers {
+        let Some(numbers) = written else { continue };
+        if numbers.is_empty() {
+            faults.add(&at(axis), "an empty list; write at least one value, or leave the key out");
+        }
+        for number in numbers.iter().filter(|number| !(1..=most).contains(*number)) {
+            faults.add(&at(axis), format!("{number}; between 1 and {most} are possible"));
+        }
+        let value = |number: &u32| Value {
+            axis,
+            text: number.to_string(),
+            suffix: format!("{short}{number}"),
+            change: change(*number),
+        };
+        axes.push(numbers.iter().map(value).collect());
+    }
+    let kind = scenario.load.kind.as_deref().unwrap_or_default();
+    if concurrency.is_some() && kind != "closed" {
+        let why = format!("the load is `{kind}`, which has no callers to count; leave this axis out");
+        faults.add(&at("concurrency"), why);
+    }
+    if axes.is_empty() {
+        let why = "nothing to vary; write at least one of corpus, batch_size, threads, replicas, concurrency";
+        faults.add(&[key("matrix"), Step::Index(index)], why);
+    }
+    axes
+}
+
+/// What of a name can stand in another.
+fn plain(name: &str) -> String {
+    let stem = Path::new(name).file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy());
+    stem.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).collect()
+}
+
+fn combinations(axes: &[Vec<Value>]) -> Vec<Vec<Value>> {
+    axes.iter().fold(vec![Vec::new()], |so_far, axis| {
+        so_far
+            .iter()
+            .flat_map(|values| {
+                axis.iter().map(|value| values.iter().chain([value]).cloned().collect::<Vec<_>>())
+            })
+            .collect()
+    })
+}
+
+fn cell(
+    scenario: &Scenario,
+    base: &BackendPlan,
+    values: &[Value],
+    at: &[Step],
+    faults: &mut Faults<'_>,
+) -> BackendPlan {
+    let mut cell = base.clone();
+    let place = |axis: &str| if axis == "think_time" { at.to_vec() } else { [at, &[key(axis)]].concat() };
+    let mut callers = scenario.load.concurrency.unwrap_or(1);
+    let first_gap = scenario.load.think_time.iter().flatten().next();
+    let mut think_time = first_gap.and_then(|gap| scenario::gap(gap).ok()).unwrap_or_default();
+    for value in values {
+        cell.name = format!("{}-{}", cell.name, value.suffix);
+        match &value.change {
+            Change::Corpus(corpus) => cell.corpus = Arc::clone(corpus),
+            Change::BatchSize(size) => cell.batch_size = *size as usize,
+            Change::Replicas(replicas) => cell.replicas = *replicas,
+            Change::Callers(number) => callers = *number,
+            Change::ThinkTime(gap) => think_time = *gap,
+            Change::Threads(threads) => {
+                cell.options.insert("threads".to_owned(), (*threads).into());
+                let wrong = (cell.kind.check_options)(&cell.options);
+                if wrong.is_empty() {
+                    cell.options = (cell.kind.resolve_options)(&cell.options);
+                }
+                for fault in wrong {
+                    faults.add(&place("threads"), format!("backend {}: {}", base.name, fault.why));
+                }
+            }
+        }
+    }
+    if values.iter().any(|value| matches!(value.change, Change::Callers(_) | Change::ThinkTime(_))) {
+        cell.load = load::callers(callers, think_time);
+    }
+    super::backends::check_placement(&cell, &place("replicas"), faults);
+    check_batch_size(cell.batch_size as u32, Some(&cell.corpus), &place("batch_size"), faults);
+    check_name(&cell.name, at, faults);
+    cell.cell = Some(Cell {
+        of: base.name.clone(),
+        axes: values
+            .iter()
+            .map(|value| Axis { name: value.axis.to_owned(), value: value.text.clone() })
+            .collect(),
+    });
+    cell
+}

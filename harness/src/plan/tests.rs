@@ -1,0 +1,131 @@
+//! What a scenario becomes: cells of a matrix, gaps, rates; and what is refused.
+
+use super::*;
+use crate::scenario::{self, Fault};
+
+fn plan_of(text: &str) -> Result<Plan, Vec<Fault>> {
+    resolve(&scenario::parse(text), "test", None, &Selection::default())
+}
+
+fn planned(text: &str) -> Plan {
+    plan_of(text).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+fn refused(text: &str, said: &str) {
+    let faults = plan_of(text).expect_err(text);
+    let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert!(all.iter().any(|fault| fault.contains(said)), "{said:?} is not among {all:#?}");
+}
+
+const ONNX: &str = "[[backend]]\nname = \"onnx-cpu\"\nkind = \"onnx\"\n[[backend]]\nkind = \"null\"\n";
+const OBJECTIVE: &str = "[[objective]]\nindicator = \"p95 response time\"\nbelow = \"20ms\"\n";
+
+#[test]
+fn a_matrix_makes_a_backend_of_each_combination_in_place_of_the_one_it_varies() {
+    let plan = planned(&format!(
+        "{ONNX}[[matrix]]\nbackends = [\"onnx-cpu\"]\nreplicas = [1, 2]\nthreads = [1, 2]\n"
+    ));
+    let names: Vec<&str> = plan.backends.iter().map(|backend| backend.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "onnx-cpu-threads1-replicas1",
+            "onnx-cpu-threads1-replicas2",
+            "onnx-cpu-threads2-replicas1",
+            "onnx-cpu-threads2-replicas2",
+            "null"
+        ]
+    );
+    let last = &plan.backends[3];
+    assert_eq!((last.replicas, last.options["threads"].as_u64(), last.base()), (2, Some(2), "onnx-cpu"));
+    let axes: Vec<String> = last
+        .cell
+        .iter()
+        .flat_map(|cell| &cell.axes)
+        .map(|axis| format!("{}={}", axis.name, axis.value))
+        .collect();
+    assert_eq!(axes, ["threads=2", "replicas=2"]);
+    assert!(plan.backends[4].cell.is_none());
+    let again = planned(&plan.resolved);
+    assert_eq!(again.backends.len(), 5, "what is written out is the same scenario");
+}
+
+#[test]
+fn batch_sizes_and_texts_are_axes_with_their_own_requests() {
+    let plan = planned(&format!(
+        "{ONNX}[[matrix]]\ncorpus = [\"short_queries\", \"passages_128\"]\nbatch_size = [1, 8]\n"
+    ));
+    assert_eq!(plan.backends.len(), 8);
+    let last = &plan.backends[3];
+    assert_eq!((last.name.as_str(), last.batch_size), ("onnx-cpu-passages_128-batch8", 8));
+    assert_eq!(last.corpus.name, "passages_128");
+}
+
+#[test]
+fn several_think_times_measure_each_backend_once_with_each_and_one_is_simply_the_load() {
+    let plan = planned(&format!("{ONNX}[load]\nthink_time = [\"0ms\", \"1s\"]\n"));
+    let loads: Vec<String> = plan.backends.iter().map(|backend| backend.load.text()).collect();
+    assert_eq!(loads[..2], ["closed, concurrency 1", "closed, concurrency 1, think time 1.00 s"]);
+    assert_eq!(plan.backends.len(), 4);
+    let plan = planned(&format!("{ONNX}[load]\nthink_time = \"10ms\"\n"));
+    assert_eq!(plan.backends.len(), 2);
+    assert!(plan.backends[0].cell.is_none() && plan.backends[0].load.text().contains("think time 10.0 ms"));
+}
+
+#[test]
+fn a_variation_is_chosen_by_its_own_name_and_by_that_of_what_it_varies() {
+    let text = format!("{ONNX}[[matrix]]\nbackends = [\"onnx-cpu\"]\nthreads = [1, 2]\n");
+    let only = |name: &str| {
+        let selection = Selection { only: vec![name.to_owned()], ..Selection::default() };
+        let plan = resolve(&scenario::parse(&text), "test", None, &selection).expect("a plan");
+        plan.backends.iter().map(|backend| backend.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(only("onnx-cpu"), ["onnx-cpu-threads1", "onnx-cpu-threads2"]);
+    assert_eq!(only("onnx-cpu-threads2"), ["onnx-cpu-threads2"]);
+}
+
+#[test]
+fn a_matrix_that_cannot_be_is_refused_at_its_key() {
+    let with = |matrix: &str| format!("{ONNX}[[matrix]]\n{matrix}\n");
+    refused(&with("threads = []"), "matrix[1].threads: an empty list");
+    refused(&with("threads = [0]"), "matrix[1].threads: 0; between 1 and 1024 are possible");
+    refused(&with("backends = [\"onxx\"]\nreplicas = [1]"), "matrix[1].backends: no backend is named `onxx`");
+    refused(&with("batch_size = [100000]"), "matrix[1].batch_size: 100000 texts per request, and corpus");
+    refused(&with("threads = [1, 2]"), "backend null: unknown option");
+    refused(&with("backends = [\"onnx-cpu\"]\nreplicas = [2, 2]"), "would be measured twice");
+    refused(&with(""), "matrix[1]: nothing to vary");
+    refused(
+        &format!("[load]\nkind = \"poisson\"\nrate = \"5/s\"\n{}", with("concurrency = [1, 2]")),
+        "matrix[1].concurrency: the load is `poisson`",
+    );
+    refused(
+        "[[backend]]\nkind = \"null\"\nplacement = \"in-process\"\nreplicas = 2\n",
+        "2 replicas of `null`, which runs in-process",
+    );
+}
+
+#[test]
+fn capacity_without_an_objective_or_with_a_rate_of_its_own_is_refused() {
+    refused(&format!("{ONNX}[capacity]\n"), "capacity: no objective; the capacity is the highest rate");
+    let with = |capacity: &str| format!("{ONNX}{OBJECTIVE}{capacity}");
+    refused(
+        &with("[load]\nkind = \"poisson\"\nrate = \"3/s\"\n[capacity]\n"),
+        "load.rate: with [capacity] the rates",
+    );
+    refused(&with("[capacity]\nrates = [\"20/s\", \"10/s\"]\n"), "`10/s` after a rate at least as high");
+    refused(&with("[capacity]\nrates = [\"0/s\"]\n"), "`0/s` is not a rate");
+    refused(&with("[capacity]\nload = \"closed\"\n"), "`closed` has no rate to certify");
+    refused(&with("[capacity]\nlevels = 9\n"), "9 levels; between 1 and 5");
+    let plan = planned(&with("[load]\nmax_queue = 50\n[capacity]\nrates = [\"10/s\", \"20/s\"]\n"));
+    let capacity = plan.capacity.expect("a capacity");
+    assert_eq!(capacity.levels, Levels::Given(vec![10.0, 20.0]));
+    assert_eq!(capacity.at(20.0).text(), "poisson, 20.0/s");
+    assert_eq!(capacity.at(20.0).limits().for_backend(2), (2, 50));
+}
+
+#[test]
+fn a_load_of_rates_has_no_concurrency_by_default() {
+    let plan = planned(&format!("{ONNX}[load]\nkind = \"poisson\"\nrate = \"30/s\"\n"));
+    assert!(!plan.resolved.contains("concurrency"), "{}", plan.resolved);
+    assert_eq!(plan.backends[0].load.text(), "poisson, 30.0/s");
+}
