@@ -67,6 +67,13 @@ def faults_of(folder: Path, record: dict[str, Any], backends: list[str]) -> Iter
         samples = sum(1 for _ in csv.DictReader(file))
     if samples != requests:
         yield f"samples.csv has {samples} rows, and the record {requests} requests"
+    columns = folder.joinpath("samples.parquet").read_bytes()
+    if columns[:4] != b"PAR1" or columns[-4:] != b"PAR1":
+        yield "samples.parquet is not Parquet from its beginning to its end"
+    log = folder.joinpath("latency.hlog").read_text(encoding="utf-8")
+    for name in backends:
+        if f"\nTag={name}.steady," not in log:
+            yield f"latency.hlog has no histogram of {name}'s steady state"
     report = folder.joinpath("report.md").read_text(encoding="utf-8")
     pictures = sorted(folder.glob("*.svg"))
     # The fifth shows the band of what was not ruled out, which only a verdict on a share of requests has.

@@ -48,7 +48,7 @@ fn overhead(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let names = vec!["null".to_owned()];
-    let log = SampleLog::create(&folder.path().join("samples.csv"), names, Box::new(|_| {})).expect("a file");
+    let log = SampleLog::create(folder.path(), names, Box::new(|_| {})).expect("the files");
     let batches = Batches::new(&Corpus::open("short_queries", None).expect("the corpus"), 1, 1);
     let rule = load::one_caller();
     let deadlines = Deadlines {

@@ -4,6 +4,7 @@ mod arguments;
 mod exit;
 mod list;
 mod report;
+mod samples;
 mod scenario;
 mod screen;
 mod worker;

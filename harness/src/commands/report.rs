@@ -1,4 +1,4 @@
-//! `tailmark report <folder>`: renders a run again from its record alone.
+//! `tailmark report <folder>`: renders a run again from its record alone, and completes the files of its samples.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -8,6 +8,8 @@ use tailmark_reports::{markdown, terminal};
 
 use super::ReportArguments;
 use super::exit::broken;
+use super::samples;
+use super::screen::Screen;
 use super::{CommandError, Exit};
 
 /// Renders a run again.
@@ -22,6 +24,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
         std::io::stdout().lock().write_all(&text).map_err(broken("print the report"))?;
     } else {
         write_all(&arguments.folder, &record).map_err(broken("write the report"))?;
+        samples::complete(&arguments.folder, &Screen::new());
         show(&record)?;
     }
     Ok(Exit::Pass)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Signal, System};
 
 use super::workbench::{Workbench, outcome, phase, rows};
@@ -189,4 +190,9 @@ fn a_harness_that_is_killed_leaves_a_readable_folder_and_no_process() {
     );
     let shown = run.bench.run(&["report", &folder.to_string_lossy()]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let columns =
+        fs::File::open(folder.join("samples.parquet")).expect("the columns that the report made of the rows");
+    let columns = SerializedFileReader::new(columns).expect("is Parquet");
+    let read = columns.metadata().file_metadata().num_rows();
+    assert_eq!(usize::try_from(read).ok(), Some(whole.lines().count() - 1), "every whole row");
 }

@@ -9,5 +9,6 @@ mod interruption;
 mod python;
 mod runs;
 mod scenario_faults;
+mod samples;
 mod verdicts;
 mod workbench;

@@ -41,6 +41,9 @@ placement = "in-process"
 options = { distribution = { kind = "lognormal", median = "200us", sigma = 0.3 }, seed = 7 }
 "#;
 
+/// What a run writes once, and no report from the record alone could make again.
+const FROM_THE_RUN: [&str; 4] = ["latency.hlog", "samples.csv", "samples.parquet", "scenario.toml"];
+
 /// What is in a folder, by name; folders below it are left out.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -73,7 +76,7 @@ fn a_run_that_passes_ends_with_0_and_leaves_a_whole_run_folder() {
     }
 
     let names: Vec<String> = files(&folder).into_keys().collect();
-    for name in ["run.json", "samples.csv", "scenario.toml", "report.md"] {
+    for name in FROM_THE_RUN.iter().chain(&["run.json", "report.md"]) {
         assert!(names.iter().any(|found| found == name), "{name} is not in {names:?}");
     }
     let report = fs::read_to_string(folder.join("report.md")).expect("the report");
@@ -245,7 +248,7 @@ fn a_report_is_rendered_again_byte_for_byte_from_the_record_alone() {
     let after = files(&folder);
     let rendered: Vec<&String> = after.keys().collect();
     let expected: Vec<&String> =
-        before.keys().filter(|name| !["samples.csv", "scenario.toml"].contains(&name.as_str())).collect();
+        before.keys().filter(|name| !FROM_THE_RUN.contains(&name.as_str())).collect();
     assert_eq!(rendered, expected);
     for (name, content) in &after {
         assert!(content == &before[name], "{name} differs from the one that the run wrote");

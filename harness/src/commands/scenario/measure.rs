@@ -21,6 +21,7 @@ use super::track::Track;
 use super::{believe, cancel, capacity, save};
 use crate::commands::CommandError;
 use crate::commands::exit::broken;
+use crate::commands::samples;
 use crate::commands::screen::Screen;
 use crate::driver::{self, Alarm, Driven, Ended, Leg, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
@@ -70,6 +71,7 @@ pub(super) async fn run(
     };
     let conditions = run.conditions.take().map(ConditionsWatch::finish);
     run.fill_in(&mut record, conditions.as_ref());
+    record.warnings.extend(samples::waited(&run.log));
     record.elapsed_ns = Some(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     record.status = match interrupted {
         Some(Stopped { during }) => RunStatus::Interrupted { during },
@@ -103,12 +105,8 @@ pub(super) struct Run<'a> {
 fn sample_log(plan: &Plan, folder: &RunFolder, screen: &Arc<Screen>) -> Result<SampleLog, CommandError> {
     let names = plan.backends.iter().map(|backend| backend.name.clone()).collect();
     let screen = Arc::clone(screen);
-    SampleLog::create(
-        &folder.path().join("samples.csv"),
-        names,
-        Box::new(move |samples| screen.written(samples)),
-    )
-    .map_err(broken("write the samples"))
+    SampleLog::create(folder.path(), names, Box::new(move |samples| screen.written(samples)))
+        .map_err(broken("write the samples"))
 }
 
 impl Run<'_> {

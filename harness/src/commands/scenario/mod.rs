@@ -23,7 +23,7 @@ use self::folder::RunFolder;
 use self::launch::Provision;
 use super::exit::broken;
 use super::screen::Screen;
-use super::{CommandError, Exit, report};
+use super::{CommandError, Exit, report, samples};
 use crate::commands::ScenarioArguments;
 use crate::plan::{self, Plan, Selection};
 use crate::scenario;
@@ -60,6 +60,7 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
     write_all(folder.path(), &record).map_err(broken("write the report"))?;
     report::show(&record)?;
     screen.say(&format!("report: {}", folder.path().join("report.md").display()));
+    samples::complete(folder.path(), &screen);
     Ok(exit_of(&record))
 }
 

@@ -1,0 +1,34 @@
+//! What a command does about the files of a run's samples: completes them, and warns when they held the run up.
+
+use std::path::Path;
+
+use tailmark_reports::record::Warning;
+use tailmark_reports::units;
+
+use super::screen::Screen;
+use crate::driver::{SampleLog, write_columnar};
+
+/// Makes `samples.parquet` where it is missing or older than the rows. A run is judged without it, so that it could not be
+/// made is said and ends nothing.
+pub(super) fn complete(folder: &Path, screen: &Screen) {
+    screen.phase("writing samples.parquet", None);
+    if let Err(error) = write_columnar(folder) {
+        screen.say(&format!("warning: {error}; samples.parquet was not made, and samples.csv is as it was"));
+    }
+    screen.clear();
+}
+
+/// The warning that the run waited for its own files; `None` when it never did.
+pub(super) fn waited(log: &SampleLog) -> Option<Warning> {
+    let waited = log.waited();
+    (!waited.is_zero()).then(|| Warning {
+        backend: None,
+        what: format!(
+            "samples were made faster than they could be written, and tailmark waited {} for that, {} in all; no request \
+             was started in that time",
+            units::counted(log.waits(), "time"),
+            units::duration(waited.as_nanos() as f64),
+        ),
+        remedy: "let the run folder be on a faster disk (--runs FOLDER), or start fewer requests a second".to_owned(),
+    })
+}

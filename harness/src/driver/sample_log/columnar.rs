@@ -1,0 +1,359 @@
+//! `samples.parquet`, made of `samples.csv` once a run is over: the same requests, typed, and a fifth of the size.
+//!
+//! A Parquet file has its index at the end, so it is written under another name and given its own once it is whole. Rows
+//! go through memory some at a time.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Encoding, LogicalType, Repetition, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, Type};
+
+use super::columns::{COLUMNS, Kind};
+use super::lines::Lines;
+
+/// Rows that are encoded together, and so the most that are in memory: about 26 MB.
+const GROUP: usize = 1 << 17;
+
+/// Why the columnar file could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ColumnarError {
+    /// The rows cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The rows.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The rows are not this tailmark's.
+    #[error("{} does not begin with this tailmark's columns: found `{found}`", path.display())]
+    Header {
+        /// The rows.
+        path: PathBuf,
+        /// The first line.
+        found: String,
+    },
+    /// A line that is not the last is no sample.
+    #[error("{}, line {line}: `{found}` is not a request; only the last line may be torn", path.display())]
+    Line {
+        /// The rows.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// What stands there.
+        found: String,
+    },
+    /// The columnar file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The columnar file.
+        path: PathBuf,
+        /// What went wrong.
+        source: ParquetError,
+    },
+}
+
+/// Makes `samples.parquet` of the `samples.csv` in a run's folder, where it is missing or older. Gives the number of rows
+/// it wrote; `None` when there was nothing to do. A torn last line, as a killed run may leave it, is left out.
+///
+/// # Errors
+/// When the rows cannot be read or are not samples, or the file cannot be written; a file that was there before stays.
+pub fn write_columnar(folder: &Path) -> Result<Option<u64>, ColumnarError> {
+    let (csv, target) = (folder.join("samples.csv"), folder.join("samples.parquet"));
+    let Some(rows) = Lines::open(&csv)? else { return Ok(None) };
+    if is_up_to_date(&target, &csv) {
+        return Ok(None);
+    }
+    let aside = folder.join("samples.parquet.part");
+    let written = write(rows, &aside).and_then(|count| {
+        fs::rename(&aside, &target)
+            .map_err(|error| ColumnarError::Write { path: target.clone(), source: error.into() })?;
+        Ok(count)
+    });
+    if written.is_err() {
+        // What it was that failed is the error to tell; a part that stays behind harms nobody.
+        let _ = fs::remove_file(&aside);
+    }
+    written.map(Some)
+}
+
+/// Whether a file is there and is no older than the other. Some systems count in steps of milliseconds, so files written one
+/// after the other may be of the same age.
+fn is_up_to_date(file: &Path, other: &Path) -> bool {
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    matches!((written(file), written(other)), (Some(file), Some(other)) if file >= other)
+}
+
+fn write(mut rows: Lines, path: &Path) -> Result<u64, ColumnarError> {
+    let failed = |source: ParquetError| ColumnarError::Write { path: path.to_path_buf(), source };
+    let file = File::create(path).map_err(|error| failed(error.into()))?;
+    let mut writer =
+        SerializedFileWriter::new(file, Arc::new(schema()), Arc::new(properties())).map_err(failed)?;
+    let mut columns: Vec<Column> = COLUMNS.iter().map(|(_, kind)| Column::new(*kind)).collect();
+    let mut count = 0;
+    loop {
+        let read = rows.read(GROUP, &mut columns)?;
+        if read > 0 {
+            write_group(&mut writer, &mut columns).map_err(failed)?;
+        }
+        count += read as u64;
+        if read < GROUP {
+            break;
+        }
+    }
+    let file = writer.into_inner().map_err(failed)?;
+    file.sync_all().map_err(|error| failed(error.into()))?;
+    Ok(count)
+}
+
+fn write_group(writer: &mut SerializedFileWriter<File>, columns: &mut [Column]) -> Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    for column in columns {
+        let mut writer = group.next_column()?.expect("as many columns as the schema has: this is a bug");
+        match column {
+            Column::Words { rows, .. } => writer.typed::<ByteArrayType>().write_batch(rows, None, None)?,
+            Column::Small(rows) => writer.typed::<Int32Type>().write_batch(rows, None, None)?,
+            Column::Large(rows) => writer.typed::<Int64Type>().write_batch(rows, None, None)?,
+        };
+        writer.close()?;
+        column.truncate(0);
+    }
+    group.close()?;
+    Ok(())
+}
+
+fn schema() -> Type {
+    let column = |(name, kind): (&str, Kind)| {
+        let built = match kind {
+            Kind::Word => Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
+                .with_logical_type(Some(LogicalType::String)),
+            Kind::Small => Type::primitive_type_builder(name, Physical::INT32),
+            Kind::Large => Type::primitive_type_builder(name, Physical::INT64),
+        };
+        Arc::new(built.with_repetition(Repetition::REQUIRED).build().expect("a column's type: this is a bug"))
+    };
+    Type::group_type_builder("sample")
+        .with_fields(COLUMNS.into_iter().map(column).collect())
+        .build()
+        .expect("the columns' type: this is a bug")
+}
+
+/// Differences between neighbours, packed, for what differs from row to row; a dictionary for the rest. A compressor on
+/// top of these gains nothing.
+fn properties() -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(GROUP))
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    for (name, _) in COLUMNS.iter().filter(|(_, kind)| *kind == Kind::Large) {
+        let path = ColumnPath::from(*name);
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    properties.build()
+}
+
+/// Rows of one column that wait to be encoded.
+pub(super) enum Column {
+    /// `known` has each word once, so that a row costs no allocation.
+    Words {
+        rows: Vec<ByteArray>,
+        known: Vec<ByteArray>,
+    },
+    Small(Vec<i32>),
+    Large(Vec<i64>),
+}
+
+impl Column {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Word => Self::Words { rows: Vec::with_capacity(GROUP), known: Vec::new() },
+            Kind::Small => Self::Small(Vec::with_capacity(GROUP)),
+            Kind::Large => Self::Large(Vec::with_capacity(GROUP)),
+        }
+    }
+
+    /// Adds a field; `None` when it is not what the column holds.
+    pub(super) fn push(&mut self, field: &[u8]) -> Option<()> {
+        match self {
+            Self::Words { rows, known } => {
+                if let Some(word) = known.iter().find(|word| word.data() == field) {
+                    rows.push(word.clone());
+                } else {
+                    // Only names come here, which are text; anything else is a damaged line.
+                    let word = ByteArray::from(std::str::from_utf8(field).ok()?);
+                    known.push(word.clone());
+                    rows.push(word);
+                }
+            }
+            Self::Small(rows) => rows.push(i32::try_from(whole(field)?).ok()?),
+            Self::Large(rows) => rows.push(whole(field)?),
+        }
+        Some(())
+    }
+
+    pub(super) fn truncate(&mut self, length: usize) {
+        match self {
+            Self::Words { rows, .. } => rows.truncate(length),
+            Self::Small(rows) => rows.truncate(length),
+            Self::Large(rows) => rows.truncate(length),
+        }
+    }
+}
+
+/// A whole number of at least 0, written in digits.
+fn whole(field: &[u8]) -> Option<i64> {
+    if field.is_empty() {
+        return None;
+    }
+    field.iter().try_fold(0_i64, |number, digit| {
+        digit.is_ascii_digit().then(|| number.checked_mul(10)?.checked_add(i64::from(digit - b'0'))).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::RowAccessor as _;
+
+    use super::super::SampleLog;
+    use super::super::columns::header;
+    use super::super::tests::answered;
+    use super::*;
+    use crate::sample::Outcome;
+
+    /// A folder with the rows of a run of so many requests, every hundredth of which failed.
+    fn run_of(count: u64) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let names = vec!["null".to_owned(), "onnx-cpu".to_owned()];
+        let log = SampleLog::create(folder.path(), names, Box::new(|_| {})).unwrap();
+        for number in 0..count {
+            let mut sample = answered(number, number * 1_000, 500);
+            sample.backend = usize::from(number >= count / 2);
+            if number % 100 == 7 {
+                sample.outcome = Outcome::Failed("out of memory".into());
+            }
+            log.push(&sample);
+        }
+        log.close().unwrap();
+        folder
+    }
+
+    fn append(folder: &Path, bytes: &[u8]) {
+        let file = File::options().append(true).open(folder.join("samples.csv"));
+        file.unwrap().write_all(bytes).unwrap();
+    }
+
+    fn reader(folder: &Path) -> SerializedFileReader<File> {
+        SerializedFileReader::new(File::open(folder.join("samples.parquet")).unwrap()).unwrap()
+    }
+
+    fn rows(folder: &Path) -> i64 {
+        reader(folder).metadata().file_metadata().num_rows()
+    }
+
+    #[test]
+    fn the_columns_hold_what_the_rows_hold_in_several_groups() {
+        let count = GROUP as u64 + 5;
+        let folder = run_of(count);
+        assert_eq!(write_columnar(folder.path()).unwrap(), Some(count));
+        let reader = reader(folder.path());
+        assert_eq!(reader.num_row_groups(), 2);
+        let text = fs::read_to_string(folder.path().join("samples.csv")).unwrap();
+        let mut lines = text.lines().skip(1);
+        for row in reader.get_row_iter(None).unwrap() {
+            let row = row.unwrap();
+            let fields: Vec<String> = COLUMNS
+                .iter()
+                .enumerate()
+                .map(|(index, (_, kind))| match kind {
+                    Kind::Word => row.get_string(index).unwrap().clone(),
+                    Kind::Small => row.get_int(index).unwrap().to_string(),
+                    Kind::Large => row.get_long(index).unwrap().to_string(),
+                })
+                .collect();
+            assert_eq!(Some(fields.join(",").as_str()), lines.next());
+        }
+        assert_eq!(lines.next(), None);
+        let names: Vec<String> = reader
+            .metadata()
+            .file_metadata()
+            .schema_descr()
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect();
+        assert_eq!(names.join(","), header());
+        assert!(!folder.path().join("samples.parquet.part").exists());
+    }
+
+    #[test]
+    fn a_torn_last_line_is_left_out_even_where_it_looks_whole() {
+        let whole = "null,1,steady,10,1,1,1,1,1,1,answered,1,1,1,1,1,1";
+        for (torn, rows_before) in [
+            (whole, 10),
+            ("null,1,ste", 10),
+            ("\0\0\0\0\n", 10),
+            ("null,1,steady,10\n", 10),
+            (&format!("{whole}\n{whole},1\n"), 11),
+            (&format!("{whole}\nnull,x"), 11),
+        ] {
+            let folder = run_of(10);
+            append(folder.path(), torn.as_bytes());
+            assert_eq!(write_columnar(folder.path()).unwrap(), Some(rows_before), "{torn:?}");
+            assert_eq!(rows(folder.path()), rows_before as i64, "{torn:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_among_others_is_named_and_the_file_of_before_stays() {
+        let folder = run_of(3);
+        assert_eq!(write_columnar(folder.path()).unwrap(), Some(3));
+        append(folder.path(), b"null,1,steady,-3,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
+        append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
+        let error = write_columnar(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("samples.csv, line 5: `null,1,steady,-3,"), "{error}");
+        assert_eq!(rows(folder.path()), 3);
+        assert!(!folder.path().join("samples.parquet.part").exists());
+    }
+
+    #[test]
+    fn it_is_made_again_only_when_there_are_newer_rows() {
+        let folder = run_of(3);
+        assert_eq!(write_columnar(folder.path()).unwrap(), Some(3));
+        assert_eq!(write_columnar(folder.path()).unwrap(), None);
+        let later = fs::metadata(folder.path().join("samples.parquet")).unwrap().modified().unwrap();
+        append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
+        let file = File::options().append(true).open(folder.path().join("samples.csv")).unwrap();
+        file.set_modified(later + std::time::Duration::from_secs(1)).unwrap();
+        assert_eq!(write_columnar(folder.path()).unwrap(), Some(4));
+    }
+
+    #[test]
+    fn a_folder_without_rows_has_no_columns_and_a_run_without_requests_has_empty_ones() {
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(write_columnar(empty.path()).unwrap(), None);
+        fs::write(empty.path().join("samples.csv"), "backend,rest").unwrap();
+        assert_eq!(write_columnar(empty.path()).unwrap(), None, "killed while it wrote the header");
+        let folder = run_of(0);
+        assert_eq!(write_columnar(folder.path()).unwrap(), Some(0));
+        assert_eq!(rows(folder.path()), 0);
+    }
+
+    #[test]
+    fn rows_with_other_columns_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("samples.csv"), "backend,restart\nnull,1\n").unwrap();
+        let error = write_columnar(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("does not begin with") && error.contains("`backend,restart`"), "{error}");
+    }
+}
