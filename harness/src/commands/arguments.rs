@@ -15,6 +15,10 @@ pub struct ScenarioArguments {
     /// Run only this backend (may be given several times)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Change a key of the scenario, for example phases.steady.max_seconds=60 or backend.NAME.options.threads=2 (may be given
+    /// several times)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Folder in which the run's own folder is made
     #[arg(long, value_name = "FOLDER", default_value = "runs")]
     pub runs: PathBuf,

@@ -4,6 +4,7 @@
 //! it into a plan finds those. The doc comments here are the descriptions in the JSON Schema.
 
 mod load;
+mod overrides;
 mod parse;
 mod shipped;
 mod units;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 
 pub use load::{CapacitySection, LoadSection, MatrixSection};
 pub(crate) use parse::dotted;
-pub use parse::{Fault, Parsed, Step, nearest, parse};
+pub use parse::{Fault, Parsed, Step, nearest, parse, parse_with};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shipped::{CORPORA, SCENARIOS, Shipped, corpus, open};

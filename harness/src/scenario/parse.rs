@@ -11,11 +11,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::Scenario;
+use super::overrides::{self, Override};
 
 /// Something wrong with a scenario: what was found, what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Line in the file, from 1; `None` for what is not there at all.
+    /// Line in the file, from 1; `None` for what is not there at all, and for what was set on the command line.
     pub line: Option<usize>,
     /// The key, dotted, as in `phases.steady.min_requests`.
     pub key: String,
@@ -53,24 +54,43 @@ pub struct Parsed {
     pub scenario: Scenario,
     /// What could not be read.
     pub faults: Vec<Fault>,
-    lines: Vec<(Vec<Step>, usize)>,
+    lines: Vec<(Vec<Step>, Option<usize>)>,
+    overrides: Vec<Override>,
 }
 
 impl Parsed {
-    /// The line a value stands on, or the nearest table around it that is there.
+    /// The line a value stands on, or the nearest table around it that is there; `None` for what was set on the command
+    /// line.
     #[must_use]
     pub fn line_of(&self, path: &[Step]) -> Option<usize> {
-        (1..=path.len())
-            .rev()
-            .find_map(|length| self.lines.iter().find(|(at, _)| at == &path[..length]).map(|(_, line)| *line))
+        (1..=path.len()).rev().find_map(|length| {
+            self.lines.iter().find(|(at, _)| at == &path[..length]).map(|(_, line)| *line)
+        })?
+    }
+
+    /// A fault in words, with its line, or with the `--set` that it comes from.
+    #[must_use]
+    pub fn describe(&self, fault: &Fault) -> String {
+        let typed = self.overrides.iter().rev().find_map(|set| set.as_typed(&fault.key));
+        match (fault.line, typed) {
+            (None, Some(typed)) => format!("--set {typed}: {}", fault.message),
+            _ => fault.to_string(),
+        }
     }
 }
 
 /// Reads a scenario file's text.
 #[must_use]
 pub fn parse(text: &str) -> Parsed {
+    parse_with(text, &[])
+}
+
+/// Reads a scenario file's text with some of its keys changed, each as `key=value`. What cannot be changed is a fault
+/// among the others.
+#[must_use]
+pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
     let (mut root, syntax) = DeTable::parse_recoverable(text);
-    let line = |span: Option<Range<usize>>| span.map(|span| line_at(text, span.start));
+    let line = |span: Option<Range<usize>>| span.and_then(|span| line_at(text, span.start));
     let mut faults: Vec<Fault> = syntax
         .iter()
         .map(|error| Fault {
@@ -79,6 +99,7 @@ pub fn parse(text: &str) -> Parsed {
             message: error.message().to_owned(),
         })
         .collect();
+    let overrides = overrides::apply(root.get_mut(), text.len(), overrides, &mut faults);
     let mut lines = Vec::new();
     index_table(text, root.get_ref(), &mut Vec::new(), &mut lines);
 
@@ -97,7 +118,7 @@ pub fn parse(text: &str) -> Parsed {
         }
     };
     faults.sort_by_key(|fault| fault.line);
-    Parsed { scenario, faults, lines }
+    Parsed { scenario, faults, lines, overrides }
 }
 
 /// The path as people write it, `backend[2].kind`, counted from 1.
@@ -141,11 +162,18 @@ fn plain(message: &str) -> String {
     format!("unknown key `{found}`{guess} (allowed here: {})", known.join(", "))
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+/// The line of a place, from 1; `None` behind the end, where what was set on the command line stands.
+fn line_at(text: &str, offset: usize) -> Option<usize> {
+    let before = text.as_bytes().get(..offset)?;
+    Some(before.iter().filter(|byte| **byte == b'\n').count() + 1)
 }
 
-fn index_table(text: &str, table: &DeTable<'_>, path: &mut Vec<Step>, lines: &mut Vec<(Vec<Step>, usize)>) {
+fn index_table(
+    text: &str,
+    table: &DeTable<'_>,
+    path: &mut Vec<Step>,
+    lines: &mut Vec<(Vec<Step>, Option<usize>)>,
+) {
     for (key, value) in table {
         path.push(Step::Key(key.get_ref().to_string()));
         lines.push((path.clone(), line_at(text, key.span().start)));
@@ -158,7 +186,7 @@ fn index_value(
     text: &str,
     value: &Spanned<DeValue<'_>>,
     path: &mut Vec<Step>,
-    lines: &mut Vec<(Vec<Step>, usize)>,
+    lines: &mut Vec<(Vec<Step>, Option<usize>)>,
 ) {
     match value.get_ref() {
         DeValue::Table(table) => index_table(text, table, path, lines),

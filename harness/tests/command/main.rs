@@ -6,9 +6,10 @@
 mod bad_workers;
 mod help;
 mod interruption;
+mod overrides;
 mod python;
 mod runs;
-mod scenario_faults;
 mod samples;
+mod scenario_faults;
 mod verdicts;
 mod workbench;

@@ -6,10 +6,10 @@ use std::fs;
 use super::workbench::{DATA, Finished, Workbench};
 
 /// A scenario that nothing is wrong with, to be spoiled in one place.
-const SOUND: &str = "[phases.steady]\nmin_requests = 10\n\n[[backend]]\nkind = \"null\"\n";
+pub(super) const SOUND: &str = "[phases.steady]\nmin_requests = 10\n\n[[backend]]\nkind = \"null\"\n";
 
 /// Runs a scenario that must be refused, and gives what was said.
-fn refused(bench: &Workbench, arguments: &[&str]) -> String {
+pub(super) fn refused(bench: &Workbench, arguments: &[&str]) -> String {
     let Finished { code, stdout, stderr } = bench.run(arguments);
     assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
     assert!(!bench.path().join("runs").exists(), "a refused scenario leaves no run folder");
@@ -23,7 +23,7 @@ fn refused_with(more: &str) -> String {
     refused(&bench, &["scenario", "scenario.toml"])
 }
 
-fn assert_says(message: &str, parts: &[&str]) {
+pub(super) fn assert_says(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{part:?} is not in:\n{message}");
     }

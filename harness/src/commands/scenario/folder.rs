@@ -16,6 +16,17 @@ use crate::environment;
 use crate::objective::Objective;
 use crate::plan::Plan;
 
+/// What a plan was made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// The file's path, or `built in`.
+    pub(super) file: &'a str,
+    /// What it holds.
+    pub(super) text: &'a str,
+    /// What `--set` changed, as typed.
+    pub(super) overrides: &'a [String],
+}
+
 /// The folder of a run.
 #[derive(Debug)]
 pub(super) struct RunFolder {
@@ -25,7 +36,7 @@ pub(super) struct RunFolder {
 
 impl RunFolder {
     /// Makes `<runs>/<UTC time>-<scenario>/` with the resolved scenario in it.
-    pub(super) fn create(runs: &Path, plan: &Plan, text: &str, source: &str) -> Result<Self, CommandError> {
+    pub(super) fn create(runs: &Path, plan: &Plan, source: Source<'_>) -> Result<Self, CommandError> {
         let now = jiff::Timestamp::now();
         let stem = format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), plan.name);
         fs::create_dir_all(runs).map_err(broken(&format!("make the folder {}", runs.display())))?;
@@ -41,7 +52,7 @@ impl RunFolder {
         fs::write(path.join("scenario.toml"), &plan.resolved)
             .map_err(broken("write the resolved scenario"))?;
         let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let record = opening(plan, text, source, id, now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let record = opening(plan, source, id, now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         Ok(Self { path, record })
     }
 
@@ -60,8 +71,8 @@ impl RunFolder {
     }
 }
 
-fn opening(plan: &Plan, text: &str, source: &str, id: String, started_at: String) -> RunRecord {
-    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> RunRecord {
+    let sha256 = Sha256::digest(source.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let phases = plan.backends.first().map(|backend| backend.phases);
     let quick = phases.is_some_and(|phases| phases.steady.quick);
     // Backends with numbers of their own say them in their verdicts; this is the one most of them share.
@@ -84,9 +95,9 @@ fn opening(plan: &Plan, text: &str, source: &str, id: String, started_at: String
         scenario: ScenarioSummary {
             name: plan.name.clone(),
             title: plan.title.clone(),
-            source: source.to_owned(),
+            source: source.file.to_owned(),
             sha256,
-            overrides: Vec::new(),
+            overrides: source.overrides.to_vec(),
             resolved: plan.resolved.clone(),
         },
         machine: environment::machine(),

@@ -19,7 +19,7 @@ use tailmark_providers::cache;
 use tailmark_reports::format::write_all;
 use tailmark_reports::record::{self, BackendOutcome, RunRecord, RunStatus};
 
-use self::folder::RunFolder;
+use self::folder::{RunFolder, Source};
 use self::launch::Provision;
 use super::exit::broken;
 use super::screen::Screen;
@@ -41,7 +41,11 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
         return Ok(Exit::Pass);
     }
     let source = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
-    let folder = RunFolder::create(&arguments.runs, &plan, &text, &source)?;
+    let folder = RunFolder::create(
+        &arguments.runs,
+        &plan,
+        Source { file: &source, text: &text, overrides: &arguments.set },
+    )?;
     let screen = std::sync::Arc::new(Screen::new());
     screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, folder.path().display()));
 
@@ -56,26 +60,27 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
         .build()
         .map_err(broken("start the runtime"))?
         .block_on(measure::run(&plan, &folder, &screen, &mut provision, arguments.model_store.as_deref()))?;
+    samples::complete(folder.path(), &screen);
     screen.clear();
     write_all(folder.path(), &record).map_err(broken("write the report"))?;
     report::show(&record)?;
     screen.say(&format!("report: {}", folder.path().join("report.md").display()));
-    samples::complete(folder.path(), &screen);
     Ok(exit_of(&record))
 }
 
 fn read_plan(arguments: &ScenarioArguments, text: &str, path: Option<&Path>) -> Result<Plan, CommandError> {
-    let parsed = scenario::parse(text);
+    let parsed = scenario::parse_with(text, &arguments.set);
     let stem = arguments.file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
     let selection =
         Selection { also: arguments.backend.clone(), only: arguments.only.clone(), quick: arguments.quick };
     plan::resolve(&parsed, &stem, path.and_then(Path::parent), &selection).map_err(|faults| {
         use std::fmt::Write as _;
         let name = path.unwrap_or(&arguments.file).display();
+        let changed = if arguments.set.is_empty() { "" } else { ", as changed by --set," };
         let mut message =
-            format!("{name} has {}", tailmark_reports::units::counted(faults.len() as u64, "fault"));
+            format!("{name}{changed} has {}", tailmark_reports::units::counted(faults.len() as u64, "fault"));
         for fault in faults {
-            let _ = write!(message, "\n  {fault}");
+            let _ = write!(message, "\n  {}", parsed.describe(&fault));
         }
         message.push_str(
             "\n\nhint: scenarios/README.md has the format, `tailmark schema` prints it for editors",
