@@ -8,7 +8,7 @@ const LOWEST: f64 = 0.05;
 /// Tries; each halves what is left, so the last one is 3 % of the closed model's rate from the one before.
 const TRIES: usize = 5;
 /// By how much of the best rate found one level lies below the next.
-const STEP: f64 = 0.15;
+const STEP: f64 = 0.2;
 
 /// A search by halving between a rate at which every objective was met and one at which one was not.
 #[derive(Clone, Debug, PartialEq)]

@@ -85,7 +85,7 @@ pub struct Flow {
     pub arrived: u64,
     /// From the beginning of the stage to when the last of them was due.
     pub arriving: Duration,
-    /// Requests that were started.
+    /// Requests that were started in its time, of whatever stage.
     pub started: u64,
     /// From the beginning of the stage to when the last of them was started.
     pub starting: Duration,

@@ -65,10 +65,12 @@ impl<'a> Books<'a> {
         Some((self.present, number))
     }
 
-    /// A request of that stage ended.
-    pub(super) fn leave(&mut self, stage: usize, started: Instant, finished: Instant) {
+    /// A request ended. Its start counts for the stage in whose time it was, which is a later one than its own when there is
+    /// a backlog.
+    pub(super) fn leave(&mut self, started: Instant, finished: Instant) {
         self.pass(finished);
         self.in_system = self.in_system.saturating_sub(1);
+        let stage = self.began.iter().rposition(|began| *began <= started).unwrap_or_default();
         let flow = &mut self.flows[stage];
         flow.started += 1;
         flow.starting = flow.starting.max(started.saturating_duration_since(self.began[stage]));

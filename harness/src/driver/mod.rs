@@ -174,7 +174,7 @@ pub async fn drive(
         let at = |nanoseconds| leg.epoch + Duration::from_nanos(nanoseconds);
         slot_free_since = at(sample.finished_ns);
         arrivals.schedule.answered(slot_free_since.saturating_duration_since(begun));
-        books.leave(stage, at(sample.started_ns), slot_free_since);
+        books.leave(at(sample.started_ns), slot_free_since);
         if observe(&sample) == Step::NextStage {
             books.seen_enough(stage);
         }

@@ -39,7 +39,7 @@ impl Rule for Constant {
     }
 
     fn note(&self) -> String {
-        open::note(&format!("{} at even gaps", open::per_second(self.rate)))
+        open::note("arrivals at even gaps")
     }
 
     fn limits(&self) -> Limits {

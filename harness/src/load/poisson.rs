@@ -45,7 +45,7 @@ impl Rule for Poisson {
     }
 
     fn note(&self) -> String {
-        open::note(&format!("Poisson arrivals of {}", open::per_second(self.rate)))
+        open::note("Poisson arrivals, as those of many independent callers")
     }
 
     fn limits(&self) -> Limits {

@@ -286,8 +286,8 @@ impl Doubt {
                 time(*lateness_p99),
                 time(*limit)
             ),
-            Self::Overloaded { backend, offered, achieved } => format!(
-                "{backend} was overloaded: offered {}, achieved {}",
+            Self::Overloaded { offered, achieved, .. } => format!(
+                "it was overloaded: offered {}, achieved {}",
                 units::rate(*offered),
                 units::rate(*achieved)
             ),

@@ -292,3 +292,19 @@ fn a_serious_doubt_turns_a_pass_and_a_fail_that_noise_may_have_made() {
     assert_eq!(adjust(fail, &noise, false), (unsure, named("FAIL")));
     assert_eq!(adjust(fail, &noise, true), (fail, None), "even the spared tenth is too slow");
 }
+
+#[test]
+fn an_overloaded_backend_cannot_pass_and_its_fail_stands() {
+    let mut facts = facts();
+    facts.backends[0].overload = Some((400.0, 212.0));
+    let doubts = doubts(&Conditions::default(), &facts);
+    let said: Vec<String> = doubts.iter().map(Doubt::what).collect();
+    assert_eq!(said, ["it was overloaded: offered 400/s, achieved 212/s"]);
+    let (verdict, why) = adjust(Verdict::Pass, &doubts, false);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert_eq!(
+        why.as_deref(),
+        Some("PASS, had it not been that it was overloaded: offered 400/s, achieved 212/s")
+    );
+    assert_eq!(adjust(Verdict::Fail, &doubts, false), (Verdict::Fail, None));
+}

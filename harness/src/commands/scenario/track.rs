@@ -46,8 +46,11 @@ pub(super) struct Track {
     timeline: Timeline,
     own_time: Duration,
     usages: Vec<Usage>,
-    overload: Option<Overload>,
+    overloaded_during: Option<Phase>,
 }
+
+/// The share of the offered rate below which a backend has not kept up, though no queue was full yet.
+const KEPT_UP: f64 = 0.95;
 
 /// More requests came than the backend could take.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +98,7 @@ impl Track {
             timeline: Timeline::default(),
             own_time: Duration::ZERO,
             usages: Vec::new(),
-            overload: None,
+            overloaded_during: None,
         }
     }
 
@@ -119,7 +122,10 @@ impl Track {
     /// Whether it is to be measured in another fresh process: the planned restarts, and more while an objective is open and
     /// the budget lasts.
     pub(super) fn wants_turn(&mut self) -> bool {
-        if self.outcome != BackendOutcome::Pending || self.launch.is_none() || self.overload.is_some() {
+        if self.outcome != BackendOutcome::Pending
+            || self.launch.is_none()
+            || self.overloaded_during.is_some()
+        {
             return false;
         }
         if self.turns < self.plan.phases.restarts {
@@ -206,20 +212,18 @@ impl Track {
         self.phase(phase).add_flow(flow, open);
     }
 
-    /// The present restart was broken off because too many requests waited.
+    /// The present restart was broken off in that phase because too many requests waited.
     pub(super) fn set_overloaded(&mut self, during: Phase) {
-        let arrivals = self.phase(during).arrivals();
-        let rate =
-            |of: fn(&tailmark_reports::record::Arrivals) -> Option<f64>| arrivals.as_ref().and_then(of);
-        self.overload = Some(Overload {
-            offered: rate(|arrivals| arrivals.offered_per_second).unwrap_or_default(),
-            achieved: rate(|arrivals| arrivals.achieved_per_second).unwrap_or_default(),
-        });
+        self.overloaded_during = Some(during);
     }
 
-    /// Set once more requests waited than may.
+    /// Set once more requests waited than may, or when clearly fewer were started than were due.
     pub(super) fn overload(&self) -> Option<Overload> {
-        self.overload
+        let arrivals = self.phases.get(&rank(self.overloaded_during.unwrap_or(Phase::Steady)))?.arrivals()?;
+        let offered = arrivals.offered_per_second?;
+        let achieved = arrivals.achieved_per_second.unwrap_or_default();
+        let fell_behind = self.overloaded_during.is_some() || achieved < KEPT_UP * offered;
+        fell_behind.then_some(Overload { offered, achieved })
     }
 
     /// Little's law on the steady state.
@@ -307,7 +311,7 @@ impl Track {
             Equivalence::NotChecked { .. } => None,
         };
         // What was overloaded before it was steady was timed, and must not end without a verdict.
-        let timed = (steady.is_some() || self.overload.is_some())
+        let timed = (steady.is_some() || self.overloaded_during.is_some())
             && !matches!(self.outcome, BackendOutcome::Wrong { .. });
         let figures = Figures {
             steady,

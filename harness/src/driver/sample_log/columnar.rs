@@ -68,7 +68,7 @@ pub enum ColumnarError {
 pub fn write_columnar(folder: &Path) -> Result<Option<u64>, ColumnarError> {
     let (csv, target) = (folder.join("samples.csv"), folder.join("samples.parquet"));
     let Some(rows) = Lines::open(&csv)? else { return Ok(None) };
-    if is_up_to_date(&target, &csv) {
+    if is_newer(&target, &csv) {
         return Ok(None);
     }
     let aside = folder.join("samples.parquet.part");
@@ -84,11 +84,11 @@ pub fn write_columnar(folder: &Path) -> Result<Option<u64>, ColumnarError> {
     written.map(Some)
 }
 
-/// Whether a file is there and is no older than the other. Some systems count in steps of milliseconds, so files written one
-/// after the other may be of the same age.
-fn is_up_to_date(file: &Path, other: &Path) -> bool {
+/// Whether a file is there and was written after the other. Systems count in steps, so one of the same age may lack what was
+/// added within the step, and is made once more.
+fn is_newer(file: &Path, other: &Path) -> bool {
     let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
-    matches!((written(file), written(other)), (Some(file), Some(other)) if file >= other)
+    matches!((written(file), written(other)), (Some(file), Some(other)) if file > other)
 }
 
 fn write(mut rows: Lines, path: &Path) -> Result<u64, ColumnarError> {
@@ -327,15 +327,20 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_again_only_when_there_are_newer_rows() {
+    fn it_is_made_again_unless_it_is_newer_than_the_rows() {
         let folder = run_of(3);
         assert_eq!(write_columnar(folder.path()).unwrap(), Some(3));
+        let written = |name: &str| File::options().append(true).open(folder.path().join(name)).unwrap();
+        let rows = written("samples.csv").metadata().unwrap().modified().unwrap();
+        let second = std::time::Duration::from_secs(1);
+        written("samples.parquet").set_modified(rows + second).unwrap();
         assert_eq!(write_columnar(folder.path()).unwrap(), None);
-        let later = fs::metadata(folder.path().join("samples.parquet")).unwrap().modified().unwrap();
         append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
-        let file = File::options().append(true).open(folder.path().join("samples.csv")).unwrap();
-        file.set_modified(later + std::time::Duration::from_secs(1)).unwrap();
-        assert_eq!(write_columnar(folder.path()).unwrap(), Some(4));
+        for later in [second, 2 * second] {
+            written("samples.parquet").set_modified(rows + second).unwrap();
+            written("samples.csv").set_modified(rows + later).unwrap();
+            assert_eq!(write_columnar(folder.path()).unwrap(), Some(4));
+        }
     }
 
     #[test]
