@@ -227,7 +227,7 @@ fn every_reason_is_a_sentence_without_its_remedy() {
         (Reason::NoSteadyState { restarts: 2 }, "no steady state was reached in 2 of the restarts"),
         (
             Reason::HorizonNotReached { requests: 2_000, restarts: 3 },
-            "the budget ended before 2000 requests over 3 restarts",
+            "the budget ended before 2,000 requests over 3 restarts",
         ),
         (
             Reason::RestartsDisagree { chance: 0.000_12 },

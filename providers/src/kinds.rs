@@ -12,7 +12,7 @@ use crate::python_environment::Extra;
 use crate::python_kinds::{PythonOnnxOptions, PythonTorchOptions};
 use crate::rten::{RtenBackend, RtenOptions};
 use crate::simulated::settings::SimulatedOptions;
-use crate::simulated::{SimulatedBackend, SimulatedProvider};
+use crate::simulated::{self, SimulatedBackend, SimulatedProvider};
 use crate::threaded::Threaded;
 use crate::worker::Deadlines;
 
@@ -29,6 +29,8 @@ pub struct Kind {
     pub runtime: Runtime,
     /// Everything that is wrong with its options.
     pub check_options: fn(&Options) -> Vec<OptionFault>,
+    /// What is wrong with these options in a worker alone.
+    pub check_worker_options: fn(&Options) -> Vec<OptionFault>,
     /// Its options with the defaults written out; for options that nothing is wrong with.
     pub resolve_options: fn(&Options) -> Options,
     /// The JSON Schema of its options.
@@ -120,6 +122,7 @@ pub const KINDS: &[Kind] = &[
             in_process: |deadlines| threaded(Box::new(OnnxBackend::default()), deadlines),
         },
         check_options: options::check::<OnnxOptions>,
+        check_worker_options: nothing_more,
         resolve_options: options::resolve::<OnnxOptions>,
         options_schema: options::schema::<OnnxOptions>,
         available: |options, platform| {
@@ -135,6 +138,7 @@ pub const KINDS: &[Kind] = &[
             in_process: |deadlines| threaded(Box::new(RtenBackend::default()), deadlines),
         },
         check_options: options::check::<RtenOptions>,
+        check_worker_options: nothing_more,
         resolve_options: options::resolve::<RtenOptions>,
         options_schema: options::schema::<RtenOptions>,
         available: |options, _| options::parse::<RtenOptions>(options).map(|_| ()),
@@ -145,6 +149,7 @@ pub const KINDS: &[Kind] = &[
         needs: &[Need::Model, Need::Python(Extra::Base)],
         runtime: Runtime::Python,
         check_options: options::check::<PythonOnnxOptions>,
+        check_worker_options: nothing_more,
         resolve_options: options::resolve::<PythonOnnxOptions>,
         options_schema: options::schema::<PythonOnnxOptions>,
         available: |options, platform| {
@@ -157,6 +162,7 @@ pub const KINDS: &[Kind] = &[
         needs: &[Need::Model, Need::Python(Extra::Torch)],
         runtime: Runtime::Python,
         check_options: options::check::<PythonTorchOptions>,
+        check_worker_options: nothing_more,
         resolve_options: options::resolve::<PythonTorchOptions>,
         options_schema: options::schema::<PythonTorchOptions>,
         available: |options, platform| {
@@ -172,6 +178,7 @@ pub const KINDS: &[Kind] = &[
             in_process: |_| Box::new(NullProvider::default()),
         },
         check_options: options::check::<NullOptions>,
+        check_worker_options: nothing_more,
         resolve_options: options::resolve::<NullOptions>,
         options_schema: options::schema::<NullOptions>,
         available: |options, _| options::parse::<NullOptions>(options).map(|_| ()),
@@ -185,11 +192,17 @@ pub const KINDS: &[Kind] = &[
             in_process: |deadlines| Box::new(SimulatedProvider::with_deadline(deadlines.request)),
         },
         check_options: options::check::<SimulatedOptions>,
+        check_worker_options: simulated::check_in_worker,
         resolve_options: options::resolve::<SimulatedOptions>,
         options_schema: options::schema::<SimulatedOptions>,
         available: |options, _| options::parse::<SimulatedOptions>(options).map(|_| ()),
     },
 ];
+
+/// A worker takes the same options as any other placement.
+fn nothing_more(_: &Options) -> Vec<OptionFault> {
+    Vec::new()
+}
 
 fn threaded(backend: Box<dyn Backend>, deadlines: Deadlines) -> Box<dyn Provider> {
     Box::new(Threaded::new(backend).with_deadlines(deadlines.load, deadlines.request))

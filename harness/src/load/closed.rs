@@ -64,10 +64,10 @@ impl Rule for Closed {
     }
 
     fn note(&self) -> String {
+        let callers = units::counted(u64::from(self.callers), "caller");
         format!(
-            "closed model, concurrency {}: no arrival rate was promised; callers wait for an answer before they ask \
-             again, so queues never build up",
-            self.callers
+            "closed model: no arrival rate was promised; {callers} in all, each of which waits for its answer before it \
+             asks again, so queues never build up"
         )
     }
 

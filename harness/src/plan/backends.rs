@@ -65,7 +65,7 @@ pub(super) fn backends(
             kind,
             placement,
             fallback,
-            options: options(section, kind, &at, faults),
+            options: options(section, kind, placement, &at, faults),
             replicas,
             corpus: Arc::clone(common.corpus),
             batch_size: batch_size as usize,
@@ -133,6 +133,7 @@ fn placement(section: &BackendSection, kind: &Kind, path: &[Step], faults: &mut 
 fn options(
     section: &BackendSection,
     kind: &Kind,
+    placement: Placement,
     at: &[Step; 2],
     faults: &mut Faults<'_>,
 ) -> tailmark_providers::provider::Options {
@@ -141,7 +142,10 @@ fn options(
         Ok(serde_json::Value::Object(map)) => map,
         _ => serde_json::Map::new(),
     };
-    let wrong = (kind.check_options)(&written);
+    let mut wrong = (kind.check_options)(&written);
+    if wrong.is_empty() && placement == Placement::Worker {
+        wrong = (kind.check_worker_options)(&written);
+    }
     if wrong.is_empty() {
         return (kind.resolve_options)(&written);
     }

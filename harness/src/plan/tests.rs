@@ -129,3 +129,16 @@ fn a_load_of_rates_has_no_concurrency_by_default() {
     assert!(!plan.resolved.contains("concurrency"), "{}", plan.resolved);
     assert_eq!(plan.backends[0].load.text(), "poisson, 30.0/s");
 }
+
+#[test]
+fn more_at_once_than_a_backend_takes_is_refused_before_anything_starts() {
+    refused(
+        "[[backend]]\nkind = \"simulated\"\noptions = { concurrency = 4 }\n",
+        "backend[1].options.concurrency: found 4: a worker works on one request at a time",
+    );
+    planned("[[backend]]\nkind = \"simulated\"\nplacement = \"in-process\"\noptions = { concurrency = 4 }\n");
+    refused(
+        &format!("{ONNX}[load]\nconcurrency = 5000\n"),
+        "load.concurrency: 5000 slots; between 1 and 1000",
+    );
+}

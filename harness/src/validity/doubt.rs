@@ -291,8 +291,8 @@ impl Doubt {
                 units::rate(*offered),
                 units::rate(*achieved)
             ),
-            Self::Oversubscribed { backend, threads, processors } => format!(
-                "{backend} computes with {} on {}",
+            Self::Oversubscribed { threads, processors, .. } => format!(
+                "it computes with {} on {}",
                 units::counted(*threads as u64, "thread"),
                 units::counted(*processors as u64, "processor")
             ),

@@ -250,7 +250,7 @@ fn a_late_generator_is_serious_and_concerns_its_backend_only() {
 fn more_threads_than_processors_are_noted() {
     let (doubt, weight) = raised(|_, facts| facts.backends[0].threads = Some(8));
     assert_eq!(weight, Weight::Note);
-    assert_eq!(doubt.what(), "onnx-cpu computes with 8 threads on 2 processors");
+    assert_eq!(doubt.what(), "it computes with 8 threads on 2 processors");
     assert_eq!(doubt.remedy(), "give it 2 threads or fewer");
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tailmark_reports::units;
+
 use crate::statistics::correlation::Correlation;
 use crate::statistics::sequential::Interval;
 
@@ -78,7 +80,9 @@ impl fmt::Display for Reason {
                 write!(formatter, "no steady state was reached in {restarts} of the restarts")
             }
             Self::HorizonNotReached { requests, restarts } => {
-                write!(formatter, "the budget ended before {requests} requests over {restarts} restarts")
+                let (requests, restarts) =
+                    (units::counted(*requests, "request"), units::counted(u64::from(*restarts), "restart"));
+                write!(formatter, "the budget ended before {requests} over {restarts}")
             }
             Self::TooShortForItsCorrelation { correlation }
                 if correlation.memory <= 1 && correlation.time <= 1.0 =>

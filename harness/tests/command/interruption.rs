@@ -161,6 +161,52 @@ fn ctrl_c_in_steady_state_leaves_a_complete_run_folder_and_no_process() {
     }
 }
 
+/// Each rate takes two seconds at least, for nothing is decided before the horizon.
+const TWO_RATES: &str = r#"
+[phases]
+restarts = 1
+
+[phases.warm_up]
+min_requests = 0
+max_requests = 0
+
+[phases.steady]
+min_requests = 400
+
+[validity]
+on_doubt = "note"
+
+[[objective]]
+indicator = "p95 response time"
+below = "5s"
+
+[capacity]
+load = "constant"
+rates = ["190/s", "200/s"]
+
+[[backend]]
+kind = "simulated"
+options = { distribution = { kind = "constant", time = "1ms" } }
+"#;
+
+#[test]
+fn ctrl_c_while_a_capacity_is_certified_keeps_every_rate_that_was() {
+    let is_at_the_second = |bench: &Workbench| {
+        let samples =
+            run_folder(bench).and_then(|folder| fs::read_to_string(folder.join("samples.csv")).ok());
+        samples.is_some_and(|samples| samples.contains("simulated-at-200,1,steady,"))
+    };
+    let mut run = UnderWay::start(TWO_RATES, is_at_the_second);
+    run.signal(Signal::Interrupt);
+    assert_eq!(run.end(), Some(3), "an interrupted run decides nothing");
+    run.assert_no_worker_is_left();
+    let record = run.bench.record();
+    let levels = &record["capacities"][0]["levels"];
+    assert_eq!(levels[0]["verdict"], "PASS", "{levels:#}");
+    assert_eq!(record["capacities"][0]["highest_pass"], 190.0);
+    assert_eq!(record["status"]["during"], "steady state of simulated-at-200, restart 1 of 1");
+}
+
 #[test]
 fn ctrl_c_while_a_model_loads_ends_the_run_at_once() {
     let mut run = UnderWay::start(NEVER_LOADED, has_stderr_log);

@@ -6,6 +6,7 @@
 mod bad_workers;
 mod help;
 mod interruption;
+mod loads;
 mod overrides;
 mod python;
 mod runs;

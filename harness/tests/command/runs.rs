@@ -194,14 +194,14 @@ fn a_backend_that_this_machine_cannot_have_is_no_error_and_alone_it_decides_noth
 fn a_backend_that_does_not_load_ends_with_4_and_the_others_are_measured() {
     let bench = Workbench::new();
     let ended = bench.run_scenario(
-        "[phases.steady]\nmin_requests = 60\n\n[[backend]]\nkind = \"simulated\"\noptions = { concurrency = 2 }\n\n\
-         [[backend]]\nkind = \"null\"\n",
+        "[phases.steady]\nmin_requests = 60\n\n[deadlines]\nload = \"2s\"\n\n[[backend]]\nkind = \"simulated\"\n\
+         options = { load = \"3600s\" }\n\n[[backend]]\nkind = \"null\"\n",
     );
     assert_eq!(ended.code, Some(4), "{}\n{}", ended.stdout, ended.stderr);
     let record = bench.record();
     let (state, why) = outcome(&record, "simulated");
     assert_eq!(state, "broken");
-    assert!(why.contains("concurrency") && why.contains("found 2"), "{why}");
+    assert!(why.contains("no answer to `load` within 2s"), "{why}");
     assert_eq!(outcome(&record, "null"), ("measured", ""));
     assert!(backend(&record, "simulated")["verdicts"].as_array().is_some_and(Vec::is_empty));
 }

@@ -12,14 +12,36 @@ use tokio::sync::Semaphore;
 use self::settings::SimulatedOptions;
 use self::times::{Outcome, Service, ServiceTimes};
 use crate::null::{loaded_without_model, not_loaded, unit_vectors};
-use crate::options;
+use crate::options::{self, OptionFault};
 use crate::provider::{
-    Backend, BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Provider, ProviderError, StageTimes,
+    Backend, BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Options, Provider, ProviderError,
+    StageTimes,
 };
 
 /// How long before its end a delay stops sleeping and starts to spin: operating systems wake sleepers up to a
 /// millisecond late.
 const SPIN: Duration = Duration::from_micros(1_500);
+
+/// What is wrong with options, which are otherwise right, in a worker.
+pub(crate) fn check_in_worker(options: &Options) -> Vec<OptionFault> {
+    options::parse::<SimulatedOptions>(options)
+        .ok()
+        .as_ref()
+        .and_then(too_many_for_a_worker)
+        .into_iter()
+        .collect()
+}
+
+fn too_many_for_a_worker(settings: &SimulatedOptions) -> Option<OptionFault> {
+    let concurrency = settings.concurrency.get();
+    (concurrency > 1).then(|| OptionFault {
+        key: "concurrency".to_owned(),
+        why: format!(
+            "found {concurrency}: a worker works on one request at a time\n\nhint: ask for replicas, run the backend inside \
+             the harness, or leave the option at 1"
+        ),
+    })
+}
 
 /// `simulated` behind a worker: it sleeps, then spins, on the caller's thread.
 #[derive(Debug, Default)]
@@ -30,15 +52,8 @@ pub struct SimulatedBackend {
 impl Backend for SimulatedBackend {
     fn load(&mut self, request: &LoadRequest) -> Result<Loaded, ProviderError> {
         let settings = options::parse::<SimulatedOptions>(&request.options)?;
-        if settings.concurrency.get() > 1 {
-            return Err(ProviderError::Option {
-                key: "concurrency".to_owned(),
-                why: format!(
-                    "found {}: a worker works on one request at a time\n\n\
-                     hint: run the backend inside the harness, or leave the option at 1",
-                    settings.concurrency.get()
-                ),
-            });
+        if let Some(fault) = too_many_for_a_worker(&settings) {
+            return Err(ProviderError::Option { key: fault.key, why: fault.why });
         }
         let started = Instant::now();
         wait_until(started + settings.load.get());

@@ -8,7 +8,7 @@ use super::table::{Lines, verdict_or_state_marked};
 use crate::record::{BackendRecord, Phase, RunRecord};
 use crate::units;
 use crate::variations::{Rate, Varied, varied};
-use crate::view::{latency, one_line, percentile_text, phase};
+use crate::view::{latency, one_line, percentile_text, phase, trouble};
 
 impl Page<'_> {
     pub(super) fn variations(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
@@ -18,8 +18,13 @@ impl Page<'_> {
             self.line("")?;
             let grid = grid(&varied);
             self.table(Lines::of(&grid, grid.laid_out(columns)))?;
-            self.line("")?;
-            for backend in &varied.cells {
+            // Where nothing was judged the table has said it all, but for what went wrong.
+            let told =
+                |backend: &&&BackendRecord| !record.objectives.is_empty() || trouble(backend).is_some();
+            for (number, backend) in varied.cells.iter().filter(told).enumerate() {
+                if number == 0 {
+                    self.line("")?;
+                }
                 self.in_short(backend)?;
             }
         }

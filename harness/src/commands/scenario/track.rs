@@ -136,7 +136,10 @@ impl Track {
             let done = self.phase(Phase::Steady);
             (done.requests(), done.elapsed())
         };
-        !steady.quick && requests < steady.max_requests && elapsed < steady.max_time && !self.is_decided()
+        // What is left of the budget must be worth a fresh process and its warm-up.
+        let left = steady.max_time.saturating_sub(elapsed);
+        let worth_it = left > steady.max_time / 20;
+        !steady.quick && requests < steady.max_requests && worth_it && !self.is_decided()
     }
 
     /// Whether every objective that decides as it goes has decided; true without any.
