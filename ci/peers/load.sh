@@ -6,6 +6,7 @@
 #
 #   ci/peers/load.sh         3 rounds of 10 s for each line, 7 pairs for the agreement: about 10 minutes
 #   ci/peers/load.sh quick   1 round of 2 s and 1 pair: whether all of it works, and little about the bounds
+#   ci/peers/load.sh pairs   the agreement alone
 #
 # The peers are fetched below target/peers and nothing is installed: LoadGen into an environment of its own, h2load, hey
 # and nginx from Debian's packages, unless they are on the path. What cannot be had is "not measured", and the
@@ -19,8 +20,9 @@ seconds=10 rounds=3 pairs=7
 case ${1:-} in
     '') ;;
     quick) seconds=2 rounds=1 pairs=1 ;;
-    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "unknown argument: $1 (known: quick)" >&2; exit 2 ;;
+    pairs) rounds=0 ;;
+    -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "unknown argument: $1 (known: quick, pairs)" >&2; exit 2 ;;
 esac
 loadgen_version=6.0.17
 
