@@ -30,7 +30,10 @@ impl Search {
     /// The rate to try next; `None` when it was looked for long enough.
     #[must_use]
     pub fn next(&self) -> Option<f64> {
-        (self.tried < TRIES).then(|| two_digits((self.low + self.high) / 2.0))
+        let middle = two_digits((self.low + self.high) / 2.0);
+        // Between two neighbours of two digits there is nothing left to try.
+        let is_new = self.met.is_none_or(|met| middle > met);
+        (self.tried < TRIES && is_new).then_some(middle)
     }
 
     /// Whether every objective was met at that rate.

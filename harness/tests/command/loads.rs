@@ -155,7 +155,7 @@ fn a_capacity_is_searched_and_certified_and_names_a_rate() {
     let capacity = &record["capacities"][0];
     assert_eq!(capacity["backend"], "simulated");
     let tries = capacity["search"].as_array().map_or(0, Vec::len);
-    assert!((5..=10).contains(&tries), "five rates, those that missed twice: {capacity}");
+    assert!((2..=10).contains(&tries), "five rates at most, those that missed twice: {capacity}");
     let passed = number(&capacity["highest_pass"]);
     assert!((10.0..=200.0).contains(&passed), "200/s is all that 5 ms allow: {capacity}");
     let levels = capacity["levels"].as_array().expect("levels");
