@@ -168,7 +168,9 @@ fn axes(
     }
     let kind = scenario.load.kind.as_deref().unwrap_or_default();
     if concurrency.is_some() && kind != "closed" {
-        let why = format!("the load is `{kind}`, which has no callers to count; leave this axis out");
+        let load =
+            if scenario.capacity.is_some() { "set by [capacity]".to_owned() } else { format!("`{kind}`") };
+        let why = format!("the load is {load}, which has no callers to count; leave this axis out");
         faults.add(&at("concurrency"), why);
     }
     if axes.is_empty() {

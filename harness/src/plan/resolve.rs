@@ -10,10 +10,10 @@ use tailmark_providers::model;
 use super::backends::{Common, backends};
 use super::capacity::capacity;
 use super::{BackendPlan, Deadlines, ModelPlan, Plan, cells};
-use crate::load::{self, LoadModel};
+use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
 use crate::scenario;
-use crate::scenario::{Fault, Parsed, Scenario, Step, TimeSpan};
+use crate::scenario::{Fault, LoadSection, Parsed, Scenario, Step, TimeSpan};
 use crate::workload::Corpus;
 
 /// Which of the scenario's backends to run.
@@ -69,7 +69,7 @@ pub fn resolve(
         faults.list.sort_by_key(|fault| fault.line);
         return Err(faults.list);
     }
-    let resolved = toml::to_string(&written_out(&scenario, &backends))
+    let resolved = toml::to_string(&written_out(&scenario, &backends, &*load))
         .expect("a scenario that was read can be written: this is a bug");
     // A variation is chosen by its own name and by that of what it varies.
     let is_one_of = |backend: &BackendPlan, names: &[String]| {
@@ -133,9 +133,15 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     all.workload.corpus.get_or_insert_with(|| "short_queries".to_owned());
     all.workload.batch_size.get_or_insert(1);
     all.workload.seed.get_or_insert(1);
-    all.load.kind.get_or_insert_with(|| "closed".to_owned());
-    if all.load.kind.as_deref() == Some("closed") && all.capacity.is_none() {
-        all.load.concurrency.get_or_insert(1);
+    match &mut all.capacity {
+        Some(capacity) => {
+            capacity.load.get_or_insert_with(|| "poisson".to_owned());
+            capacity.probe.get_or_insert(TimeSpan(Duration::from_secs(5)));
+            if capacity.rates.is_none() {
+                capacity.levels.get_or_insert(3);
+            }
+        }
+        None => fill_in_load(&mut all.load),
     }
     all.phases.restarts.get_or_insert(3);
     let fewest = *all.phases.warm_up.min_requests.get_or_insert(50);
@@ -155,13 +161,34 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     all
 }
 
+/// The defaults of the load's own kind: a key of another kind would be a fault.
+fn fill_in_load(load: &mut LoadSection) {
+    match load.kind.get_or_insert_with(|| "closed".to_owned()).as_str() {
+        "closed" => {
+            load.concurrency.get_or_insert(1);
+            load.think_time.get_or_insert_with(|| vec!["0ms".to_owned()]);
+        }
+        "poisson" => {
+            load.seed.get_or_insert(1);
+        }
+        "trace" => {
+            load.speed.get_or_insert(1.0);
+        }
+        _ => {}
+    }
+}
+
 /// The scenario with what only the plan knows put back in: backends' names and whole options.
-fn written_out(scenario: &Scenario, backends: &[(BackendPlan, bool)]) -> Scenario {
+fn written_out(scenario: &Scenario, backends: &[(BackendPlan, bool)], load: &dyn Rule) -> Scenario {
     let mut all = scenario.clone();
+    if let Limits::Queue { max_queue, .. } = load.limits() {
+        all.load.max_queue = Some(max_queue);
+    }
     for (section, (backend, optional)) in all.backend.iter_mut().zip(backends) {
         section.name = Some(backend.name.clone());
         section.placement = Some(backend.placement.name().to_owned());
         section.optional = Some(*optional);
+        section.replicas = Some(backend.replicas);
         let set = backend.options.iter().filter(|(_, value)| !value.is_null());
         let set: BTreeMap<_, _> = set.collect();
         section.options = toml::Table::try_from(set).ok();

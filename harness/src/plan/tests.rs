@@ -142,3 +142,30 @@ fn more_at_once_than_a_backend_takes_is_refused_before_anything_starts() {
         "load.concurrency: 5000 slots; between 1 and 1000",
     );
 }
+
+#[test]
+fn what_is_written_out_is_a_scenario_that_plans_the_same_run() {
+    let rates = "[capacity]\nrates = [\"10/s\", \"20/s\"]\n";
+    for text in [
+        format!("{ONNX}{OBJECTIVE}[capacity]\n"),
+        format!("{ONNX}{OBJECTIVE}{rates}"),
+        format!("{ONNX}[load]\nkind = \"poisson\"\nrate = \"30/s\"\n"),
+        format!("{ONNX}[load]\nkind = \"ramp\"\nfrom = \"1/s\"\nto = \"2/s\"\nover = \"5s\"\n"),
+        format!("{ONNX}[load]\nthink_time = [\"0ms\", \"1s\"]\n"),
+        ONNX.to_owned(),
+    ] {
+        let first = planned(&text);
+        let again = planned(&first.resolved);
+        assert_eq!(first.resolved, again.resolved, "{text}");
+        assert_eq!(first.capacity, again.capacity, "{text}");
+        let names = |plan: &Plan| {
+            plan.backends
+                .iter()
+                .map(|backend| (backend.name.clone(), backend.load.text()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&first), names(&again), "{text}");
+    }
+    let written = planned(&format!("{ONNX}[load]\nkind = \"poisson\"\nrate = \"30/s\"\n")).resolved;
+    assert!(written.contains("max_queue = 1000") && written.contains("replicas = 1"), "{written}");
+}
