@@ -101,3 +101,18 @@ pub struct Flow {
     /// times nanoseconds.
     pub in_system_ns: u128,
 }
+
+impl Flow {
+    /// Adds what came and went in another stage.
+    pub fn add(&mut self, other: &Self) {
+        self.arrived += other.arrived;
+        self.arriving += other.arriving;
+        self.started += other.started;
+        self.starting += other.starting;
+        self.given_up += other.given_up;
+        self.elapsed += other.elapsed;
+        self.most_in_flight = self.most_in_flight.max(other.most_in_flight);
+        self.most_waiting = self.most_waiting.max(other.most_waiting);
+        self.in_system_ns += other.in_system_ns;
+    }
+}

@@ -274,15 +274,17 @@ fn no_two_curves_of_a_panel_look_alike() {
     }
 }
 
-/// Writes every picture of every made-up run for people to look at; run by hand.
+/// With PICTURES naming a folder the pictures are written there, too, for people to look at.
 #[test]
-#[ignore = "writes files to look at, and asserts nothing"]
-fn dump_pictures() {
-    let folder = std::env::var("PICTURES").expect("PICTURES names a folder");
+fn every_picture_of_every_made_up_run_is_a_whole_svg() {
+    let folder = std::env::var_os("PICTURES").map(std::path::PathBuf::from);
     for (name, record) in records() {
         for (file, svg) in drawn(name, &record) {
-            let name = name.replace(' ', "-");
-            std::fs::write(format!("{folder}/{name}-{file}"), svg).expect("written");
+            assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"), "{file} of {name}");
+            if let Some(folder) = &folder {
+                let name = name.replace(' ', "-");
+                std::fs::write(folder.join(format!("{name}-{file}")), svg).expect("written");
+            }
         }
     }
 }

@@ -129,7 +129,7 @@ impl Run<'_> {
 
     /// Brings the record up to date and writes it.
     fn keep(&mut self, record: &mut RunRecord) {
-        let so_far = self.conditions().map(ConditionsWatch::so_far);
+        let so_far = self.conditions.as_ref().map(ConditionsWatch::so_far);
         self.fill_in(record, so_far.as_ref());
         if let Err(error) = super::save(self.folder, record) {
             self.screen.say(&format!("warning: {error}; going on"));
@@ -207,7 +207,7 @@ impl Run<'_> {
             backend: track.index,
             restart: 1,
             batches: &batches,
-            epoch: self.epoch(),
+            epoch: self.epoch,
             at_once: searched.session.loaded.concurrency as usize,
             stream: searched.made,
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tailmark_providers::provider::Provider;
-use tailmark_reports::record::{BackendOutcome, ColdStart, Phase, RunRecord, RunStatus};
+use tailmark_reports::record::{BackendOutcome, Phase, RunRecord, RunStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -96,8 +96,8 @@ pub(super) struct Run<'a> {
     pub(super) screen: &'a Arc<Screen>,
     pub(super) tracks: Vec<Track>,
     cancelled: watch::Receiver<bool>,
-    epoch: Instant,
-    conditions: Option<ConditionsWatch>,
+    pub(super) epoch: Instant,
+    pub(super) conditions: Option<ConditionsWatch>,
     alarm: Alarm,
     log: SampleLog,
 }
@@ -311,7 +311,7 @@ impl Run<'_> {
             let total = sample.finished_ns.saturating_sub(spawned_ns);
             track.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
             if sample.outcome == Outcome::Answered {
-                track.add_cold_start(stages_of(session, restart, embedding, total));
+                track.add_cold_start(session.cold_start(restart, embedding, total));
             }
         }
         driven.ended
@@ -334,16 +334,6 @@ impl Run<'_> {
         let track = |name: &str| self.tracks.iter().find(|track| track.plan.name == name);
         capacity::judge(record, |name| track(name)?.littles_law());
         record.overall = capacity::overall(&record.capacities);
-    }
-
-    /// What the machine was like so far.
-    pub(super) fn conditions(&self) -> Option<&ConditionsWatch> {
-        self.conditions.as_ref()
-    }
-
-    /// When the run began: samples count from here.
-    pub(super) fn epoch(&self) -> Instant {
-        self.epoch
     }
 
     /// Takes a backend into the samples file that the plan does not have.
@@ -388,22 +378,6 @@ impl Run<'_> {
     }
 }
 
-/// The cold start by stage. Importing is what the worker says it was; the rest of `load` as seen from here is loading,
-/// so that the stages add up to the total.
-fn stages_of(session: &Session, restart: u32, embedding_ns: u64, total_ns: u64) -> ColdStart {
-    let spawn_ns = nanoseconds(session.spawn);
-    let load_ns = total_ns.saturating_sub(spawn_ns + embedding_ns);
-    let import_ns = session.loaded.import_ns.min(load_ns);
-    ColdStart {
-        restart,
-        spawn_ns,
-        import_ns,
-        load_ns: load_ns - import_ns,
-        first_embedding_ns: embedding_ns,
-        total_ns,
-    }
-}
-
 fn unless_stopped(ended: Ended, during: impl FnOnce() -> String) -> Result<Ended, Stopped> {
     if ended == Ended::Cancelled { Err(Stopped { during: during() }) } else { Ok(ended) }
 }
@@ -416,6 +390,6 @@ fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
+fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -9,6 +9,7 @@ use tailmark_providers::provider::{LoadRequest, Loaded, Provider, ProviderError}
 use tailmark_providers::replicas::Replicas;
 use tailmark_providers::worker::{self, WorkerProcess};
 use tailmark_providers::worker_command::WorkerCommand;
+use tailmark_reports::record::ColdStart;
 use tokio::time::Instant;
 
 use crate::plan::Deadlines;
@@ -34,7 +35,7 @@ pub(super) struct Session {
     /// When it was spawned.
     pub(super) spawned: Instant,
     /// From spawning to the answer to `initialize`.
-    pub(super) spawn: Duration,
+    spawn: Duration,
 }
 
 enum Running {
@@ -83,6 +84,22 @@ impl Session {
         match &self.provider {
             Running::Workers(workers) => workers.members().iter().map(WorkerProcess::pid).collect(),
             Running::InProcess(_) => Vec::new(),
+        }
+    }
+
+    /// The cold start by stage. Importing is what the worker says it was; the rest of `load` as seen from here is loading,
+    /// so that the stages add up to the total.
+    pub(super) fn cold_start(&self, restart: u32, embedding_ns: u64, total_ns: u64) -> ColdStart {
+        let spawn_ns = u64::try_from(self.spawn.as_nanos()).unwrap_or(u64::MAX);
+        let load_ns = total_ns.saturating_sub(spawn_ns + embedding_ns);
+        let import_ns = self.loaded.import_ns.min(load_ns);
+        ColdStart {
+            restart,
+            spawn_ns,
+            import_ns,
+            load_ns: load_ns - import_ns,
+            first_embedding_ns: embedding_ns,
+            total_ns,
         }
     }
 
