@@ -4,6 +4,7 @@
 //! takes a [`record::RunRecord`] and a writer; [`terminal`], [`markdown`] and [`pictures`] are those renderers;
 //! [`units`] is how numbers are written. Nothing here knows how anything was measured.
 
+pub mod execution;
 pub mod format;
 mod indicator;
 pub mod markdown;

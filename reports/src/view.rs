@@ -124,6 +124,7 @@ pub(crate) fn verdict_or_state(backend: &BackendRecord) -> &'static str {
         (BackendOutcome::Broken { .. }, _) => "broken",
         (BackendOutcome::Wrong { .. }, _) => "wrong",
         (BackendOutcome::NotAvailable { .. }, _) => "not available",
+        (BackendOutcome::NotAsRequired { .. }, _) => "not as required",
         (_, Some(verdict)) => verdict_name(verdict),
         (BackendOutcome::Pending, None) => "unfinished",
         (BackendOutcome::Measured, None) => "not judged",
@@ -147,6 +148,7 @@ pub(crate) fn trouble(backend: &BackendRecord) -> Option<(&'static str, &str)> {
         BackendOutcome::Measured => None,
         BackendOutcome::Pending => Some(("unfinished", "the run ended before this backend was done")),
         BackendOutcome::NotAvailable { why } => Some(("not available here", why)),
+        BackendOutcome::NotAsRequired { why } => Some(("not what was asked for", why)),
         BackendOutcome::Wrong { why } => Some(("wrong", why)),
         BackendOutcome::Broken { why } => Some(("broken", why)),
     }
@@ -164,7 +166,7 @@ pub(crate) fn status_sentence(status: &RunStatus) -> Option<String> {
         RunStatus::Running => {
             Some("The run had not ended when this was written; what is here was measured.".to_owned())
         }
-        RunStatus::Interrupted { during } => {
+        RunStatus::Interrupted { during, .. } => {
             Some(format!("Interrupted during {during}; what is here was measured."))
         }
     }

@@ -91,7 +91,7 @@ fn ran_row(backend: &BackendRecord) -> Vec<String> {
 
 fn equivalence(page: &mut String, record: &RunRecord) {
     page.push_str(
-        "## Equivalence\n\nCosine similarity to the reference vectors; a backend below the threshold is not timed.\n\n",
+        "## Equivalence\n\nCosine similarity to the reference vectors; a backend outside the classes that the scenario accepts is not timed.\n\n",
     );
     let columns = [
         Column::Left("backend"),
@@ -99,7 +99,7 @@ fn equivalence(page: &mut String, record: &RunRecord) {
         Column::Right("texts"),
         Column::Right("min cosine"),
         Column::Right("mean cosine"),
-        Column::Right("threshold"),
+        Column::Left("class"),
     ];
     let rows: Vec<Vec<String>> = reached(record)
         .map(|backend| {
@@ -116,13 +116,13 @@ fn equivalence(page: &mut String, record: &RunRecord) {
                         absent(),
                     ]
                 }
-                Equivalence::Checked { texts, min_cosine, mean_cosine, threshold, accepted } => vec![
+                Equivalence::Checked { texts, min_cosine, mean_cosine, class, accepted, .. } => vec![
                     label,
                     if *accepted { "yes" } else { "**no**" }.to_owned(),
                     units::count(u64::from(*texts)),
                     format!("{min_cosine:.7}"),
                     format!("{mean_cosine:.7}"),
-                    threshold.to_string(),
+                    crate::execution::class_name(*class).to_owned(),
                 ],
             }
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, Cell, Load, ObjectiveVerdict};
+use super::{Arrivals, Cell, Equivalence, Execution, Load, Loss, ObjectiveVerdict, RepeatProbe, Requirement};
 
 /// One backend of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,8 +37,18 @@ pub struct BackendRecord {
     pub outcome: BackendOutcome,
     /// What really ran, in the backend's own words; absent when it never loaded.
     pub runs: Option<Runs>,
+    /// What executed the model, by the runtime's own account of a probe.
+    pub execution: Execution,
+    /// What the scenario requires of the execution; absent when nothing.
+    pub requirement: Option<Requirement>,
+    /// Whether repeated texts are computed; absent when that was not looked at.
+    pub repeat_probe: Option<RepeatProbe>,
     /// Whether its vectors are right.
     pub equivalence: Equivalence,
+    /// Workers that were lost, in order.
+    pub losses: Vec<Loss>,
+    /// How many lost workers are replaced before the backend is given up.
+    pub max_restarts: u32,
     /// One entry per fresh process, in order.
     pub cold_starts: Vec<ColdStart>,
     /// How long each restart took to become steady, in order; empty where warm-up was not looked for.
@@ -86,6 +96,11 @@ pub enum BackendOutcome {
         /// How wrong.
         why: String,
     },
+    /// It works, but not on what the scenario requires; it was not timed under that name.
+    NotAsRequired {
+        /// What was required, and what ran.
+        why: String,
+    },
     /// It broke.
     Broken {
         /// How, with the tail of its stderr.
@@ -110,30 +125,6 @@ pub struct Runs {
     pub dtype: String,
     /// Versions of the other libraries that matter.
     pub versions: BTreeMap<String, String>,
-}
-
-/// Whether a backend's vectors are right.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Equivalence {
-    /// Not checked, and why.
-    NotChecked {
-        /// For example `answers without a model`.
-        why: String,
-    },
-    /// Compared with the committed reference vectors.
-    Checked {
-        /// Texts compared.
-        texts: u32,
-        /// Smallest cosine similarity over the texts.
-        min_cosine: f64,
-        /// Mean cosine similarity.
-        mean_cosine: f64,
-        /// The smallest that is accepted.
-        threshold: f64,
-        /// Whether the backend was accepted.
-        accepted: bool,
-    },
 }
 
 /// One cold start: a fresh process up to its first vector. The stages add up to `total_ns`.

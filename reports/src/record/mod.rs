@@ -4,11 +4,15 @@
 //! absent (`None`), never zero or NaN. Nothing here computes a statistic or takes a decision.
 
 mod backend;
+mod equivalence;
+mod execution;
 mod file;
 mod load;
 mod verdict;
 
 pub use backend::*;
+pub use equivalence::*;
+pub use execution::*;
 pub use file::{ReadError, read, write};
 pub use load::*;
 use schemars::JsonSchema;
@@ -16,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use verdict::*;
 
 /// The version of the record this crate writes. A reader refuses any other and says so.
-pub const RECORD_VERSION: u32 = 3;
+pub const RECORD_VERSION: u32 = 4;
 
 /// One run of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,10 +79,14 @@ pub enum RunStatus {
     Running,
     /// Everything that was planned was done.
     Complete,
-    /// Stopped by the user; what is there was measured.
+    /// Stopped before its end; what is there was measured.
     Interrupted {
         /// What was under way, for example `steady state of onnx-cpu, restart 2 of 3`.
         during: String,
+        /// From the run's beginning to the last thing that is known of it; absent when nothing is.
+        after_ns: Option<u64>,
+        /// What stopped it: `stopped by the user`, or `tailmark was killed`.
+        by: String,
     },
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tailmark_providers::model::Reference;
 use tailmark_providers::provider::{EmbedRequest, Embeddings, Provider, ProviderError};
-use tailmark_reports::record::Equivalence;
+use tailmark_reports::record::{Equivalence, EquivalenceClass};
 
 /// The smallest cosine similarity to the reference that is accepted for any text.
 pub(super) const THRESHOLD: f64 = 0.9999;
@@ -32,12 +32,22 @@ pub(super) async fn compare(
         }
     }
     let min_cosine = cosines.iter().copied().fold(f64::INFINITY, f64::min);
+    let class = if min_cosine >= THRESHOLD { EquivalenceClass::Exact } else { EquivalenceClass::Wrong };
     Ok(Equivalence::Checked {
+        class,
+        accepts: EquivalenceClass::Exact,
+        accepted: class == EquivalenceClass::Exact,
         texts: u32::try_from(texts.len()).unwrap_or(u32::MAX),
         min_cosine,
         mean_cosine: cosines.iter().sum::<f64>() / cosines.len() as f64,
-        threshold: THRESHOLD,
-        accepted: min_cosine >= THRESHOLD,
+        lowest: String::new(),
+        max_abs_difference: 0.0,
+        max_length_error: 0.0,
+        repeat_difference: 0.0,
+        batch_difference: 0.0,
+        findings: Vec::new(),
+        neighbours: None,
+        graded: None,
     })
 }
 

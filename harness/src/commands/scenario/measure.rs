@@ -74,7 +74,11 @@ pub(super) async fn run(
     record.warnings.extend(samples::waited(&run.log));
     record.elapsed_ns = Some(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     record.status = match interrupted {
-        Some(Stopped { during }) => RunStatus::Interrupted { during },
+        Some(Stopped { during }) => RunStatus::Interrupted {
+            during,
+            after_ns: record.elapsed_ns,
+            by: "stopped by the user".to_owned(),
+        },
         None => RunStatus::Complete,
     };
     let Run { log, .. } = run;

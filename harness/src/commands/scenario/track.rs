@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tailmark_providers::provider::Loaded;
 use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, ColdStart, Equivalence, Fallback, LittlesLaw, Load, ObjectiveVerdict,
-    Phase, Resources, Runs, WarmUp as WarmUpRecord,
+    BackendOutcome, BackendRecord, ColdStart, Equivalence, Execution, Fallback, LittlesLaw, Load, Loss,
+    ObjectiveVerdict, Phase, RepeatProbe, Requirement, Resources, Runs, WarmUp as WarmUpRecord,
 };
 
 use super::session::Launch;
@@ -37,6 +37,13 @@ pub(super) struct Track {
     pub(super) is_stood_in_for: bool,
     /// Whether its vectors are right.
     pub(super) equivalence: Equivalence,
+    /// What executed the model.
+    pub(super) execution: Execution,
+    /// What the scenario requires of that.
+    pub(super) requirement: Option<Requirement>,
+    /// Whether repeated texts are computed.
+    pub(super) repeat_probe: Option<RepeatProbe>,
+    losses: Vec<Loss>,
     loaded: Option<Loaded>,
     cold_starts: Vec<ColdStart>,
     phases: BTreeMap<u8, Accumulator>,
@@ -89,6 +96,10 @@ impl Track {
             fallback: None,
             is_stood_in_for: false,
             equivalence: Equivalence::NotChecked { why: "the run did not get that far".to_owned() },
+            execution: Execution::NotMeasured { why: "the run did not get that far".to_owned() },
+            requirement: None,
+            repeat_probe: None,
+            losses: Vec::new(),
             loaded: None,
             cold_starts: Vec::new(),
             phases: BTreeMap::new(),
@@ -109,6 +120,9 @@ impl Track {
             launch: self.launch.clone(),
             fallback: self.fallback.clone(),
             equivalence: self.equivalence.clone(),
+            execution: self.execution.clone(),
+            requirement: self.requirement.clone(),
+            repeat_probe: self.repeat_probe.clone(),
             loaded: self.loaded.clone(),
             ..Self::new(index, plan, seed, objectives)
         }
@@ -294,7 +308,12 @@ impl Track {
             fallback: self.fallback.clone(),
             outcome: self.outcome.clone(),
             runs: self.loaded.as_ref().map(runs),
+            execution: self.execution.clone(),
+            requirement: self.requirement.clone(),
+            repeat_probe: self.repeat_probe.clone(),
             equivalence: self.equivalence.clone(),
+            losses: self.losses.clone(),
+            max_restarts: 0,
             cold_starts: self.cold_starts.clone(),
             phases: summaries,
             resources: resources(&self.usages),
