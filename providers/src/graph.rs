@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::graph_options::GraphFile;
 use crate::pooling::{self, TokenVectors};
 use crate::provider::{Embeddings, LoadRequest, ModelFolder, Pooling, ProviderError, StageTimes};
 use crate::tokenise::TokenBatch;
@@ -52,17 +53,20 @@ pub(crate) fn model_of(request: &LoadRequest) -> Result<&ModelFolder, ProviderEr
 }
 
 /// The graph of a model folder.
-pub(crate) fn graph_file(model: &ModelFolder) -> Result<PathBuf, ProviderError> {
-    let path = model.folder.join("model.onnx");
+pub(crate) fn graph_file(model: &ModelFolder, graph: &GraphFile) -> Result<PathBuf, ProviderError> {
+    let path = model.folder.join(graph.name());
     if path.is_file() {
         return Ok(path);
     }
-    let why = format!(
-        "there is no such file\n\nhint: make it with `python -m tailmark_worker export --model {} --output {}`",
-        model.folder.display(),
-        path.display()
-    );
-    Err(ProviderError::ModelFile { path, why })
+    let folder = model.folder.display();
+    let how = if *graph == GraphFile::default() {
+        format!("make it with `tailmark model export {folder}`")
+    } else {
+        format!(
+            "`tailmark model optimize {folder}` and `tailmark model quantize {folder}` make other forms of the graph"
+        )
+    };
+    Err(ProviderError::ModelFile { path, why: format!("there is no such file\n\nhint: {how}") })
 }
 
 /// The length of a vector, from the output's declared shape.
@@ -79,25 +83,35 @@ pub(crate) struct StageEnds {
     pub(crate) inferred: Instant,
 }
 
-/// Pools a batch's token vectors into its answer.
-pub(crate) fn answer<I>(
+/// Pools texts' token vectors into one vector each, row-major.
+pub(crate) fn pool(
     pooling: Pooling,
     tokens: TokenVectors<'_>,
-    batch: &TokenBatch<I>,
+    token_counts: &[u32],
     normalise: bool,
-    ends: &StageEnds,
-) -> Embeddings {
+) -> Vec<f32> {
     let mut vectors = match pooling {
-        Pooling::Mean => pooling::mean(tokens, &batch.token_counts),
+        Pooling::Mean => pooling::mean(tokens, token_counts),
+        Pooling::Cls => pooling::first(tokens, token_counts),
     };
     if normalise {
         pooling::normalise(&mut vectors, tokens.dimensions);
     }
+    vectors
+}
+
+/// The answer to a batch whose vectors have just been pooled.
+pub(crate) fn answer<I>(
+    vectors: Vec<f32>,
+    dimensions: usize,
+    batch: &TokenBatch<I>,
+    ends: &StageEnds,
+) -> Embeddings {
     let pooled = Instant::now();
     let nanoseconds = |from: Instant, to: Instant| (to - from).as_nanos() as u64;
     Embeddings {
         vectors,
-        dimensions: tokens.dimensions as u32,
+        dimensions: dimensions as u32,
         token_counts: batch.token_counts.clone(),
         truncated: batch.truncated,
         stages: StageTimes {
@@ -137,13 +151,13 @@ mod tests {
     fn a_missing_graph_says_how_to_make_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = ModelFolder { folder: folder.path().to_owned(), max_tokens: 256, pooling: Pooling::Mean };
-        let error = graph_file(&model).expect_err("no graph");
+        let error = graph_file(&model, &GraphFile::default()).expect_err("no graph");
         let at = folder.path().display();
         assert_eq!(
             error.to_string(),
             format!(
                 "model file {at}/model.onnx: there is no such file\n\n\
-                 hint: make it with `python -m tailmark_worker export --model {at} --output {at}/model.onnx`"
+                 hint: make it with `tailmark model export {at}`"
             )
         );
     }

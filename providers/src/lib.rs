@@ -2,11 +2,14 @@
 //!
 //! Read in this order: [`provider`] says what a backend is, and [`kinds`] lists the backends: [`onnx`], [`rten`],
 //! [`python_kinds`], [`null`], [`simulated`]. [`wire`] is the worker protocol at both ends, [`worker`] the child process
-//! that speaks it, [`threaded`] a backend on a thread of this process instead, [`replicas`] several side by side. [`model`] and [`python_environment`] get
-//! what backends need. Nothing here knows of scenarios, phases or objectives.
+//! that speaks it, [`threaded`] a backend on a thread of this process instead, [`replicas`] several side by side. [`evidence`] is what a runtime
+//! records of itself and [`execution`] what that comes to. [`model`] and [`python_environment`] get what backends need. Nothing here knows of scenarios, phases or objectives.
 
 pub mod cache;
+pub mod evidence;
+pub mod execution;
 mod graph;
+pub mod graph_options;
 pub mod kinds;
 pub mod model;
 pub mod null;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::{Evidence, ProveRequest};
 use crate::option_values::Dimensions;
 use crate::options::{self, OptionSet};
 use crate::provider::{
@@ -31,6 +32,9 @@ impl Default for NullOptions {
 
 impl OptionSet for NullOptions {}
 
+/// Why a backend without a model has no execution to record.
+pub(crate) const WITHOUT_MODEL: &str = "it answers without a model";
+
 /// `null` behind a worker.
 #[derive(Debug, Default)]
 pub struct NullBackend {
@@ -48,6 +52,10 @@ impl Backend for NullBackend {
         let started = Instant::now();
         let dimensions = self.dimensions.ok_or_else(not_loaded)?;
         Ok(answer(request.texts.len(), dimensions, started))
+    }
+
+    fn prove(&mut self, _: &ProveRequest) -> Result<Evidence, ProviderError> {
+        Ok(Evidence::none(WITHOUT_MODEL))
     }
 }
 
@@ -76,6 +84,10 @@ impl Provider for NullProvider {
                 dimensions => Ok(answer(request.texts.len(), dimensions, started)),
             }
         })
+    }
+
+    fn prove<'a>(&'a self, _: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
+        Box::pin(async { Ok(Evidence::none(WITHOUT_MODEL)) })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Token vectors to one vector per text: the mean over the tokens that are not padding, and scaling to length one.
+//! Token vectors to one vector per text: the mean over the tokens that are not padding or the first of them, and scaling
+//! to length one.
 //! Knows no runtime; padding is on the right, so a count of tokens says all that a mask would.
 
 /// The smallest length a vector is divided by, so that a zero vector stays zero (as torch's `normalize` does).
@@ -35,6 +36,20 @@ pub fn mean(tokens: TokenVectors<'_>, token_counts: &[u32]) -> Vec<f32> {
         }
     }
     means
+}
+
+/// Each text's first token vector, row-major `[texts, dimensions]`.
+///
+/// A text of no tokens has the zero vector.
+#[must_use]
+pub fn first(tokens: TokenVectors<'_>, token_counts: &[u32]) -> Vec<f32> {
+    let TokenVectors { values, sequence, dimensions } = tokens;
+    let mut firsts = vec![0.0_f32; token_counts.len() * dimensions];
+    let rows = firsts.chunks_exact_mut(dimensions).zip(values.chunks_exact(sequence * dimensions));
+    for ((first, text), _) in rows.zip(token_counts).filter(|(_, count)| **count > 0) {
+        first.copy_from_slice(&text[..dimensions]);
+    }
+    firsts
 }
 
 /// Scales each row of `dimensions` numbers to length one; a zero row stays zero.

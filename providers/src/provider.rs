@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::{Evidence, ProveRequest};
+
 /// A boxed future, so that providers can be used as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -32,6 +34,13 @@ pub trait Backend: Send {
     /// # Errors
     /// [`ProviderError::Embed`] when the runtime fails.
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError>;
+
+    /// Runs the model with the runtime's own recording on, apart from what [`embed`](Backend::embed) uses, and gives what
+    /// was recorded. A runtime that records nothing says so in [`Evidence::none`].
+    ///
+    /// # Errors
+    /// [`ProviderError::Embed`] when the runtime fails or its record cannot be read.
+    fn prove(&mut self, request: &ProveRequest) -> Result<Evidence, ProviderError>;
 }
 
 /// A backend as the driver sees it: something that answers later, perhaps several requests at once.
@@ -41,6 +50,9 @@ pub trait Provider: Send + Sync {
 
     /// Embeds the texts, in their order; see [`Backend::embed`]. Every implementation keeps its own deadline.
     fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<Embeddings, ProviderError>>;
+
+    /// Has the runtime record a probe; see [`Backend::prove`]. It may take as long as loading.
+    fn prove<'a>(&'a self, request: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>>;
 }
 
 /// How the vectors of a text's tokens become one vector.
@@ -49,6 +61,8 @@ pub trait Provider: Send + Sync {
 pub enum Pooling {
     /// The mean over the tokens that are not padding.
     Mean,
+    /// The vector of the first token.
+    Cls,
 }
 
 /// The model a backend is to load: a folder, and the settings that make two backends comparable.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::graph_options::{GraphFile, StaticShape};
 use crate::kinds::Platform;
 use crate::onnx::settings::{ExecutionProvider, GraphOptimisation, provider_option_faults};
 use crate::option_values::Threads;
@@ -24,6 +25,11 @@ pub struct PythonOnnxOptions {
     pub graph_optimisation: GraphOptimisation,
     /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
     pub provider_options: BTreeMap<String, String>,
+    /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
+    pub graph: GraphFile,
+    /// Fixed shapes `[texts, tokens]` instead of one session for all: each request runs in the smallest that holds it,
+    /// padded. For execution providers that compile a graph for one shape.
+    pub static_shapes: Vec<StaticShape>,
 }
 
 impl Default for PythonOnnxOptions {
@@ -33,6 +39,8 @@ impl Default for PythonOnnxOptions {
             threads: Threads::fixed(1),
             graph_optimisation: GraphOptimisation::default(),
             provider_options: BTreeMap::new(),
+            graph: GraphFile::default(),
+            static_shapes: Vec::new(),
         }
     }
 }
@@ -144,7 +152,8 @@ mod tests {
         );
         assert_eq!(
             written_out(resolve::<PythonOnnxOptions>(&serde_json::Map::new())),
-            json!({"execution_provider": "cpu", "threads": 1, "graph_optimisation": "all", "provider_options": {}})
+            json!({"execution_provider": "cpu", "threads": 1, "graph_optimisation": "all", "provider_options": {},
+                   "graph": "model.onnx", "static_shapes": []})
         );
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::evidence::{Evidence, ProveRequest};
 use crate::provider::{BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Provider, ProviderError};
 
 /// Providers that share the requests, at least one.
@@ -80,6 +81,11 @@ impl<P: Provider> Provider for Replicas<P> {
             answer.await
         })
     }
+
+    /// What the first records: they are all started alike.
+    fn prove<'a>(&'a self, request: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
+        self.members[0].prove(request)
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +115,10 @@ mod tests {
                 self.answer.notified().await;
                 Err(ProviderError::Embed("enough".to_owned()))
             })
+        }
+
+        fn prove<'a>(&'a self, _: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
+            Box::pin(async { Ok(Evidence::none("slow")) })
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::evidence::{Evidence, ProveRequest};
 use crate::provider::{
     Backend, BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Provider, ProviderError,
 };
@@ -26,6 +27,7 @@ type Reply<T> = oneshot::Sender<Result<T, ProviderError>>;
 enum Job {
     Load(LoadRequest, Reply<Loaded>),
     Embed(EmbedRequest, Reply<Embeddings>),
+    Prove(ProveRequest, Reply<Evidence>),
 }
 
 /// A backend that runs on its own thread. The thread ends once this is dropped and the call under way has returned.
@@ -96,6 +98,10 @@ impl Provider for Threaded {
             Ok(embeddings)
         })
     }
+
+    fn prove<'a>(&'a self, request: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
+        Box::pin(self.ask("prove", self.load_deadline, |reply| Job::Prove(request.clone(), reply)))
+    }
 }
 
 /// What the thread does until nobody can ask it any more.
@@ -106,6 +112,9 @@ fn work(mut backend: Box<dyn Backend>, queue: &mpsc::Receiver<Job>) {
         match job {
             Job::Load(request, reply) => {
                 answer(reply, &mut panicked, ProviderError::Load, || backend.load(&request))
+            }
+            Job::Prove(request, reply) => {
+                answer(reply, &mut panicked, ProviderError::Embed, || backend.prove(&request))
             }
             Job::Embed(request, reply) => answer(reply, &mut panicked, ProviderError::Embed, || {
                 let started = Instant::now();
@@ -180,6 +189,11 @@ mod tests {
                 truncated: 0,
                 stages: StageTimes::default(),
             })
+        }
+
+        fn prove(&mut self, request: &ProveRequest) -> Result<Evidence, ProviderError> {
+            assert_ne!(&*request.texts[0], "panic", "nothing to prove");
+            Ok(Evidence::none("scripted"))
         }
     }
 

@@ -1,6 +1,7 @@
 //! Texts to token ids, with the settings that make two backends comparable: no padding but to the longest text of the
 //! batch, and truncation at the model's own length whatever the tokenizer file says. Knows no runtime.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ impl TokenInteger for i32 {
 }
 
 /// A batch of texts as token ids, each padded to the longest. Made to be used again: the buffers keep their size.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenBatch<I> {
     /// Row-major `[texts, sequence]`.
     pub ids: Vec<I>,
@@ -50,10 +51,56 @@ pub struct TokenBatch<I> {
     pub type_ids: Vec<I>,
     /// Tokens of the longest text.
     pub sequence: usize,
+    /// The id of padding.
+    pub padding: I,
     /// Tokens per text, special tokens included, after truncation.
     pub token_counts: Vec<u32>,
     /// How many texts were cut.
     pub truncated: u32,
+}
+
+impl<I: TokenInteger> Default for TokenBatch<I> {
+    fn default() -> Self {
+        Self {
+            ids: Vec::new(),
+            attention_mask: Vec::new(),
+            type_ids: Vec::new(),
+            sequence: 0,
+            padding: I::ZERO,
+            token_counts: Vec::new(),
+            truncated: 0,
+        }
+    }
+}
+
+impl<I: TokenInteger> TokenBatch<I> {
+    /// A stretch of the texts in a larger shape. What is added is masked out, but for one token of each added text: there
+    /// are runtimes that make something that is no number of a text without any.
+    #[must_use]
+    pub fn padded(&self, rows: Range<usize>, texts: usize, tokens: usize) -> Self {
+        let fill = |from: &[I], filling: I| {
+            let mut wide = vec![filling; texts * tokens];
+            for (row, line) in rows.clone().zip(wide.chunks_exact_mut(tokens)) {
+                let kept = self.sequence.min(tokens);
+                line[..kept].copy_from_slice(&from[row * self.sequence..][..kept]);
+            }
+            wide
+        };
+        let padding = self.padding;
+        let mut attention_mask = fill(&self.attention_mask, I::ZERO);
+        for added in attention_mask.chunks_exact_mut(tokens).skip(rows.len()) {
+            added[0] = I::ONE;
+        }
+        Self {
+            ids: fill(&self.ids, padding),
+            attention_mask,
+            type_ids: fill(&self.type_ids, I::ZERO),
+            sequence: tokens,
+            padding,
+            token_counts: self.token_counts[rows.clone()].to_vec(),
+            truncated: 0,
+        }
+    }
 }
 
 /// A model's tokenizer.
@@ -111,6 +158,7 @@ impl Tokenizer {
             .map_err(|error| ProviderError::Embed(format!("a text could not be tokenized: {error}")))?;
         batch.sequence = encodings.iter().map(tokenizers::Encoding::len).max().unwrap_or_default();
         batch.truncated = 0;
+        batch.padding = I::from_id(self.padding_id);
         batch.ids.clear();
         batch.attention_mask.clear();
         batch.type_ids.clear();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tailmark_providers::evidence::{Evidence, ProveRequest};
 use tailmark_providers::null::NullBackend;
 use tailmark_providers::provider::{
     Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, Options, Provider as _, ProviderError,
@@ -32,6 +33,10 @@ impl Backend for Careless {
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
         assert_ne!(&*request.texts[0], "panic", "a text that cannot be borne");
         self.0.embed(request)
+    }
+
+    fn prove(&mut self, request: &ProveRequest) -> Result<Evidence, ProviderError> {
+        self.0.prove(request)
     }
 }
 

@@ -14,6 +14,6 @@ pub mod store;
 pub use catalogue::{ModelSpec, find, known};
 pub use error::{SourceFailure, StoreError};
 pub use hub::Hub;
-pub use reference::Reference;
+pub use reference::{GradedPair, GradedPairs, KnownNeighbours, Reference};
 pub use sources::{PackageInstaller, Sources};
 pub use store::{ModelStore, ResolvedModel, StoredFile};

@@ -31,6 +31,48 @@ pub struct Reference {
     pub token_counts: Vec<u32>,
     /// One vector for each text.
     pub vectors: Vec<Vec<f32>>,
+    /// Texts whose nearest neighbours among each other are known; `None` for a model without.
+    pub neighbours: Option<KnownNeighbours>,
+    /// Pairs of texts with grades of similarity; `None` for a model without.
+    pub graded_pairs: Option<GradedPairs>,
+}
+
+/// Texts, and which of the others are nearest to each by cosine similarity.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownNeighbours {
+    /// SHA-256 of the texts joined by line breaks.
+    pub corpus_sha256: String,
+    /// How many neighbours are known of each.
+    pub of: u32,
+    /// The texts.
+    pub texts: Vec<String>,
+    /// For each text the indices of its neighbours, nearest first.
+    pub nearest: Vec<Vec<u32>>,
+}
+
+/// Pairs of texts with the similarity that people see in them, and the one that the reference sees.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GradedPairs {
+    /// The pairs.
+    pub pairs: Vec<GradedPair>,
+    /// The reference's cosine similarity of each.
+    pub cosines: Vec<f64>,
+    /// Spearman's rank correlation of those with the grades.
+    pub spearman: f64,
+}
+
+/// Two texts and how similar they are.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GradedPair {
+    /// One text.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// From 0, nothing in common, to 5, the same meaning.
+    pub grade: f32,
 }
 
 /// The file as it is written: vectors are base64 of little-endian binary32.
@@ -47,6 +89,10 @@ struct Written {
     texts: Vec<String>,
     token_counts: Vec<u32>,
     vectors: Vec<String>,
+    #[serde(default)]
+    neighbours: Option<KnownNeighbours>,
+    #[serde(default)]
+    graded_pairs: Option<GradedPairs>,
 }
 
 impl Reference {
@@ -60,6 +106,13 @@ impl Reference {
         }
         let vectors: Vec<Vec<f32>> =
             written.vectors.iter().map(|text| numbers(text)).collect::<Result<_, _>>()?;
+        if let Some(KnownNeighbours { texts, nearest, .. }) = &written.neighbours {
+            let all = texts.len();
+            let is_one = |index: &u32| (*index as usize) < all;
+            if nearest.len() != all || !nearest.iter().flatten().all(is_one) {
+                return Err(format!("the neighbours of {} of {all} texts, or of texts that are not there", nearest.len()));
+            }
+        }
         match vectors.iter().position(|vector| vector.len() != written.dimensions as usize) {
             Some(at) => Err(format!(
                 "vector {at} has {} numbers, and {} were promised",
@@ -77,6 +130,8 @@ impl Reference {
                 texts: written.texts,
                 token_counts: written.token_counts,
                 vectors,
+                neighbours: written.neighbours,
+                graded_pairs: written.graded_pairs,
             }),
         }
     }

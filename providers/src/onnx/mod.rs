@@ -1,22 +1,25 @@
 //! The backend that runs the model's ONNX graph in ONNX Runtime, whose shared library is opened when the model is
-//! loaded. Decides how a session is made; knows no Python and no place where the library might be.
+//! loaded. Decides which session a request runs in; `session` is how one is made, `profile` what the runtime records.
 
 mod library;
+mod profile;
+mod session;
 pub mod settings;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use ort::ep::{
-    self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider as _, ExecutionProviderDispatch,
-};
-use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use ort::value::{Outlet, TensorRef};
 
 use self::library::OnnxRuntime;
+use self::session::Making;
 use self::settings::{ExecutionProvider, GraphOptimisation, OnnxOptions};
+use crate::evidence::{Evidence, ProveRequest, Ungrouped};
 use crate::graph::{self, GraphInput, StageEnds};
+use crate::graph_options::{StaticShape, pieces};
 use crate::null::not_loaded;
 use crate::options;
 use crate::pooling::TokenVectors;
@@ -31,12 +34,23 @@ pub struct OnnxBackend {
 
 #[derive(Debug)]
 struct Running {
+    runtime: OnnxRuntime,
+    settings: OnnxOptions,
+    graph_file: PathBuf,
     tokenizer: Tokenizer,
-    session: Session,
+    sessions: Sessions,
     inputs: Vec<GraphInput>,
     pooling: Pooling,
     /// Used again for every request.
     batch: TokenBatch<i64>,
+}
+
+/// One session for every shape, or one for each of the fixed shapes.
+#[derive(Debug)]
+struct Sessions {
+    shapes: Vec<StaticShape>,
+    /// As many as there are shapes; without any, one.
+    sessions: Vec<Session>,
 }
 
 impl Backend for OnnxBackend {
@@ -44,36 +58,34 @@ impl Backend for OnnxBackend {
         let started = Instant::now();
         let settings = options::parse::<OnnxOptions>(&request.options)?;
         let folder = graph::model_of(request)?;
-        let graph_file = graph::graph_file(folder)?;
+        let graph_file = graph::graph_file(folder, &settings.graph)?;
+        let shapes = session::check_shapes(&settings.static_shapes, folder.max_tokens)?;
         let runtime = OnnxRuntime::open(settings.library.as_deref())?;
         let imported = Instant::now();
 
         let tokenizer = Tokenizer::from_folder(&folder.folder, folder.max_tokens)?;
-        let session = builder(&runtime, &settings)?.commit_from_file(&graph_file).map_err(load_error)?;
-        let inputs = GraphInput::of_graph(session.inputs().iter().map(Outlet::name))?;
-        let (dimensions, dtype) = output(&session)?;
-        self.running = Some(Running {
-            tokenizer,
-            session,
-            inputs,
-            pooling: folder.pooling,
-            batch: TokenBatch::default(),
-        });
-        let finished = Instant::now();
-
+        let sessions = Sessions::make(&Making::new(&runtime, &settings), shapes, &graph_file)?;
+        let first = &sessions.sessions[0];
+        let inputs = GraphInput::of_graph(first.inputs().iter().map(Outlet::name))?;
+        let (dimensions, dtype) = session::output(first)?;
         let provider = settings.execution_provider;
         let runs = Runs {
             engine: "onnxruntime".to_owned(),
-            engine_version: runtime.version,
-            device: device(provider).to_owned(),
-            execution_provider: Some(canonical_name(provider).to_owned()),
-            threads: computes_on_cpu(provider).then_some(settings.threads.get()),
+            engine_version: runtime.version.clone(),
+            device: session::device(provider).to_owned(),
+            execution_provider: Some(session::canonical_name(provider).to_owned()),
+            threads: session::computes_on_cpu(provider).then_some(settings.threads.get()),
             dtype,
             versions: BTreeMap::from([
-                ("onnxruntime build".to_owned(), runtime.build),
+                ("onnxruntime build".to_owned(), runtime.build.clone()),
                 ("tokenizers".to_owned(), tokenise::LIBRARY_VERSION.to_owned()),
             ]),
         };
+        let pooling = folder.pooling;
+        let batch = TokenBatch::default();
+        self.running =
+            Some(Running { runtime, settings, graph_file, tokenizer, sessions, inputs, pooling, batch });
+        let finished = Instant::now();
         Ok(Loaded {
             dimensions,
             concurrency: 1,
@@ -85,144 +97,163 @@ impl Backend for OnnxBackend {
 
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
         let started = Instant::now();
-        let Running { tokenizer, session, inputs, pooling, batch } =
+        let Running { tokenizer, sessions, inputs, pooling, batch, .. } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
         let tokenised = Instant::now();
-
-        let shape = [request.texts.len(), batch.sequence];
-        let values = inputs
-            .iter()
-            .map(|input| {
-                TensorRef::from_array_view((shape, input.of_batch(batch))).map(SessionInputValue::from)
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(embed_error)?;
-        let outputs = session.run(values.as_slice()).map_err(embed_error)?;
-        let (found, hidden) = outputs[graph::OUTPUT].try_extract_tensor::<f32>().map_err(embed_error)?;
-        let found: Vec<usize> = found.iter().map(|axis| usize::try_from(*axis).unwrap_or_default()).collect();
-        let dimensions = graph::check_shape(&found, shape[0], shape[1])?;
-        let inferred = Instant::now();
-
-        let tokens = TokenVectors { values: hidden, sequence: batch.sequence, dimensions };
-        let ends = StageEnds { started, tokenised, inferred };
-        Ok(graph::answer(*pooling, tokens, batch, request.normalize, &ends))
-    }
-}
-
-fn builder(runtime: &OnnxRuntime, settings: &OnnxOptions) -> Result<SessionBuilder, ProviderError> {
-    let level = match settings.graph_optimisation {
-        GraphOptimisation::Disable => GraphOptimizationLevel::Disable,
-        GraphOptimisation::Basic => GraphOptimizationLevel::Level1,
-        GraphOptimisation::Extended => GraphOptimizationLevel::Level2,
-        GraphOptimisation::All => GraphOptimizationLevel::All,
-    };
-    let builder = Session::builder(&runtime.environment)
-        .map_err(load_error)?
-        // The crate's own default prefers whatever device saves energy, which on a Mac turns a session that was asked
-        // for the CPU into one on Core ML. Only the provider that was asked for may run.
-        .with_auto_device(AutoDevicePolicy::PreferCPU)
-        .map_err(load_error)?
-        .with_optimization_level(level)
-        .map_err(load_error)?
-        .with_intra_threads(settings.threads.get() as usize)
-        .map_err(load_error)?
-        .with_intra_op_spinning(settings.intra_op_spinning)
-        .map_err(load_error)?;
-    match registration(settings) {
-        None => Ok(builder),
-        Some(provider) => {
-            let not_available = |why: String| ProviderError::NotAvailable {
-                what: format!("execution provider `{}`", settings.execution_provider.name()),
-                why,
-            };
-            let builder = builder
-                .with_execution_providers([provider])
-                .map_err(|error| not_available(error.message().to_owned()))?;
-            if is_compiled_in(settings.execution_provider) {
-                Ok(builder)
+        let (mut vectors, mut dimensions, mut pooling_ns) = (Vec::new(), 0, 0);
+        sessions.run(inputs, batch, |rows, tokens| {
+            let began = Instant::now();
+            dimensions = tokens.dimensions;
+            let pooled = graph::pool(*pooling, tokens, &batch.token_counts[rows], request.normalize);
+            // The usual case is one piece: its vectors are taken as they are.
+            if vectors.is_empty() {
+                vectors = pooled
             } else {
-                Err(not_available(format!("ONNX Runtime {} was built without it", runtime.version)))
+                vectors.extend(pooled)
             }
+            pooling_ns += began.elapsed().as_nanos() as u64;
+        })?;
+        let inferred = Instant::now();
+        let ends = StageEnds { started, tokenised, inferred };
+        let mut answer = graph::answer(vectors, dimensions, batch, &ends);
+        // Each piece is pooled when it has been computed, in between.
+        answer.stages.infer_ns = answer.stages.infer_ns.saturating_sub(pooling_ns);
+        answer.stages.pool_ns += pooling_ns;
+        Ok(answer)
+    }
+
+    fn prove(&mut self, request: &ProveRequest) -> Result<Evidence, ProviderError> {
+        let running = self.running.as_mut().ok_or_else(not_loaded)?;
+        let asked = running.settings.execution_provider;
+        running.tokenizer.encode(&request.texts, &mut running.batch)?;
+        let kernels = running.profiled(request.runs, |_| {})?;
+        let ungrouped = if asked == ExecutionProvider::Cpu {
+            None
+        } else {
+            // What comes after nodes were handed out would fuse those that are left, and they could not be counted.
+            let basic = |making: &mut Making<'_>| {
+                making.optimisation = match making.optimisation {
+                    GraphOptimisation::Disable => GraphOptimisation::Disable,
+                    _ => GraphOptimisation::Basic,
+                };
+            };
+            Some(Ungrouped {
+                asked: running.profiled(request.runs, basic)?,
+                cpu: running.profiled(request.runs, |making| {
+                    basic(making);
+                    making.provider = ExecutionProvider::Cpu;
+                })?,
+            })
+        };
+        Ok(Evidence {
+            source: "ONNX Runtime's profile".to_owned(),
+            runs: request.runs,
+            asked: Some(session::canonical_name(asked).to_owned()),
+            kernels,
+            ungrouped,
+            ..Evidence::default()
+        })
+    }
+}
+
+impl Running {
+    /// Runs the batch in a session of its own with the profiler on, made as the timed one is but for the `change`.
+    fn profiled(
+        &self,
+        runs: u32,
+        change: impl FnOnce(&mut Making<'_>),
+    ) -> Result<Vec<crate::evidence::Kernel>, ProviderError> {
+        let failed = |why: String| ProviderError::Embed(format!("the probe's profile: {why}"));
+        let folder = tempfile::Builder::new()
+            .prefix("tailmark-profile-")
+            .tempdir()
+            .map_err(|error| failed(format!("no temporary folder: {error}")))?;
+        let mut making = Making::new(&self.runtime, &self.settings);
+        making.profile = Some(folder.path().join("probe"));
+        change(&mut making);
+        let shapes = self.sessions.shape_for(&self.batch)?;
+        let mut sessions = Sessions::make(&making, shapes, &self.graph_file)?;
+        for _ in 0..=runs {
+            sessions.run(&self.inputs, &self.batch, |_, _| {})?;
         }
+        let file =
+            sessions.sessions[0].end_profiling().map_err(|error| failed(error.message().to_owned()))?;
+        profile::read(file.as_ref(), runs).map_err(failed)
     }
 }
 
-/// What registers the execution provider that was asked for; `None` for the CPU, which is always there.
-fn registration(settings: &OnnxOptions) -> Option<ExecutionProviderDispatch> {
-    let options = &settings.provider_options;
-    match settings.execution_provider {
-        ExecutionProvider::Cpu => None,
-        ExecutionProvider::CoreMl => Some(configured(ep::CoreML::default(), options)),
-        ExecutionProvider::Cuda => Some(configured(ep::CUDA::default(), options)),
-        ExecutionProvider::OpenVino => Some(configured(ep::OpenVINO::default(), options)),
-        ExecutionProvider::Xnnpack => {
-            // XNNPACK has threads of its own and would take one, whatever the session has.
-            let threads = settings.threads.get();
-            Some(configured(
-                ep::XNNPACK::default().with_arbitrary_config("intra_op_num_threads", threads),
-                options,
-            ))
+impl Sessions {
+    fn make(
+        making: &Making<'_>,
+        shapes: Vec<StaticShape>,
+        graph: &std::path::Path,
+    ) -> Result<Self, ProviderError> {
+        let sessions = if shapes.is_empty() {
+            vec![making.session(graph, None)?]
+        } else {
+            shapes.iter().map(|shape| making.session(graph, Some(*shape))).collect::<Result<_, _>>()?
+        };
+        Ok(Self { shapes, sessions })
+    }
+
+    /// The fixed shape that the batch's first text runs in; empty without any.
+    fn shape_for(&self, batch: &TokenBatch<i64>) -> Result<Vec<StaticShape>, ProviderError> {
+        if self.shapes.is_empty() {
+            return Ok(Vec::new());
         }
+        let first = pieces(&self.shapes, &batch.token_counts[..1]).ok_or_else(too_long)?;
+        Ok(first.first().map(|piece| self.shapes[piece.shape]).into_iter().collect())
     }
-}
 
-/// Without `error_on_failure` a provider that is not there is passed over in silence and the CPU runs in its place.
-fn configured<P>(provider: P, options: &BTreeMap<String, String>) -> ExecutionProviderDispatch
-where
-    P: ArbitrarilyConfigurableExecutionProvider + Into<ExecutionProviderDispatch>,
-{
-    let set = |provider: P, (key, value): (&String, &String)| provider.with_arbitrary_config(key, value);
-    options.iter().fold(provider, set).into().error_on_failure()
-}
-
-fn is_compiled_in(provider: ExecutionProvider) -> bool {
-    let asked = match provider {
-        ExecutionProvider::Cpu => ep::CPU::is_available(),
-        ExecutionProvider::CoreMl => ep::CoreML::is_available(),
-        ExecutionProvider::Cuda => ep::CUDA::is_available(),
-        ExecutionProvider::OpenVino => ep::OpenVINO::is_available(),
-        ExecutionProvider::Xnnpack => ep::XNNPACK::is_available(),
-    };
-    asked.unwrap_or(false)
-}
-
-fn canonical_name(provider: ExecutionProvider) -> &'static str {
-    match provider {
-        ExecutionProvider::Cpu => ep::CPU::NAME,
-        ExecutionProvider::CoreMl => ep::CoreML::NAME,
-        ExecutionProvider::Cuda => ep::CUDA::NAME,
-        ExecutionProvider::OpenVino => ep::OpenVINO::NAME,
-        ExecutionProvider::Xnnpack => ep::XNNPACK::NAME,
-    }
-}
-
-fn computes_on_cpu(provider: ExecutionProvider) -> bool {
-    matches!(provider, ExecutionProvider::Cpu | ExecutionProvider::Xnnpack)
-}
-
-fn device(provider: ExecutionProvider) -> &'static str {
-    if computes_on_cpu(provider) { "cpu" } else { provider.name() }
-}
-
-/// The length of a vector, and the element type of the output that holds the token vectors.
-fn output(session: &Session) -> Result<(u32, String), ProviderError> {
-    let output = session.outputs().iter().find(|output| output.name() == graph::OUTPUT);
-    let output =
-        output.ok_or_else(|| ProviderError::Load(format!("the graph has no output `{}`", graph::OUTPUT)))?;
-    match output.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
-            Ok((graph::dimensions(shape.last().copied())?, "float32".to_owned()))
+    /// Runs the batch, in pieces where shapes are fixed; `take` gets the token vectors of each stretch of texts, in order.
+    fn run(
+        &mut self,
+        inputs: &[GraphInput],
+        batch: &TokenBatch<i64>,
+        mut take: impl FnMut(Range<usize>, TokenVectors<'_>),
+    ) -> Result<(), ProviderError> {
+        if self.shapes.is_empty() {
+            let rows = 0..batch.token_counts.len();
+            return run(&mut self.sessions[0], inputs, batch, [rows.len(), batch.sequence], |tokens| {
+                take(rows, tokens);
+            });
         }
-        other => Err(ProviderError::Load(format!(
-            "the graph's output `{}` is {other}, expected a float32 tensor",
-            graph::OUTPUT
-        ))),
+        for piece in pieces(&self.shapes, &batch.token_counts).ok_or_else(too_long)? {
+            let rows = piece.first..piece.first + piece.texts;
+            let shape = self.shapes[piece.shape];
+            let padded = batch.padded(rows.clone(), shape.batch(), shape.tokens());
+            let session = &mut self.sessions[piece.shape];
+            run(session, inputs, &padded, [shape.batch(), shape.tokens()], |tokens| take(rows, tokens))?;
+        }
+        Ok(())
     }
 }
 
-fn load_error<R>(error: ort::Error<R>) -> ProviderError {
-    ProviderError::Load(error.message().to_owned())
+/// One run of a session on a whole batch of this shape.
+fn run(
+    session: &mut Session,
+    inputs: &[GraphInput],
+    batch: &TokenBatch<i64>,
+    shape: [usize; 2],
+    take: impl FnOnce(TokenVectors<'_>),
+) -> Result<(), ProviderError> {
+    let values = inputs
+        .iter()
+        .map(|input| TensorRef::from_array_view((shape, input.of_batch(batch))).map(SessionInputValue::from))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(embed_error)?;
+    let outputs = session.run(values.as_slice()).map_err(embed_error)?;
+    let (found, hidden) = outputs[graph::OUTPUT].try_extract_tensor::<f32>().map_err(embed_error)?;
+    let found: Vec<usize> = found.iter().map(|axis| usize::try_from(*axis).unwrap_or_default()).collect();
+    let dimensions = graph::check_shape(&found, shape[0], shape[1])?;
+    take(TokenVectors { values: hidden, sequence: shape[1], dimensions });
+    Ok(())
+}
+
+/// A batch that no shape holds: `load` saw to it that one holds the longest text.
+fn too_long() -> ProviderError {
+    ProviderError::Embed("a text has more tokens than the largest of `static_shapes`".to_owned())
 }
 
 fn embed_error(error: ort::Error) -> ProviderError {

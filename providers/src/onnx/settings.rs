@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::graph_options::{GraphFile, StaticShape};
 use crate::kinds::Platform;
 use crate::option_values::Threads;
 use crate::options::{OptionFault, OptionSet};
@@ -24,6 +25,11 @@ pub struct OnnxOptions {
     pub graph_optimisation: GraphOptimisation,
     /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
     pub provider_options: BTreeMap<String, String>,
+    /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
+    pub graph: GraphFile,
+    /// Fixed shapes `[texts, tokens]` instead of one session for all: each request runs in the smallest that holds it,
+    /// padded. For execution providers that compile a graph for one shape.
+    pub static_shapes: Vec<StaticShape>,
     /// Whether idle threads spin for a while before they sleep: faster with more than one thread, and busy.
     pub intra_op_spinning: bool,
     /// The ONNX Runtime library. Found by tailmark when left out.
@@ -38,6 +44,8 @@ impl Default for OnnxOptions {
             threads: Threads::fixed(1),
             graph_optimisation: GraphOptimisation::default(),
             provider_options: BTreeMap::new(),
+            graph: GraphFile::default(),
+            static_shapes: Vec::new(),
             intra_op_spinning: true,
             library: None,
         }

@@ -110,3 +110,67 @@ fn a_request_without_a_model_is_refused() {
 fn embedding_before_loading_is_an_error() {
     assert_eq!(OnnxBackend::default().embed(&embed_request(&["text".to_owned()])), Err(not_loaded()));
 }
+
+fn texts(count: usize) -> Vec<String> {
+    let words = ["red", "a green hill", "blue and very far away indeed", "", "how do I plant garlic"];
+    (0..count).map(|index| format!("{} {index}", words[index % words.len()].repeat(1 + index % 4))).collect()
+}
+
+#[test]
+fn the_probe_says_that_every_node_ran_on_the_cpu() {
+    let Some(fused) = request(json!({})) else { return };
+    let mut backend = OnnxBackend::default();
+    backend.load(&fused).expect("loaded");
+    let probe = ProveRequest { texts: embed_request(&texts(1)).texts, runs: 2 };
+    let evidence = backend.prove(&probe).expect("recorded");
+    assert_eq!((evidence.runs, evidence.asked.as_deref()), (2, Some("CPUExecutionProvider")));
+    assert!(evidence.kernels.len() > 20, "{} kernels", evidence.kernels.len());
+    assert!(evidence.kernels.iter().all(|kernel| kernel.calls == 2), "each node ran in each recorded run");
+    let executed = crate::execution::executed(&evidence).expect("recorded");
+    assert_eq!(executed.parts.len(), 1);
+    assert_eq!((executed.parts[0].on.as_str(), executed.parts[0].time_share), ("CPU", Some(1.0)));
+    // The graph as it was exported has more nodes than what is left of it once they are fused.
+    let unfused = request(json!({"graph_optimisation": "disable"})).expect("as before");
+    backend.load(&unfused).expect("loaded");
+    let unfused = backend.prove(&probe).expect("recorded");
+    assert!(unfused.kernels.len() > evidence.kernels.len(), "{}", unfused.kernels.len());
+    assert_short_reference_vectors(&mut backend);
+}
+
+#[test]
+fn fixed_shapes_give_the_vectors_of_free_ones() {
+    let shapes = json!({"static_shapes": [[1, 16], [1, 256], [4, 32]]});
+    let (Some(free), Some(fixed)) = (request(json!({})), request(shapes)) else { return };
+    let (mut with_free, mut with_fixed) = (OnnxBackend::default(), OnnxBackend::default());
+    with_free.load(&free).expect("loaded");
+    let loaded = with_fixed.load(&fixed).expect("loaded");
+    assert_reference_vectors(&mut with_fixed, &loaded);
+    for count in [1, 3, 4, 9] {
+        let request = embed_request(&texts(count));
+        let (free, fixed) =
+            (with_free.embed(&request).expect("embedded"), with_fixed.embed(&request).expect("embedded"));
+        assert_eq!(fixed.check(count, loaded.dimensions), Ok(()));
+        assert_eq!(free.token_counts, fixed.token_counts);
+        let difference =
+            free.vectors.iter().zip(&fixed.vectors).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(difference < 1e-5, "{difference} with {count} texts");
+    }
+}
+
+#[test]
+fn fixed_shapes_that_do_not_hold_the_longest_text_are_refused() {
+    let Some(request) = request(json!({"static_shapes": [[1, 16], [8, 128]]})) else { return };
+    let error = OnnxBackend::default().load(&request).expect_err("too short");
+    insta::assert_snapshot!(error, @"option `static_shapes`: the longest shape holds 128 tokens, and the model takes texts of up to 256; add a shape of [1, 256]");
+}
+
+#[test]
+fn a_graph_that_is_not_there_says_what_makes_others() {
+    let Some(request) = request(json!({"graph": "model.int8.onnx"})) else { return };
+    let mut request = request;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    request.model.as_mut().expect("a model").folder = folder.path().to_owned();
+    let error = OnnxBackend::default().load(&request).expect_err("no graph").to_string();
+    assert!(error.contains("model.int8.onnx: there is no such file"), "{error}");
+    assert!(error.contains("tailmark model quantize"), "{error}");
+}

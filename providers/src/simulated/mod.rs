@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 
 use self::settings::SimulatedOptions;
 use self::times::{Outcome, Service, ServiceTimes};
-use crate::null::{loaded_without_model, not_loaded, unit_vectors};
+use crate::evidence::{Evidence, ProveRequest};
+use crate::null::{WITHOUT_MODEL, loaded_without_model, not_loaded, unit_vectors};
 use crate::options::{self, OptionFault};
 use crate::provider::{
     Backend, BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Options, Provider, ProviderError,
@@ -68,6 +69,10 @@ impl Backend for SimulatedBackend {
         let service = times.next(started - *loaded_at);
         wait_until(started + service.time);
         answer(request.texts.len(), *dimensions, service, started.elapsed())
+    }
+
+    fn prove(&mut self, _: &ProveRequest) -> Result<Evidence, ProviderError> {
+        Ok(Evidence::none(WITHOUT_MODEL))
     }
 }
 
@@ -139,6 +144,10 @@ impl Provider for SimulatedProvider {
                 Err(ProviderError::Timeout { method: "embed".to_owned(), after: self.deadline })
             })
         })
+    }
+
+    fn prove<'a>(&'a self, _: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
+        Box::pin(async { Ok(Evidence::none(WITHOUT_MODEL)) })
     }
 }
 

@@ -15,6 +15,7 @@ use super::in_flight::{Answer, Called, InFlight, Receiver};
 use super::lines::{Lines, NoLine};
 use super::message::{EmbedParamsRef, Encoding, Greeting, Introduction, Method, Peer, write_request};
 use super::refusal::{INTERNAL, Refusal};
+use crate::evidence::{Evidence, ProveRequest};
 use crate::provider::{EmbedRequest, Embeddings, LoadRequest, Loaded, ProviderError};
 
 /// The longest line a worker may write: 64 MiB, some 8,000 vectors of 1,536 numbers.
@@ -172,6 +173,17 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
                 Ok(embeddings)
             }
             other => unreachable!("{other:?} as the result of embed: this is a bug"),
+        }
+    }
+
+    /// Has the runtime record a probe.
+    ///
+    /// # Errors
+    /// [`ProviderError::Timeout`] after the deadline, and whatever the worker answers.
+    pub async fn prove(&self, request: &ProveRequest, deadline: Duration) -> Result<Evidence, ProviderError> {
+        match self.ask(Called::Known(Method::Prove), Some(request), deadline).await?.0 {
+            Answer::Evidence(evidence) => Ok(*evidence),
+            other => unreachable!("{other:?} as the result of prove: this is a bug"),
         }
     }
 

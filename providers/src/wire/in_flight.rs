@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::message::{Greeting, Method, read_embeddings, read_reply, read_result};
+use crate::evidence::Evidence;
 use crate::provider::{Embeddings, Loaded, ProviderError};
 
 /// The method that was called, and so what its result is read as.
@@ -34,6 +35,7 @@ pub(super) enum Answer {
     Greeting(Greeting),
     Loaded(Box<Loaded>),
     Embeddings(Embeddings),
+    Evidence(Box<Evidence>),
     /// What `ping` and `shutdown` answer.
     Done,
     Other(Value),
@@ -111,6 +113,9 @@ impl InFlight {
                     u64::try_from(read_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 Answer::Embeddings(embeddings)
             }),
+            (Ok(result), Called::Known(Method::Prove)) => {
+                read_result(called.name(), result).map(|evidence| Answer::Evidence(Box::new(evidence)))
+            }
             (Ok(_), Called::Known(Method::Ping | Method::Shutdown)) => Ok(Answer::Done),
             (Ok(result), Called::Other(name)) => read_result(name, result).map(Answer::Other),
         };

@@ -21,6 +21,8 @@ pub enum Method {
     Load,
     /// Embed texts.
     Embed,
+    /// Record what executes the model.
+    Prove,
     /// A round trip that does nothing.
     Ping,
     /// Answer, then end.
@@ -29,8 +31,8 @@ pub enum Method {
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 5] =
-        [Method::Initialize, Method::Load, Method::Embed, Method::Ping, Method::Shutdown];
+    pub const ALL: [Method; 6] =
+        [Method::Initialize, Method::Load, Method::Embed, Method::Prove, Method::Ping, Method::Shutdown];
 
     /// Its name on the wire.
     #[must_use]
@@ -39,6 +41,7 @@ impl Method {
             Method::Initialize => "initialize",
             Method::Load => "load",
             Method::Embed => "embed",
+            Method::Prove => "prove",
             Method::Ping => "ping",
             Method::Shutdown => "shutdown",
         }

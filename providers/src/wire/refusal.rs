@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_refusal_of_the_request_itself_is_a_broken_protocol() {
         let error = Refusal::unknown_method("rerank").into_error("rerank");
-        insta::assert_snapshot!(error, @"the worker broke the protocol: error -32601 to `rerank` (unknown method `rerank`; the known ones are initialize, load, embed, ping, shutdown), expected a result, or an error that belongs to the method");
+        insta::assert_snapshot!(error, @"the worker broke the protocol: error -32601 to `rerank` (unknown method `rerank`; the known ones are initialize, load, embed, prove, ping, shutdown), expected a result, or an error that belongs to the method");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::message::{
     write_refusal, write_result,
 };
 use super::refusal::Refusal;
+use crate::evidence::ProveRequest;
 use crate::provider::{Backend, EmbedRequest, LoadRequest};
 
 /// Takes the standard output for the wire: returns a duplicate of it and points descriptor 1 at standard error, so
@@ -116,6 +117,7 @@ impl Session<'_> {
                 Method::Initialize => self.initialize(id, request.params, answer),
                 Method::Load => self.load(id, request.params, answer),
                 Method::Embed => self.embed(id, request.params, read_at, answer),
+                Method::Prove => self.prove(id, request.params, answer),
                 Method::Ping | Method::Shutdown => write(answer, id, &json!({})),
             }
         };
@@ -155,6 +157,20 @@ impl Session<'_> {
             .map_err(|error| Failure::Refused(Refusal::of(Method::Load, &error)))?;
         self.loaded = true;
         write(answer, id, &loaded)
+    }
+
+    fn prove(&mut self, id: &str, params: Params<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
+        if !self.loaded {
+            return Err(Refusal::too_early(Method::Prove, Method::Load).into());
+        }
+        let request: ProveRequest = read_params(Method::Prove, params)?;
+        if request.texts.is_empty() || request.runs == 0 {
+            let why = "`texts` and `runs` must be at least one";
+            return Err(Refusal::bad_params(Method::Prove, why).into());
+        }
+        let evidence = caught(|| self.backend.prove(&request))?
+            .map_err(|error| Failure::Refused(Refusal::of(Method::Prove, &error)))?;
+        write(answer, id, &evidence)
     }
 
     fn embed(
@@ -205,6 +221,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::evidence::Evidence;
     use crate::provider::{Embeddings, Loaded, ProviderError, Runs, StageTimes};
 
     /// Answers like `null` of one dimension, and fails on the texts `fail` and `panic`.
@@ -239,6 +256,10 @@ mod tests {
                     stages: StageTimes::default(),
                 }),
             }
+        }
+
+        fn prove(&mut self, _: &ProveRequest) -> Result<Evidence, ProviderError> {
+            Ok(Evidence::none("moody"))
         }
     }
 

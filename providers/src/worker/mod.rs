@@ -18,6 +18,7 @@ use standard_error::StandardError;
 use tokio::process::{ChildStdin, Command};
 use tokio::task::JoinHandle;
 
+use crate::evidence::{Evidence, ProveRequest};
 use crate::provider::{BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Provider, ProviderError};
 use crate::wire::client::{Client, connect};
 use crate::wire::message::{Encoding, Greeting, Peer};
@@ -28,7 +29,7 @@ use crate::worker_command::WorkerCommand;
 pub struct Deadlines {
     /// From spawning the process to its answer to `initialize`.
     pub start: Duration,
-    /// For `load`.
+    /// For `load`, and for `prove`, which loads the model once more.
     pub load: Duration,
     /// For each `embed` and `ping`.
     pub request: Duration,
@@ -214,5 +215,10 @@ impl Provider for WorkerProcess {
 
     fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<Embeddings, ProviderError>> {
         Box::pin(self.running.client.embed(request, Encoding::Base64, self.deadlines.request))
+    }
+
+    fn prove<'a>(&'a self, request: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
+        // The runtime loads the model once more for it, so it may take as long as loading.
+        Box::pin(self.running.client.prove(request, self.deadlines.load))
     }
 }
