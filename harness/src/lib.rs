@@ -4,21 +4,24 @@
 //! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
 //! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
 //! whether the run under those conditions ([`environment`]) can be believed at all; [`commands`] carries a run out from
-//! end to end and [`cli`] is what is typed. [`capacity`] is the search for the rates worth judging.
+//! end to end and [`cli`] is what is typed. [`capacity`] is the search for the rates worth judging. [`equivalence`] and
+//! [`requirement`] are what a backend must come up to before it is timed.
 //!
 //! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `driver`,
-//! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `load`, `objective`, `statistics`, `workload` > `sample`,
-//! `scenario`.
+//! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `objective`,
+//! `requirement`, `statistics`, `workload` > `sample`, `scenario`.
 
 pub mod capacity;
 pub mod cli;
 pub mod commands;
 pub mod driver;
 pub mod environment;
+pub mod equivalence;
 pub mod load;
 pub mod monitor;
 pub mod objective;
 pub mod plan;
+pub mod requirement;
 pub mod sample;
 pub mod scenario;
 pub mod statistics;

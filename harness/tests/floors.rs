@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["commands"],
     &["driver", "monitor", "plan", "validity", "verdict"],
-    &["capacity", "environment", "load", "objective", "statistics", "workload"],
+    &["capacity", "environment", "equivalence", "load", "objective", "requirement", "statistics", "workload"],
     &["sample", "scenario"],
 ];
 
@@ -95,7 +95,7 @@ fn the_crates_depend_downwards_only() {
 #[test]
 fn what_judges_and_what_is_judged_look_at_no_clock() {
     let folder = root().join("harness/src");
-    for module in ["statistics", "validity", "verdict", "scenario", "plan"] {
+    for module in ["equivalence", "statistics", "validity", "verdict", "scenario", "plan"] {
         for file in sources(&folder.join(module)) {
             let text = fs::read_to_string(&file).expect("a source file");
             for clock in ["Instant", "SystemTime", "Timestamp::now", "async fn", ".await"] {

@@ -8,6 +8,7 @@ use super::phases::phases;
 use super::resolve::{Faults, check_batch_size, check_name, key};
 use super::{BackendPlan, Placement};
 use crate::load::LoadModel;
+use crate::requirement::Requirement;
 use crate::scenario::{BackendSection, Scenario, Step, nearest};
 use crate::workload::Corpus;
 
@@ -64,6 +65,7 @@ pub(super) fn backends(
             name,
             kind,
             placement,
+            require: requirement(section, &at, faults),
             fallback,
             options: options(section, kind, placement, &at, faults),
             replicas,
@@ -77,6 +79,18 @@ pub(super) fn backends(
         found.push((backend, section.optional.unwrap_or(false)));
     }
     found
+}
+
+fn requirement(section: &BackendSection, at: &[Step; 2], faults: &mut Faults<'_>) -> Option<Requirement> {
+    match Requirement::read(section.require.as_ref()?) {
+        Ok(requirement) => Some(requirement),
+        Err(wrong) => {
+            for (name, why) in wrong {
+                faults.add(&[at[0].clone(), at[1].clone(), key("require"), key(name)], why);
+            }
+            None
+        }
+    }
 }
 
 /// Replicas are processes; in the harness's own there is one.

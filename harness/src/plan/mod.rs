@@ -18,10 +18,11 @@ pub use capacity::{CapacityPlan, Levels};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
-use tailmark_reports::record::Cell;
+use tailmark_reports::record::{Cell, EquivalenceClass};
 
 use crate::load::LoadModel;
 use crate::objective::Objective;
+use crate::requirement::Requirement;
 use crate::workload::Corpus;
 
 /// What a run will do.
@@ -45,6 +46,8 @@ pub struct Plan {
     pub capacity: Option<CapacityPlan>,
     /// How long to wait.
     pub deadlines: Deadlines,
+    /// The least class of vectors that is timed.
+    pub accepts: EquivalenceClass,
     /// Whether serious doubts about the conditions turn verdicts.
     pub doubts_turn_verdicts: bool,
     /// What must hold.
@@ -108,6 +111,8 @@ pub struct BackendPlan {
     pub kind: &'static Kind,
     /// Where it runs.
     pub placement: Placement,
+    /// What must have executed its model.
+    pub require: Option<Requirement>,
     /// What to run when the model has no ONNX file.
     pub fallback: Option<&'static Kind>,
     /// Its options, defaults included.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tailmark_providers::model;
+use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
 use super::capacity::capacity;
@@ -65,6 +66,7 @@ pub fn resolve(
             true
         }
     };
+    let accepts = accepted_class(&scenario, &mut faults);
     if !faults.list.is_empty() {
         faults.list.sort_by_key(|fault| fault.line);
         return Err(faults.list);
@@ -89,6 +91,7 @@ pub fn resolve(
         load,
         capacity,
         deadlines,
+        accepts,
         doubts_turn_verdicts,
         objectives,
         backends: all
@@ -154,11 +157,31 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     all.deadlines.load = all.deadlines.load.or(span(120));
     all.deadlines.request = all.deadlines.request.or(span(10));
     all.deadlines.shutdown = all.deadlines.shutdown.or(span(5));
+    all.equivalence.accept.get_or_insert_with(|| "int8".to_owned());
+    for require in all.backend.iter_mut().filter_map(|backend| backend.require.as_mut()) {
+        require.min_time_share.get_or_insert(0.9);
+        require.min_node_share.get_or_insert(0.0);
+        require.when_partial.get_or_insert_with(|| "refuse".to_owned());
+    }
     all.validity.on_doubt.get_or_insert_with(|| "inconclusive".to_owned());
     for objective in &mut all.objective {
         objective.confidence.get_or_insert(0.99);
     }
     all
+}
+
+/// The least class of vectors that is timed.
+fn accepted_class(scenario: &Scenario, faults: &mut Faults<'_>) -> EquivalenceClass {
+    match scenario.equivalence.accept.as_deref() {
+        Some("exact") => EquivalenceClass::Exact,
+        Some("fp16") => EquivalenceClass::Fp16,
+        None | Some("int8") => EquivalenceClass::Int8,
+        Some(other) => {
+            let message = format!("unknown class `{other}`; write `exact`, `fp16` or `int8`");
+            faults.add(&[key("equivalence"), key("accept")], message);
+            EquivalenceClass::Exact
+        }
+    }
 }
 
 /// The defaults of the load's own kind: a key of another kind would be a fault.

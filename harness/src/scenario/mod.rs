@@ -6,6 +6,7 @@
 mod load;
 mod overrides;
 mod parse;
+mod proof;
 mod shipped;
 mod units;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 pub use load::{CapacitySection, LoadSection, MatrixSection};
 pub(crate) use parse::dotted;
 pub use parse::{Fault, Parsed, Step, nearest, parse, parse_with};
+pub use proof::{EquivalenceSection, RequireSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shipped::{CORPORA, SCENARIOS, Shipped, corpus, open};
@@ -37,6 +39,8 @@ pub struct Scenario {
     pub phases: PhasesSection,
     /// How long to wait before a step counts as failed.
     pub deadlines: DeadlinesSection,
+    /// How close a backend's vectors must be to the reference for it to be timed.
+    pub equivalence: EquivalenceSection,
     /// What doubts about the conditions of the run do to its verdicts.
     pub validity: ValiditySection,
     /// What must hold, for each backend. Without any, the run measures and judges nothing.
@@ -183,6 +187,8 @@ pub struct BackendSection {
     pub min_requests: Option<u64>,
     /// Most steady-state requests for this backend, instead of the phases'.
     pub max_requests: Option<u64>,
+    /// What must have executed the model, by the runtime's own record.
+    pub require: Option<RequireSection>,
     /// The kind's own options, for example `{ threads = 2 }`.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub options: Option<toml::Table>,

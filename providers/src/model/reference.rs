@@ -110,7 +110,10 @@ impl Reference {
             let all = texts.len();
             let is_one = |index: &u32| (*index as usize) < all;
             if nearest.len() != all || !nearest.iter().flatten().all(is_one) {
-                return Err(format!("the neighbours of {} of {all} texts, or of texts that are not there", nearest.len()));
+                return Err(format!(
+                    "the neighbours of {} of {all} texts, or of texts that are not there",
+                    nearest.len()
+                ));
             }
         }
         match vectors.iter().position(|vector| vector.len() != written.dimensions as usize) {

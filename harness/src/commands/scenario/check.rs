@@ -1,14 +1,21 @@
 //! Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
 
+use tailmark_providers::evidence::Evidence;
 use tailmark_providers::kinds::Kind;
-use tailmark_providers::provider::{Loaded, ProviderError};
-use tailmark_reports::record::{BackendOutcome, Equivalence, Fallback};
+use tailmark_providers::provider::{Loaded, Provider, ProviderError};
+use tailmark_reports::record::{
+    BackendOutcome, Equivalence, EquivalenceClass, Execution, ExecutionPart, Fallback, Operator, RepeatProbe,
+};
+use tailmark_reports::{execution, units};
 
 use super::gate;
 use super::launch::{Provision, lacking};
 use super::measure::{Run, Stopped};
 use super::provide::outcome_of;
 use super::session::Session;
+use super::track::Track;
+use crate::equivalence;
+use crate::plan::Plan;
 
 impl Run<'_> {
     /// Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
@@ -33,25 +40,7 @@ impl Run<'_> {
                 }
                 checked = self.or_stopped(&during, check_one(self, index)).await?;
             }
-            let track = &mut self.tracks[index];
-            match checked {
-                Ok((loaded, equivalence)) => {
-                    track.set_loaded(&loaded);
-                    if let Equivalence::Checked { min_cosine, accepted: false, .. } = &equivalence {
-                        track.outcome = BackendOutcome::Wrong {
-                            why: format!(
-                                "its vectors are not the model's: cosine similarity to the reference falls to \
-                                 {min_cosine:.4}; it was not timed"
-                            ),
-                        };
-                    }
-                    track.equivalence = equivalence;
-                }
-                Err(error @ ProviderError::Answer { .. }) => {
-                    track.outcome = BackendOutcome::Wrong { why: format!("{error}; it was not timed") };
-                }
-                Err(error) => track.outcome = outcome_of(lacking(error)),
-            }
+            self.tracks[index].take_in(checked);
         }
         Ok(())
     }
@@ -71,20 +60,151 @@ impl Run<'_> {
     }
 }
 
-async fn check_one(run: &Run<'_>, index: usize) -> Result<(Loaded, Equivalence), ProviderError> {
+/// What was found out about a backend before it is timed.
+struct Checked {
+    loaded: Loaded,
+    equivalence: Equivalence,
+    execution: Execution,
+    repeat_probe: Option<RepeatProbe>,
+}
+
+impl Track {
+    /// Takes in what was found, and what follows from it for the outcome.
+    fn take_in(&mut self, checked: Result<Checked, ProviderError>) {
+        let Checked { loaded, equivalence, execution, repeat_probe } = match checked {
+            Ok(checked) => checked,
+            Err(error @ ProviderError::Answer { .. }) => {
+                self.outcome = BackendOutcome::Wrong { why: format!("{error}; it was not timed") };
+                return;
+            }
+            Err(error) => {
+                self.outcome = outcome_of(lacking(error));
+                return;
+            }
+        };
+        self.set_loaded(&loaded);
+        self.requirement = self.plan.require.as_ref().map(|required| required.judge(&execution));
+        if let Some(why) = self.requirement.as_ref().and_then(|requirement| requirement.why.clone()) {
+            if self.plan.require.as_ref().is_some_and(|required| required.labels) {
+                self.partial = execution::headline(&execution).or(Some(why));
+            } else {
+                self.outcome = BackendOutcome::NotAsRequired { why };
+            }
+        }
+        if let Some(why) = not_accepted(&equivalence) {
+            self.outcome = BackendOutcome::Wrong { why };
+        }
+        self.equivalence = equivalence;
+        self.execution = execution;
+        self.repeat_probe = repeat_probe;
+    }
+}
+
+/// Why vectors keep a backend from being timed.
+fn not_accepted(equivalence: &Equivalence) -> Option<String> {
+    let Equivalence::Checked { class, accepts, accepted: false, min_cosine, lowest, findings, .. } =
+        equivalence
+    else {
+        return None;
+    };
+    let least = equivalence::least_cosine(*accepts).unwrap_or_default();
+    let mut why = if *class == EquivalenceClass::Wrong {
+        "its vectors are not the model's".to_owned()
+    } else {
+        format!("its vectors are {}", execution::class_name(*class))
+    };
+    why.push_str(&format!(
+        ": cosine similarity to the reference falls to {min_cosine:.4} (at {lowest}), and {least} is the least accepted; \
+         it was not timed"
+    ));
+    for finding in findings {
+        why.push_str(&format!("\n{finding}"));
+    }
+    Some(why)
+}
+
+async fn check_one(run: &Run<'_>, index: usize) -> Result<Checked, ProviderError> {
     let track = &run.tracks[index];
     let Some(launch) = &track.launch else {
         unreachable!("only what can be started is checked: this is a bug")
     };
     let session = Session::open(launch, run.plan.deadlines, &run.folder.stderr_of(&track.plan.name)).await?;
-    let compared = if launch.load.model.is_some() {
-        let spec = tailmark_providers::model::find(&run.plan.model.name)
-            .expect("a plan names a known model: this is a bug");
-        gate::compare(session.provider(), spec.dimensions, &spec.reference()).await
-    } else {
-        Ok(Equivalence::NotChecked { why: "it answers without a model".to_owned() })
-    };
     let loaded = session.loaded.clone();
+    let checked = look_at(session.provider(), &loaded, launch.load.model.is_some(), run.plan).await;
     session.close().await;
-    compared.map(|equivalence| (loaded, equivalence))
+    checked.map(|(equivalence, repeat_probe, execution)| Checked {
+        loaded,
+        equivalence,
+        execution,
+        repeat_probe,
+    })
+}
+
+async fn look_at(
+    provider: &dyn Provider,
+    loaded: &Loaded,
+    has_model: bool,
+    plan: &Plan,
+) -> Result<(Equivalence, Option<RepeatProbe>, Execution), ProviderError> {
+    if !has_model {
+        let why = "it answers without a model".to_owned();
+        let execution = executed(gate::prove(provider).await);
+        return Ok((Equivalence::NotChecked { why }, None, execution));
+    }
+    let spec =
+        tailmark_providers::model::find(&plan.model.name).expect("a plan names a known model: this is a bug");
+    let equivalence = gate::compare(provider, &spec.reference(), plan.accepts).await?;
+    let repeat_probe = gate::repeat(provider, loaded.dimensions).await?;
+    // Last, because it leaves the runtime's recorder behind in the process.
+    let execution = executed(gate::prove(provider).await);
+    Ok((equivalence, repeat_probe, execution))
+}
+
+/// What the evidence comes to, as the record has it. A backend that fails at this, or a worker that does not know the
+/// question, is timed all the same: nothing is claimed of it.
+fn executed(evidence: Result<Evidence, ProviderError>) -> Execution {
+    let evidence = match evidence {
+        Ok(evidence) => evidence,
+        Err(error) => return Execution::NotMeasured { why: error.to_string() },
+    };
+    let Some(found) = tailmark_providers::execution::executed(&evidence) else {
+        return Execution::NotMeasured { why: evidence.source };
+    };
+    let weights = evidence.weights.iter().map(|weights| {
+        let tensors = units::counted(weights.tensors, "tensor");
+        format!(
+            "{} on {} ({tensors}, {} numbers)",
+            weights.dtype,
+            weights.device,
+            units::count(weights.numbers)
+        )
+    });
+    Execution::Measured {
+        source: evidence.source,
+        runs: evidence.runs,
+        asked: found.asked,
+        nodes: found.nodes,
+        parts: found
+            .parts
+            .into_iter()
+            .map(|part| ExecutionPart {
+                on: part.on,
+                nodes: part.nodes,
+                node_share: part.node_share,
+                partitions: part.partitions,
+                kernel_ns_per_run: part.ns_per_run,
+                time_share: part.time_share,
+            })
+            .collect(),
+        elsewhere: found
+            .elsewhere
+            .into_iter()
+            .map(|one| Operator { name: one.op, on: one.on, nodes: one.count, time_share: one.time_share })
+            .collect(),
+        weights: weights.collect(),
+        output: evidence.output.map(|output| format!("{} on {}", output.dtype, output.device)),
+        attention: evidence.attention,
+        cpu_fallback: evidence.cpu_fallback,
+        notes: evidence.notes,
+    }
 }

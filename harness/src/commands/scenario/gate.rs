@@ -1,86 +1,192 @@
-//! The gate before anything is timed: are the backend's vectors the right ones?
+//! The gate before anything is timed: asks a backend for the vectors of known texts, for what executed the model, and
+//! whether it computes a text that it has just seen. What the answers come to is computed in `equivalence`.
 
 use std::sync::Arc;
 
+use tailmark_providers::evidence::{Evidence, ProveRequest};
 use tailmark_providers::model::Reference;
 use tailmark_providers::provider::{EmbedRequest, Embeddings, Provider, ProviderError};
-use tailmark_reports::record::{Equivalence, EquivalenceClass};
+use tailmark_reports::record::{Equivalence, EquivalenceClass, GradedPairs, Neighbours, RepeatProbe};
 
-/// The smallest cosine similarity to the reference that is accepted for any text.
-pub(super) const THRESHOLD: f64 = 0.9999;
+use crate::equivalence::{self, Answers, Comparison, Expected};
 
 /// Texts of different lengths that are embedded in one request: enough to see padding leak into a vector, and few enough
 /// to be answered within a request's deadline.
 const TOGETHER: usize = 5;
 
-/// Embeds the reference texts, each alone and then several in a request, and compares with the reference vectors.
+/// Short texts that are embedded in one request where only their vectors matter.
+const MANY: usize = 16;
+
+/// Recorded runs of the probe of what executes the model.
+const PROBE_RUNS: u32 = 3;
+
+/// The text of that probe: an ordinary sentence.
+const PROBE_TEXT: &str = "Which of the two trains to the coast leaves first on a Sunday morning?";
+
+/// Pairs of requests in the probe of repeated texts.
+const PAIRS: u32 = 8;
+
+/// The words of the texts of that probe, in an order of its own for each: so they are equally long.
+const WORDS: [&str; 12] = [
+    "bread", "river", "seven", "garden", "letter", "winter", "music", "paper", "stone", "market", "window",
+    "forest",
+];
+
+/// Compares the backend's vectors with the reference, and looks at what they are good for.
 pub(super) async fn compare(
     provider: &dyn Provider,
-    dimensions: u32,
     reference: &Reference,
+    accepts: EquivalenceClass,
 ) -> Result<Equivalence, ProviderError> {
+    let gate = Gate { provider, dimensions: reference.dimensions };
     let texts: Vec<Arc<str>> = reference.texts.iter().map(|text| Arc::from(text.as_str())).collect();
-    let mut cosines = Vec::with_capacity(2 * texts.len());
-    for (text, expected) in texts.iter().zip(&reference.vectors) {
-        let alone = ask(provider, vec![Arc::clone(text)], dimensions).await?;
-        cosines.push(cosine(alone.row(0).unwrap_or_default(), expected));
+    let mut answers = Answers::default();
+    for text in &texts {
+        let alone = gate.ask(std::slice::from_ref(text)).await?;
+        answers.token_counts.extend(&alone.token_counts);
+        answers.alone.extend(rows(&alone));
     }
-    for (texts, expected) in texts.chunks(TOGETHER).zip(reference.vectors.chunks(TOGETHER)) {
-        let together = ask(provider, texts.to_vec(), dimensions).await?;
-        for (index, expected) in expected.iter().enumerate() {
-            cosines.push(cosine(together.row(index).unwrap_or_default(), expected));
-        }
-    }
-    let min_cosine = cosines.iter().copied().fold(f64::INFINITY, f64::min);
-    let class = if min_cosine >= THRESHOLD { EquivalenceClass::Exact } else { EquivalenceClass::Wrong };
+    answers.again = gate.vectors(&texts, 1).await?;
+    answers.together = gate.vectors(&texts, TOGETHER).await?;
+    let expected = Expected {
+        texts: &reference.texts,
+        vectors: &reference.vectors,
+        token_counts: &reference.token_counts,
+    };
+    let Comparison {
+        class,
+        min_cosine,
+        mean_cosine,
+        lowest,
+        max_abs_difference,
+        max_length_error,
+        repeat_difference,
+        batch_difference,
+        findings,
+    } = equivalence::compare(expected, &answers);
     Ok(Equivalence::Checked {
         class,
-        accepts: EquivalenceClass::Exact,
-        accepted: class == EquivalenceClass::Exact,
+        accepts,
+        accepted: class <= accepts,
         texts: u32::try_from(texts.len()).unwrap_or(u32::MAX),
         min_cosine,
-        mean_cosine: cosines.iter().sum::<f64>() / cosines.len() as f64,
-        lowest: String::new(),
-        max_abs_difference: 0.0,
-        max_length_error: 0.0,
-        repeat_difference: 0.0,
-        batch_difference: 0.0,
-        findings: Vec::new(),
-        neighbours: None,
-        graded: None,
+        mean_cosine,
+        lowest: reference.texts.get(lowest).map(|text| equivalence::quoted(text)).unwrap_or_default(),
+        max_abs_difference,
+        max_length_error,
+        repeat_difference,
+        batch_difference,
+        findings,
+        neighbours: gate.neighbours(reference).await?,
+        graded: gate.graded(reference).await?,
     })
 }
 
-async fn ask(
-    provider: &dyn Provider,
-    texts: Vec<Arc<str>>,
-    dimensions: u32,
-) -> Result<Embeddings, ProviderError> {
-    let request = EmbedRequest { texts, normalize: true };
-    let answer = provider.embed(&request).await?;
-    answer.check(request.texts.len(), dimensions)?;
-    Ok(answer)
+/// Has the runtime record what executes the model.
+pub(super) async fn prove(provider: &dyn Provider) -> Result<Evidence, ProviderError> {
+    provider.prove(&ProveRequest { texts: vec![Arc::from(PROBE_TEXT)], runs: PROBE_RUNS }).await
 }
 
-/// Cosine similarity; 0 when the lengths differ or a vector is null, which is never right.
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    if a.len() != b.len() {
-        return 0.0;
+/// Sends one text again and again, and in between texts that were never sent: is a repeat computed?
+pub(super) async fn repeat(
+    provider: &dyn Provider,
+    dimensions: u32,
+) -> Result<Option<RepeatProbe>, ProviderError> {
+    let gate = Gate { provider, dimensions };
+    let known = permuted(0);
+    let (mut repeated, mut new) = (Vec::new(), Vec::new());
+    gate.ask(std::slice::from_ref(&known)).await?;
+    for pair in 1..=PAIRS {
+        new.push(gate.ask(&[permuted(pair)]).await?.stages.worker_ns);
+        repeated.push(gate.ask(std::slice::from_ref(&known)).await?.stages.worker_ns);
     }
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let norms = (dot(a, a) * dot(b, b)).sqrt();
-    if norms > 0.0 { dot(a, b) / norms } else { 0.0 }
+    let found = equivalence::repeats(&repeated, &new);
+    Ok(found.map(|found| RepeatProbe {
+        pairs: PAIRS,
+        repeated_ns: found.repeated_ns,
+        new_ns: found.new_ns,
+        caching: found.caching,
+    }))
+}
+
+/// The words in the order of that number, another one for each number below the factorial of twelve.
+fn permuted(number: u32) -> Arc<str> {
+    let mut left = WORDS.to_vec();
+    let mut rest = number as usize;
+    let mut words = Vec::with_capacity(WORDS.len());
+    while !left.is_empty() {
+        let at = rest % left.len();
+        rest /= left.len();
+        words.push(left.remove(at));
+    }
+    Arc::from(words.join(" "))
+}
+
+struct Gate<'a> {
+    provider: &'a dyn Provider,
+    dimensions: u32,
+}
+
+impl Gate<'_> {
+    async fn ask(&self, texts: &[Arc<str>]) -> Result<Embeddings, ProviderError> {
+        let request = EmbedRequest { texts: texts.to_vec(), normalize: true };
+        let answer = self.provider.embed(&request).await?;
+        answer.check(texts.len(), self.dimensions)?;
+        Ok(answer)
+    }
+
+    /// The texts' vectors, so many texts in a request.
+    async fn vectors(&self, texts: &[Arc<str>], at_once: usize) -> Result<Vec<Vec<f32>>, ProviderError> {
+        let mut vectors = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(at_once) {
+            vectors.extend(rows(&self.ask(texts).await?));
+        }
+        Ok(vectors)
+    }
+
+    async fn neighbours(&self, reference: &Reference) -> Result<Option<Neighbours>, ProviderError> {
+        let Some(known) = &reference.neighbours else { return Ok(None) };
+        let texts: Vec<Arc<str>> = known.texts.iter().map(|text| Arc::from(text.as_str())).collect();
+        let vectors = self.vectors(&texts, MANY).await?;
+        let agreement = equivalence::nearest_agreement(&known.nearest, &vectors);
+        let texts = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+        Ok(agreement.map(|agreement| Neighbours { texts, of: known.of, agreement }))
+    }
+
+    async fn graded(&self, reference: &Reference) -> Result<Option<GradedPairs>, ProviderError> {
+        let Some(known) = &reference.graded_pairs else { return Ok(None) };
+        let texts: Vec<Arc<str>> = known
+            .pairs
+            .iter()
+            .flat_map(|pair| [&pair.a, &pair.b])
+            .map(|text| Arc::from(text.as_str()))
+            .collect();
+        let vectors = self.vectors(&texts, MANY).await?;
+        let similarities: Vec<f64> =
+            vectors.chunks_exact(2).map(|pair| equivalence::cosine(&pair[0], &pair[1])).collect();
+        let grades: Vec<f64> = known.pairs.iter().map(|pair| f64::from(pair.grade)).collect();
+        let correlation = equivalence::spearman(&similarities, &grades);
+        let pairs = u32::try_from(known.pairs.len()).unwrap_or(u32::MAX);
+        let reference_spearman = known.spearman;
+        Ok(correlation.map(|spearman| GradedPairs { pairs, spearman, reference_spearman }))
+    }
+}
+
+fn rows(answer: &Embeddings) -> Vec<Vec<f32>> {
+    (0..answer.token_counts.len()).filter_map(|row| answer.row(row).map(<[f32]>::to_vec)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn a_null_vector_and_one_of_the_wrong_length_are_like_nothing() {
-        assert_eq!(cosine(&[0.0, 0.0], &[1.0, 0.0]), 0.0);
-        assert_eq!(cosine(&[1.0], &[1.0, 0.0]), 0.0);
-        assert!((cosine(&[3.0, 0.0], &[1.0, 0.0]) - 1.0).abs() < 1e-12);
-        assert!((cosine(&[1.0, 1.0], &[1.0, 0.0]) - 0.5_f64.sqrt()).abs() < 1e-12);
+    fn the_texts_of_the_repeat_probe_are_different_and_equally_long() {
+        let texts: BTreeSet<Arc<str>> = (0..=PAIRS).map(permuted).collect();
+        assert_eq!(texts.len(), PAIRS as usize + 1);
+        let lengths: BTreeSet<usize> = texts.iter().map(|text| text.len()).collect();
+        assert_eq!(lengths.len(), 1);
     }
 }

@@ -100,7 +100,10 @@ fn exit_of(record: &RunRecord) -> Exit {
     {
         Exit::Inconclusive
     } else {
-        record.overall.map_or(Exit::Pass, Exit::from)
+        let judged = record.overall.map_or(Exit::Pass, Exit::from);
+        // A FAIL of what was timed says more than that something else was not.
+        let short = went(|outcome| matches!(outcome, BackendOutcome::NotAsRequired { .. }));
+        if short && judged == Exit::Pass { Exit::Inconclusive } else { judged }
     }
 }
 

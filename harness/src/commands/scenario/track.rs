@@ -39,6 +39,8 @@ pub(super) struct Track {
     pub(super) equivalence: Equivalence,
     /// What executed the model.
     pub(super) execution: Execution,
+    /// What ran instead of what was required, where the scenario has it timed all the same.
+    pub(super) partial: Option<String>,
     /// What the scenario requires of that.
     pub(super) requirement: Option<Requirement>,
     /// Whether repeated texts are computed.
@@ -97,6 +99,7 @@ impl Track {
             is_stood_in_for: false,
             equivalence: Equivalence::NotChecked { why: "the run did not get that far".to_owned() },
             execution: Execution::NotMeasured { why: "the run did not get that far".to_owned() },
+            partial: None,
             requirement: None,
             repeat_probe: None,
             losses: Vec::new(),
@@ -121,6 +124,7 @@ impl Track {
             fallback: self.fallback.clone(),
             equivalence: self.equivalence.clone(),
             execution: self.execution.clone(),
+            partial: self.partial.clone(),
             requirement: self.requirement.clone(),
             repeat_probe: self.repeat_probe.clone(),
             loaded: self.loaded.clone(),
@@ -187,9 +191,10 @@ impl Track {
 
     /// What the report calls it.
     pub(super) fn label(&self) -> String {
-        match &self.fallback {
-            Some(Fallback { from, to, why }) => format!("{to} (fallback from {from}: {why})"),
-            None => self.plan.name.clone(),
+        match (&self.fallback, &self.partial) {
+            (Some(Fallback { from, to, why }), _) => format!("{to} (fallback from {from}: {why})"),
+            (None, Some(ran)) => format!("{} ({ran})", self.plan.name),
+            (None, None) => self.plan.name.clone(),
         }
     }
 

@@ -1,0 +1,131 @@
+//! What is wrong with vectors, as far as the vectors themselves tell: each finding is a sentence that names what was found
+//! and what usually causes it.
+
+use tailmark_reports::record::EquivalenceClass;
+
+use super::quality::{cosine, length};
+use super::{Answers, Comparison, Expected, LENGTHS, class_of};
+
+/// Two vectors of different texts that are this close are one and the same.
+const SAME: f64 = 0.999_999;
+/// Similarities between texts that differ by less than this from the reference's are the same ones.
+const KEPT: f64 = 0.01;
+/// Two answers to one request, or a vector alone and with others, may differ by this much: 16-bit sums in another order do.
+const UNSTEADY: f64 = 0.005;
+
+/// Everything that is recognised; for wrong vectors at least one sentence.
+pub(super) fn of(
+    expected: Expected<'_>,
+    answers: &Answers,
+    comparison: &Comparison,
+    alone: &[f64],
+    together: &[f64],
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let is_wrong = |cosine: f64| class_of(cosine) == EquivalenceClass::Wrong;
+    if all_the_same(&answers.alone) {
+        found.push("every text has the same vector: the output does not depend on the input".to_owned());
+    }
+    if let Some(text) = answers.alone.iter().position(|vector| !LENGTHS.contains(&length(vector))) {
+        found.push(format!(
+            "the vector of {} has length {:.3} and not 1: it is not normalised",
+            quoted(&expected.texts[text]),
+            length(&answers.alone[text])
+        ));
+    }
+    found.extend(cut_elsewhere(expected, answers, alone));
+    if alone.iter().all(|cosine| !is_wrong(*cosine)) && together.iter().copied().any(is_wrong) {
+        found.push(in_company(expected, answers, together));
+    } else if comparison.batch_difference > UNSTEADY {
+        found.push(format!(
+            "a text's vector changes by up to {:.3} with the texts that are in its request: padding is not masked, or \
+             numbers are scaled over the whole request",
+            comparison.batch_difference
+        ));
+    }
+    if comparison.repeat_difference > UNSTEADY {
+        found.push(format!(
+            "the same text alone has two vectors that differ by up to {:.3}: the backend is not deterministic",
+            comparison.repeat_difference
+        ));
+    }
+    if found.is_empty() && comparison.class == EquivalenceClass::Wrong {
+        found.push(if keeps_similarities(expected.vectors, &answers.alone) {
+            "the similarities between the texts are the reference's and the vectors are not: they are rotated, or their \
+             numbers are in another order; no vector of another backend can be compared with them"
+                .to_owned()
+        } else {
+            let low = alone.iter().filter(|cosine| is_wrong(**cosine)).count();
+            format!(
+                "{low} of {} texts have vectors of another meaning: another pooling, other weights or another tokenizer \
+                 than the model's, or weights of too few bits",
+                alone.len()
+            )
+        });
+    }
+    found
+}
+
+fn all_the_same(vectors: &[Vec<f32>]) -> bool {
+    let Some((first, others)) = vectors.split_first() else { return false };
+    !others.is_empty() && others.iter().all(|vector| cosine(first, vector) > SAME)
+}
+
+/// Texts that the backend counts other tokens of than the reference, and whose vectors are in a worse class than those of
+/// the texts that it counts alike: what is coarse everywhere is not cut elsewhere.
+pub(super) fn cut_elsewhere(expected: Expected<'_>, answers: &Answers, alone: &[f64]) -> Option<String> {
+    let counted = || expected.token_counts.iter().zip(&answers.token_counts).enumerate();
+    let alike = counted().filter(|(_, (reference, backend))| reference == backend);
+    let usual = class_of(alike.map(|(text, _)| alone[text]).fold(1.0, f64::min));
+    let (text, (reference, backend)) = counted()
+        .filter(|(text, (reference, backend))| {
+            **backend > 0 && reference != backend && class_of(alone[*text]) > usual
+        })
+        .max_by_key(|(_, (reference, backend))| reference.abs_diff(**backend))?;
+    Some(format!(
+        "{} has {backend} tokens, and {reference} in the reference: texts are cut at another length, or tokenised \
+         otherwise",
+        quoted(&expected.texts[text])
+    ))
+}
+
+/// Why vectors are wrong in a request of several although they are right alone.
+fn in_company(expected: Expected<'_>, answers: &Answers, together: &[f64]) -> String {
+    let wrong = (0..together.len()).find(|text| class_of(together[*text]) == EquivalenceClass::Wrong);
+    let text = wrong.unwrap_or_default();
+    let vector = &answers.together[text];
+    let other = (0..expected.vectors.len()).find(|other| {
+        *other != text && class_of(cosine(vector, &expected.vectors[*other])) != EquivalenceClass::Wrong
+    });
+    match other {
+        Some(other) => format!(
+            "vectors come in another order than their texts: in a request of several, {} has the vector of {}",
+            quoted(&expected.texts[text]),
+            quoted(&expected.texts[other])
+        ),
+        None => format!(
+            "{} has its vector alone and another one in a request of several: padding is not masked, or texts of \
+             different lengths are mixed up",
+            quoted(&expected.texts[text])
+        ),
+    }
+}
+
+/// Whether all similarities between two texts are those of the reference.
+fn keeps_similarities(expected: &[Vec<f32>], found: &[Vec<f32>]) -> bool {
+    let pairs = (0..expected.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let mut looked_at = 0;
+    let kept = pairs
+        .inspect(|_| looked_at += 1)
+        .all(|(a, b)| (cosine(&expected[a], &expected[b]) - cosine(&found[a], &found[b])).abs() < KEPT);
+    kept && looked_at > 0
+}
+
+/// A text for a sentence: on one line, in quotes, shortened.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let shown: String = text.chars().take(LONGEST).collect();
+    let more = if shown.len() < text.len() { "..." } else { "" };
+    format!("{shown:?}{more}")
+}

@@ -1,0 +1,79 @@
+//! Similarities, nearest neighbours and rank correlation: what vectors are used for.
+
+/// Cosine similarity; 0 when the lengths differ or a vector is null, which is never right.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    if a.len() != b.len() {
+        return 0.0;
+    }
+    let norms = length(a) * length(b);
+    if norms > 0.0 { dot(a, b) / norms } else { 0.0 }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// Euclidean length.
+pub(super) fn length(vector: &[f32]) -> f64 {
+    dot(vector, vector).sqrt()
+}
+
+/// Largest absolute difference of two numbers at the same place.
+pub(super) fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).fold(0.0, f64::max)
+}
+
+/// The mean share of the reference's nearest neighbours that are among as many nearest ones of these vectors, each vector's
+/// neighbours being looked for among all others by cosine similarity.
+///
+/// `nearest` has the indices of the reference's neighbours of each vector. 1 is full agreement; by chance alone it is the
+/// number of neighbours over the number of other vectors. `None` without vectors.
+#[must_use]
+pub fn nearest_agreement(nearest: &[Vec<u32>], vectors: &[Vec<f32>]) -> Option<f64> {
+    let shares = nearest.iter().zip(vectors).enumerate().map(|(own, (expected, vector))| {
+        let mut others: Vec<(f64, usize)> = vectors
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != own)
+            .map(|(index, other)| (cosine(vector, other), index))
+            .collect();
+        others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let found = others.iter().take(expected.len());
+        let common = found.filter(|(_, index)| expected.iter().any(|one| *one as usize == *index)).count();
+        common as f64 / expected.len().max(1) as f64
+    });
+    let shares: Vec<f64> = shares.collect();
+    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+}
+
+/// Spearman's rank correlation: Pearson's correlation of the ranks, equals sharing the mean of theirs (Spearman 1904;
+/// Kendall & Gibbons, Rank Correlation Methods, 5th ed., 3.8). Between -1 and 1; `None` for fewer than two pairs, or when
+/// all of one side are equal.
+#[must_use]
+pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
+    if a.len() != b.len() || a.len() < 2 {
+        return None;
+    }
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (a.len() as f64 + 1.0) / 2.0;
+    let moment = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
+    let spread = (moment(&a, &a) * moment(&b, &b)).sqrt();
+    (spread > 0.0).then(|| moment(&a, &b) / spread)
+}
+
+/// The rank of each number from 1 on; equals have the mean of the ranks they take up together.
+fn ranks(numbers: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..numbers.len()).collect();
+    order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
+    let mut ranks = vec![0.0; numbers.len()];
+    let mut first = 0;
+    for group in order.chunk_by(|a, b| numbers[*a] == numbers[*b]) {
+        let shared = first as f64 + (group.len() as f64 + 1.0) / 2.0;
+        for index in group {
+            ranks[*index] = shared;
+        }
+        first += group.len();
+    }
+    ranks
+}

@@ -1,0 +1,181 @@
+//! Vectors that are wrong in known ways, made from the reference vectors of the known model.
+
+use std::f64::consts::FRAC_1_SQRT_2;
+
+use tailmark_providers::model::{self, Reference};
+
+use super::*;
+
+fn reference() -> Reference {
+    model::find("sentence-transformers/all-MiniLM-L6-v2").expect("in the catalogue").reference()
+}
+
+fn right(reference: &Reference) -> Answers {
+    Answers {
+        alone: reference.vectors.clone(),
+        again: reference.vectors.clone(),
+        together: reference.vectors.clone(),
+        token_counts: reference.token_counts.clone(),
+    }
+}
+
+fn compared(reference: &Reference, answers: &Answers) -> Comparison {
+    let expected = Expected {
+        texts: &reference.texts,
+        vectors: &reference.vectors,
+        token_counts: &reference.token_counts,
+    };
+    compare(expected, answers)
+}
+
+fn everywhere(reference: &Reference, change: impl Fn(&[f32]) -> Vec<f32>) -> Answers {
+    let changed: Vec<Vec<f32>> = reference.vectors.iter().map(|vector| change(vector)).collect();
+    Answers { alone: changed.clone(), again: changed.clone(), together: changed, ..right(reference) }
+}
+
+/// The only finding, of a comparison that ended in the class `Wrong`.
+fn only_finding(comparison: &Comparison) -> &str {
+    assert_eq!(comparison.class, EquivalenceClass::Wrong);
+    let [finding] = &comparison.findings[..] else { panic!("{:?}", comparison.findings) };
+    finding
+}
+
+#[test]
+fn the_reference_itself_is_exact() {
+    let reference = reference();
+    let found = compared(&reference, &right(&reference));
+    assert_eq!((found.class, found.findings.len()), (EquivalenceClass::Exact, 0));
+    assert_eq!((found.max_abs_difference, found.repeat_difference, found.batch_difference), (0.0, 0.0, 0.0));
+    assert!(found.max_length_error < 1e-6, "{}", found.max_length_error);
+}
+
+#[test]
+fn numbers_of_16_bits_are_a_class_of_their_own() {
+    let reference = reference();
+    // Eight bits of mantissa, as bfloat16 has them.
+    let coarse = |vector: &[f32]| {
+        vector.iter().map(|number| f32::from_bits(number.to_bits() & 0xffff_0000)).collect::<Vec<f32>>()
+    };
+    let found = compared(&reference, &everywhere(&reference, coarse));
+    assert!(found.min_cosine < 1.0 && found.findings.is_empty(), "{found:?}");
+    assert_eq!(class_of(0.999_5), EquivalenceClass::Fp16);
+    assert_eq!([class_of(0.984), class_of(0.889)], [EquivalenceClass::Int8, EquivalenceClass::Wrong]);
+    assert_eq!(least_cosine(EquivalenceClass::Wrong), None);
+}
+
+#[test]
+fn vectors_that_are_rotated_are_wrong_although_every_similarity_is_kept() {
+    let reference = reference();
+    // Each two neighbouring numbers are turned by 45 degrees: an orthogonal matrix.
+    let turned = |vector: &[f32]| {
+        let pairs = vector.chunks_exact(2).flat_map(|pair| {
+            let (a, b) = (f64::from(pair[0]), f64::from(pair[1]));
+            [FRAC_1_SQRT_2 * (a - b), FRAC_1_SQRT_2 * (a + b)]
+        });
+        pairs.map(|number| number as f32).collect::<Vec<f32>>()
+    };
+    let found = compared(&reference, &everywhere(&reference, turned));
+    assert!(only_finding(&found).contains("they are rotated"), "{:?}", found.findings);
+}
+
+#[test]
+fn rows_that_are_swapped_in_a_request_are_wrong_and_named() {
+    let reference = reference();
+    let mut answers = right(&reference);
+    answers.together.swap(0, 3);
+    let found = compared(&reference, &answers);
+    let finding = only_finding(&found);
+    assert!(finding.starts_with("vectors come in another order than their texts"), "{finding}");
+    assert!(finding.contains(&quoted(&reference.texts[0])) && finding.contains(&quoted(&reference.texts[3])));
+    assert!(found.batch_difference > 0.01);
+}
+
+#[test]
+fn an_output_that_does_not_depend_on_the_input_is_wrong() {
+    let reference = reference();
+    let first = reference.vectors[0].clone();
+    let found = compared(&reference, &everywhere(&reference, |_| first.clone()));
+    assert!(only_finding(&found).contains("does not depend on the input"), "{:?}", found.findings);
+}
+
+#[test]
+fn vectors_that_are_not_normalised_are_wrong_although_their_direction_is_right() {
+    let reference = reference();
+    let found = compared(
+        &reference,
+        &everywhere(&reference, |vector| vector.iter().map(|number| number * 3.0).collect()),
+    );
+    assert!(found.min_cosine > 0.999_99);
+    assert!(only_finding(&found).contains("has length 3.000 and not 1"), "{:?}", found.findings);
+}
+
+#[test]
+fn noise_is_told_apart_from_leaking_padding() {
+    let reference = reference();
+    let nudged = |vector: &Vec<f32>| {
+        let mut vector = vector.clone();
+        vector[0] += 0.02;
+        vector
+    };
+    let mut unsteady = right(&reference);
+    unsteady.again = unsteady.again.iter().map(nudged).collect();
+    let found = compared(&reference, &unsteady);
+    assert!(found.findings[0].contains("not deterministic"), "{:?}", found.findings);
+    let mut leaking = right(&reference);
+    leaking.together = leaking.together.iter().map(nudged).collect();
+    let found = compared(&reference, &leaking);
+    assert!(found.findings[0].contains("changes by up to 0.020 with the texts"), "{:?}", found.findings);
+}
+
+#[test]
+fn a_text_with_other_tokens_is_named_where_its_vector_is_off() {
+    let reference = reference();
+    let mut answers = right(&reference);
+    let longest = (0..reference.texts.len()).max_by_key(|text| reference.token_counts[*text]).expect("texts");
+    answers.token_counts[longest] = 128;
+    assert_eq!(compared(&reference, &answers).findings, [String::new(); 0], "its vector is right");
+    let mut other = reference.vectors[longest].clone();
+    other.rotate_right(1);
+    for list in [&mut answers.alone, &mut answers.again, &mut answers.together] {
+        list[longest].clone_from(&other);
+    }
+    let found = compared(&reference, &answers);
+    assert!(
+        only_finding(&found).contains("has 128 tokens, and 256 in the reference"),
+        "{:?}",
+        found.findings
+    );
+    assert_eq!(found.lowest, longest);
+}
+
+#[test]
+fn neighbours_agree_by_their_share() {
+    let at = |angle: f32| vec![angle.cos(), angle.sin()];
+    let vectors: Vec<Vec<f32>> = [0.0, 0.1, 0.3, 1.5].map(at).to_vec();
+    let nearest = vec![vec![1, 2], vec![0, 2], vec![1, 0], vec![2, 1]];
+    assert_eq!(nearest_agreement(&nearest, &vectors), Some(1.0));
+    let of_another_place = vec![vec![1, 3], vec![0, 2], vec![1, 0], vec![2, 1]];
+    assert_eq!(nearest_agreement(&of_another_place, &vectors), Some(7.0 / 8.0));
+    assert_eq!(nearest_agreement(&[], &[]), None);
+}
+
+#[test]
+fn rank_correlation_shares_ranks_among_equals() {
+    // Worked by hand: ranks 1, 2.5, 2.5, 4 against 1, 3, 2, 4 have the covariance 4.5 over sqrt(4.5 * 5).
+    let found = spearman(&[1.0, 2.0, 2.0, 9.0], &[10.0, 30.0, 20.0, 40.0]).expect("four pairs");
+    assert!((found - 4.5 / (4.5_f64 * 5.0).sqrt()).abs() < 1e-12, "{found}");
+    assert_eq!(spearman(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]), Some(-1.0));
+    assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
+    assert_eq!(spearman(&[1.0], &[1.0]), None);
+}
+
+#[test]
+fn a_cache_is_seen_and_a_noisy_backend_is_not_taken_for_one() {
+    let new = [900, 1_000, 1_100, 1_050];
+    let seen = repeats(&[40, 41, 39, 60], &new).expect("times");
+    assert_eq!((seen.repeated_ns, seen.new_ns, seen.caching), (40, 1_000, true));
+    let one_slow_repeat = repeats(&[40, 41, 39, 950], &new).expect("times");
+    assert!(!one_slow_repeat.caching, "one repeat was computed");
+    assert!(!repeats(&[700, 710, 690, 720], &new).expect("times").caching, "warm caches of a processor");
+    assert_eq!(repeats(&[], &new), None);
+}

@@ -1,0 +1,31 @@
+//! What a scenario asks of a backend before it is timed: what must have executed the model, and how close its vectors must
+//! be. As written; the doc comments are the descriptions in the JSON Schema.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How close vectors must be to the reference.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EquivalenceSection {
+    /// The least class of vectors that is timed: `exact`, `fp16` or `int8`. Default: `int8`.
+    pub accept: Option<String>,
+}
+
+/// What must have executed a backend's model, by the runtime's own record of a probe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequireSection {
+    /// ONNX Runtime's execution provider, for example `coreml`.
+    pub execution_provider: Option<String>,
+    /// Or torch's device, for example `mps`.
+    pub device: Option<String>,
+    /// Least share of the time in kernels that must be spent there, above 0 and up to 1. Where the runtime records no times,
+    /// it is asked of the nodes. Default: 0.9.
+    pub min_time_share: Option<f64>,
+    /// Least share of the graph's nodes (of torch's operator calls) that must run there, from 0 to 1. Default: 0.
+    pub min_node_share: Option<f64>,
+    /// What to do with a backend that falls short: `refuse` (not timed; exit code 3) or `label` (timed, with what ran in its
+    /// name). Default: `refuse`.
+    pub when_partial: Option<String>,
+}

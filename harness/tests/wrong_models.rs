@@ -1,0 +1,73 @@
+//! The gate's comparison on what a real runtime answers when a model is run wrongly: other pooling, other truncation. Needs
+//! the weights, which the environment names; without them a test says so and ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tailmark::equivalence::{Answers, Comparison, Expected, compare};
+use tailmark_providers::model::{self, Reference};
+use tailmark_providers::provider::{Backend as _, EmbedRequest, LoadRequest, ModelFolder, Options, Pooling};
+use tailmark_providers::rten::RtenBackend;
+use tailmark_reports::record::EquivalenceClass;
+
+fn reference() -> Reference {
+    model::find("sentence-transformers/all-MiniLM-L6-v2").expect("in the catalogue").reference()
+}
+
+/// What a backend that loads the model so comes to; `None` where there are no weights.
+fn run_with(max_tokens: u32, pooling: Pooling) -> Option<Comparison> {
+    let Some(folder) = std::env::var_os("TAILMARK_TEST_MODEL").map(PathBuf::from) else {
+        eprintln!("not tested: TAILMARK_TEST_MODEL is not set");
+        return None;
+    };
+    let reference = reference();
+    let mut backend = RtenBackend::default();
+    let model = Some(ModelFolder { folder, max_tokens, pooling });
+    backend.load(&LoadRequest { model, options: Options::new() }).expect("loaded");
+    let mut embed = |texts: &[String]| {
+        let texts: Vec<Arc<str>> = texts.iter().map(|text| Arc::from(text.as_str())).collect();
+        let answer = backend.embed(&EmbedRequest { texts, normalize: true }).expect("embedded");
+        let rows: Vec<Vec<f32>> =
+            (0..answer.token_counts.len()).filter_map(|row| Some(answer.row(row)?.to_vec())).collect();
+        (rows, answer.token_counts)
+    };
+    let mut answers = Answers::default();
+    for text in &reference.texts {
+        let (alone, counts) = embed(std::slice::from_ref(text));
+        answers.again.extend(alone.clone());
+        answers.alone.extend(alone);
+        answers.token_counts.extend(counts);
+    }
+    for texts in reference.texts.chunks(5) {
+        answers.together.extend(embed(texts).0);
+    }
+    let expected = Expected {
+        texts: &reference.texts,
+        vectors: &reference.vectors,
+        token_counts: &reference.token_counts,
+    };
+    Some(compare(expected, &answers))
+}
+
+#[test]
+fn the_model_as_it_is_is_exact() {
+    let Some(found) = run_with(256, Pooling::Mean) else { return };
+    assert_eq!((found.class, found.findings.len()), (EquivalenceClass::Exact, 0), "{found:?}");
+    assert_eq!(found.repeat_difference, 0.0);
+}
+
+#[test]
+fn the_first_token_instead_of_the_mean_is_wrong() {
+    let Some(found) = run_with(256, Pooling::Cls) else { return };
+    assert_eq!(found.class, EquivalenceClass::Wrong);
+    assert!(found.findings[0].contains("another pooling"), "{:?}", found.findings);
+}
+
+#[test]
+fn a_text_that_is_cut_too_early_is_found_and_named() {
+    let Some(found) = run_with(128, Pooling::Mean) else { return };
+    assert_eq!(found.class, EquivalenceClass::Wrong, "{found:?}");
+    let cut =
+        found.findings.iter().find(|finding| finding.contains("has 128 tokens, and 256 in the reference"));
+    assert!(cut.is_some(), "{:?}", found.findings);
+}
