@@ -178,3 +178,15 @@ def tiny_model(tmp_path: Path) -> MakeModel:
         return folder
 
     return make
+
+
+@pytest.fixture
+def tiny_graph(tiny_model: MakeModel) -> Path:
+    """A small random BERT with its graph beside it."""
+    pytest.importorskip("onnx", reason="needs the extra `export`")
+    from tailmark_worker.export import export, link_or_copy
+
+    folder = tiny_model()
+    export(folder, folder / "model.onnx")
+    link_or_copy(folder / "model.safetensors", folder / "model.onnx_data")
+    return folder

@@ -39,6 +39,23 @@ def test_a_missing_graph_names_its_path_and_how_to_make_it(tmp_path: Path) -> No
     }
 
 
+def test_another_graph_of_the_folder_can_be_named(zero_model: Path) -> None:
+    (zero_model / "model.onnx").rename(zero_model / "other.onnx")
+    backend = OnnxBackend()
+    assert backend.load(ModelFolder(zero_model, 16), {"graph": "other.onnx"}).dimensions == 384
+    assert list(backend.embed(["food"], normalize=True).vectors) == [bytes(4 * 384)]
+
+
+def test_another_graph_that_is_missing_names_the_commands_that_make_some(zero_model: Path) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        OnnxBackend().load(ModelFolder(zero_model, 16), {"graph": "model.int8.onnx"})
+    assert caught.value.data == {
+        "path": str(zero_model / "model.int8.onnx"),
+        "why": "there is no such file; `tailmark model optimize` and `tailmark model quantize` make graphs "
+        "from model.onnx",
+    }
+
+
 def test_a_graph_without_its_weights_names_the_file_that_is_missing(zero_model: Path) -> None:
     weights = zero_model / "model.onnx_data"
     weights.unlink()

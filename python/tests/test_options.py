@@ -56,6 +56,44 @@ def test_options_of_a_provider_are_strings() -> None:
     )
 
 
+@pytest.mark.parametrize("value", ["../model.onnx", "a/b.onnx", "a\\b.onnx", "..", "."])
+def test_a_file_name_is_not_a_path(value: str) -> None:
+    found = refusal(lambda reader: reader.file_name("graph", "model.onnx"), {"graph": value})
+    assert found == (
+        "graph",
+        f'found "{value}", expected the name of a file in the model folder, without a path',
+    )
+    assert OptionReader({}).file_name("graph", "model.onnx") == "model.onnx"
+    assert OptionReader({"graph": "int8.onnx"}).file_name("graph", "model.onnx") == "int8.onnx"
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ([0, 8], "[0, 8]"),
+        ([8, -1], "[8, -1]"),
+        ([8], "[8]"),
+        ([1, 2, 3], "[1, 2, 3]"),
+        ([True, 8], "[True, 8]"),
+        ([1, 8.0], "[1, 8.0]"),
+        (8, "8"),
+        ("18", '"18"'),
+    ],
+)
+def test_a_pair_is_two_integers_of_at_least_1(entry: object, shown: str) -> None:
+    found = refusal(lambda reader: reader.pairs("static_shapes"), {"static_shapes": [[1, 8], entry]})
+    assert found == ("static_shapes", f"found {shown}, expected a pair of integers of at least 1")
+
+
+def test_pairs_are_an_array_and_may_be_left_out() -> None:
+    assert OptionReader({}).pairs("static_shapes") == []
+    assert OptionReader({"static_shapes": [[1, 8], [4, 16]]}).pairs("static_shapes") == [(1, 8), (4, 16)]
+    assert refusal(lambda reader: reader.pairs("static_shapes"), {"static_shapes": {"1": 8}}) == (
+        "static_shapes",
+        "found {'1': 8}, expected an array of pairs of integers",
+    )
+
+
 def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
     def read(reader: OptionReader) -> None:
         reader.count("threads", 1, 8)
@@ -87,6 +125,8 @@ def test_every_kind_refuses_an_option_it_does_not_know(kind: str) -> None:
         ("python-onnx", {"graph_optimisation": "most"}),
         ("python-onnx", {"execution_provider": ""}),
         ("python-onnx", {"provider_options": {"ModelFormat": 1}}),
+        ("python-onnx", {"graph": "../model.onnx"}),
+        ("python-onnx", {"static_shapes": [[1, 0]]}),
         ("python-torch", {"device": "gpu"}),
         ("python-torch", {"dtype": "int8"}),
         ("python-torch", {"threads": 1025}),

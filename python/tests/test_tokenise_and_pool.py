@@ -7,7 +7,7 @@ import pytest
 from conftest import write_tokenizer
 
 from tailmark_worker.backend import ModelFileError, ModelFolder
-from tailmark_worker.pooling import mean_pool, scale_to_unit, to_bytes
+from tailmark_worker.pooling import mean_pool, pool, scale_to_unit, to_bytes
 from tailmark_worker.tokenise import Tokeniser
 
 WORDS = ["one", "two", "three", "four", "five"]
@@ -69,3 +69,10 @@ def test_scaling_makes_the_length_one() -> None:
 
 def test_vectors_become_little_endian_binary32() -> None:
     assert to_bytes(np.array([[1.0, -2.0]], dtype=">f8")) == [bytes.fromhex("0000803f000000c0")]
+
+
+def test_each_way_to_pool_takes_what_it_is_named_after() -> None:
+    hidden = np.array([[[1.0, 2.0], [3.0, 6.0], [9.0, 9.0]]], dtype=np.float32)
+    mask = np.array([[1, 1, 0]])
+    assert pool("mean", hidden, mask).tolist() == [[2.0, 4.0]]
+    assert pool("cls", hidden, mask).tolist() == [[1.0, 2.0]]

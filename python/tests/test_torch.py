@@ -113,6 +113,22 @@ def test_a_text_has_the_same_vector_alone_and_in_a_batch(tiny_model: MakeModel, 
     assert together.token_counts == [7, 3, 2]
 
 
+def test_the_vector_of_the_first_token_is_that_of_the_model(tiny_model: MakeModel) -> None:
+    import torch
+    import transformers
+
+    folder = tiny_model()
+    backend = TorchBackend()
+    backend.load(ModelFolder(folder, 16, "cls"), {"device": "cpu"})
+    found = backend.embed(["food", "a man is eating food"], normalize=False).vectors
+    ids = [[2, 8, 3], [2, 4, 5, 6, 7, 8, 3]]
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        expected = [model(torch.tensor([row])).last_hidden_state[0, 0].numpy() for row in ids]
+    for vector, row in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.frombuffer(vector, "<f4"), row, atol=1e-5)
+
+
 def test_a_model_of_a_kind_nobody_knows_cannot_be_loaded(tiny_model: MakeModel) -> None:
     folder = tiny_model()
     (folder / "config.json").write_text('{"model_type": "perceptron"}')

@@ -174,7 +174,9 @@ def test_the_model_reaches_the_backend_as_it_was_named(tmp_path: Path) -> None:
     ask(session, initialize())
     model = {"folder": str(tmp_path), "max_tokens": 256, "pooling": "mean"}
     ask(session, request(2, "load", model=model, options={}))
-    assert backend.model == ModelFolder(tmp_path, 256)
+    assert backend.model == ModelFolder(tmp_path, 256, "mean")
+    ask(session, request(3, "load", model={**model, "pooling": "cls"}, options={}))
+    assert backend.model == ModelFolder(tmp_path, 256, "cls")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_the_model_reaches_the_backend_as_it_was_named(tmp_path: Path) -> None:
             {"folder": "/m", "max_tokens": True, "pooling": "mean"},
             "`model.max_tokens` must be an integer of at least 1",
         ),
-        ({"folder": "/m", "max_tokens": 256, "pooling": "cls"}, '`model.pooling` must be "mean"'),
+        ({"folder": "/m", "max_tokens": 256, "pooling": "max"}, '`model.pooling` must be "mean" or "cls"'),
     ],
 )
 def test_a_model_that_is_not_described_right_is_refused(model: object, why: str) -> None:

@@ -6,10 +6,13 @@ Knows nothing of JSON, pipes or any model library.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 Options = Mapping[str, object]
 """Options of a backend as they arrived: only the backend that owns them reads them."""
+
+Pooling = Literal["mean", "cls"]
+"""How token vectors become a text's: their mean, or the vector of the first token."""
 
 
 class BackendError(Exception):
@@ -75,11 +78,12 @@ class EmbedError(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """The model to load, and the settings that make two backends comparable. Pooling is always the mean."""
+    """The model to load, and the settings that make two backends comparable."""
 
     folder: Path
     max_tokens: int
     """Texts are cut to this many tokens, special tokens included."""
+    pooling: Pooling = "mean"
 
     def file(self, name: str, hint: str = "") -> Path:
         """The path of a file that has to be there; ``hint`` says how to come by it."""

@@ -52,6 +52,22 @@ class OptionReader:
                 raise OptionError(key, f"found {_shown(entry)} for `{name}`, expected a string")
         return {str(name): entry for name, entry in value.items()}
 
+    def file_name(self, key: str, default: str) -> str:
+        """The name of a file in a folder that is known: no path, so that nothing outside it is read."""
+        value = self.name(key, default)
+        if "/" in value or "\\" in value or value in (".", ".."):
+            raise OptionError(
+                key, f"found {_shown(value)}, expected the name of a file in the model folder, without a path"
+            )
+        return value
+
+    def pairs(self, key: str) -> list[tuple[int, int]]:
+        """An array of pairs of integers of at least 1; empty when it is left out."""
+        value = self._take(key, [])
+        if not isinstance(value, list):
+            raise OptionError(key, f"found {_shown(value)}, expected an array of pairs of integers")
+        return [_pair(key, entry) for entry in value]
+
     def finish(self) -> None:
         """Refuse the first option that was not taken, naming those there are."""
         for key in self._untaken:
@@ -61,6 +77,14 @@ class OptionReader:
             near = difflib.get_close_matches(key, self._known, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else ""
             raise OptionError(key, f"there is no such option, expected one of: {known}{hint}")
+
+
+def _pair(key: str, entry: object) -> tuple[int, int]:
+    match entry:
+        case [int(first), int(second)] if not isinstance(first, bool) and not isinstance(second, bool):
+            if min(first, second) >= 1:
+                return first, second
+    raise OptionError(key, f"found {_shown(entry)}, expected a pair of integers of at least 1")
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Token vectors to text vectors in numpy: the mean over what is not padding, then length one if asked.
+"""Token vectors to text vectors in numpy: by the model's pooling, then length one if asked.
 
 Knows nothing of where the token vectors come from.
 """
@@ -6,10 +6,23 @@ Knows nothing of where the token vectors come from.
 import numpy as np
 import numpy.typing as npt
 
+from tailmark_worker.backend import Pooling
+
 Floats = npt.NDArray[np.float32]
 
 SMALLEST_LENGTH = 1e-12
 """Divided by instead of a length below it, so that a zero vector stays zero and never becomes NaN."""
+
+
+def pool(pooling: Pooling, hidden: Floats, attention_mask: npt.NDArray[np.int64]) -> Floats:
+    """One vector per text out of ``hidden`` [texts, tokens, dimensions], padded at the right."""
+    return first_token(hidden) if pooling == "cls" else mean_pool(hidden, attention_mask)
+
+
+def first_token(hidden: Floats) -> Floats:
+    """The vector of each text's first token, which is `[CLS]` in models that were trained for this."""
+    first: Floats = hidden[:, 0, :]
+    return first
 
 
 def mean_pool(hidden: Floats, attention_mask: npt.NDArray[np.int64]) -> Floats:

@@ -1,8 +1,9 @@
-"""The kind `python-onnx`: `model.onnx` in onnxruntime, on the execution provider asked for or not at all."""
+"""The kind `python-onnx`: a graph in onnxruntime, on the execution provider asked for or not at all."""
 
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tailmark_worker.backend import (
@@ -15,92 +16,85 @@ from tailmark_worker.backend import (
     NotAvailableError,
     OptionError,
     Options,
+    Pooling,
     Runs,
 )
+from tailmark_worker.onnx_session import BATCH, OPTIMISATION, TOKENS, Recipe
 from tailmark_worker.options import OptionReader
-
-OPTIMISATION = {
-    "disable": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
-"""Our names of the levels, and onnxruntime's."""
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 LARGEST_THREADS = 1024
+GRAPH = "model.onnx"
 EXPORT_HINT = "; `python -m tailmark_worker export` makes it from model.safetensors"
+DERIVED_HINT = "; `tailmark model optimize` and `tailmark model quantize` make graphs from model.onnx"
 SUFFIX = "ExecutionProvider"
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What one call of a session takes, and which of its rows are texts."""
+
+    shape: tuple[int, int] | None
+    """The bucket, or None for the session that takes any shape."""
+    inputs: Mapping[str, Any]
+    texts: int
+
+
 class OnnxBackend:
-    """One session."""
+    """One session for any shape, or one for each bucket of fixed shapes."""
 
     def __init__(self) -> None:
         """Nothing is imported or loaded before ``load``."""
         self._numpy: Any = None
-        self._pooling: Any = None
-        self._session: Any = None
+        self._pool: Any = None
+        self._shapes: Any = None
         self._tokeniser: Any = None
+        self._recipe: Any = None
+        self._sessions: dict[tuple[int, int] | None, Any] = {}
+        self._pooling: Pooling = "mean"
         self._inputs: tuple[str, ...] = ()
         self._output = ""
 
     def load(self, model: ModelFolder | None, options: Options) -> Loaded:
-        """Read the options, import onnxruntime, open the session, and look at what it really runs on."""
+        """Read the options, import onnxruntime, open the sessions, and look at what they really run on."""
         reader = OptionReader(options)
         asked = reader.name("execution_provider", "cpu")
         threads = reader.count("threads", 1, LARGEST_THREADS)
         level = reader.choice("graph_optimisation", "all", tuple(OPTIMISATION))
         provider_options = reader.strings("provider_options")
+        graph_name = reader.file_name("graph", GRAPH)
+        buckets = reader.pairs("static_shapes")
         reader.finish()
         if model is None:
             raise LoadError("`python-onnx` needs a model; `load` came without `model`")
-        graph = model.file("model.onnx", EXPORT_HINT)
+        check_buckets(buckets, model.max_tokens)
+        graph = model.file(graph_name, EXPORT_HINT if graph_name == GRAPH else DERIVED_HINT)
 
         started = time.perf_counter_ns()
         try:
             import numpy
             import onnxruntime
 
-            from tailmark_worker import pooling, tokenise
+            from tailmark_worker import pooling, static_shapes, tokenise
         except ImportError as error:
             raise NotAvailableError("`python-onnx`", str(error)) from error
         imported = time.perf_counter_ns()
 
         self._numpy = numpy
-        self._pooling = pooling
+        self._pool = pooling
+        self._shapes = static_shapes
+        self._pooling = model.pooling
         known, available = onnxruntime.get_all_providers(), onnxruntime.get_available_providers()
         provider = find_provider(asked, known, available)
         self._tokeniser = tokenise.Tokeniser(model)
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, OPTIMISATION[level])
-        cpu = "CPUExecutionProvider"
-        providers: list[tuple[str, Mapping[str, str]]] = [(provider, provider_options)]
-        if provider != cpu:
-            providers.append((cpu, {}))  # for the nodes the provider does not take
-        try:
-            # Without `enable_fallback=0` a provider that fails to start is quietly replaced by the CPU.
-            self._session = onnxruntime.InferenceSession(
-                str(graph), sess_options=settings, providers=providers, enable_fallback=0
-            )
-        except Exception as error:  # onnxruntime's exceptions have no common base
-            weights = model.folder / "model.onnx_data"
-            if weights.name in str(error) and not weights.is_file():
-                raise ModelFileError(
-                    weights, "the graph takes its weights from it; link model.safetensors to that name"
-                ) from error
-            raise LoadError(f"on execution provider `{asked}`: {error}") from error
-        running = self._session.get_providers()[0]
-        if running != provider:
-            raise NotAvailableError(
-                f"execution provider `{asked}`",
-                f"onnxruntime accepted it and made the session on {running} instead",
-            )
-        self._inputs = self._known_inputs()
-        output = self._token_vectors()
+        self._recipe = Recipe(onnxruntime, graph, provider, provider_options, threads, level)
+        shapes: list[tuple[int, int] | None] = [static_shapes.Shape(*bucket) for bucket in buckets]
+        self._sessions = {shape: self._open(asked, shape) for shape in shapes or [None]}
+        session = next(iter(self._sessions.values()))
+        running = session.get_providers()[0]
+        self._inputs = known_inputs(session)
+        output = token_vectors(session)
         self._output = output.name
         dimensions = output.shape[-1]
         if not isinstance(dimensions, int):
@@ -115,7 +109,7 @@ class OnnxBackend:
                 engine_version=version,
                 device=short_name(running),
                 execution_provider=running,
-                threads=int(self._session.get_session_options().intra_op_num_threads),
+                threads=int(session.get_session_options().intra_op_num_threads),
                 dtype=ELEMENT_TYPES.get(output.type, output.type),
                 versions={
                     "numpy": numpy.__version__,
@@ -129,22 +123,28 @@ class OnnxBackend:
         )
 
     def embed(self, texts: Sequence[str], *, normalize: bool) -> Embeddings:
-        """Tokenise, run the session, pool in numpy."""
+        """Tokenise, run the session of each piece, pool in numpy."""
         started = time.perf_counter_ns()
         batch = self._tokeniser.encode(texts)
-        inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-        if "token_type_ids" in self._inputs:
-            inputs["token_type_ids"] = self._numpy.zeros_like(batch.input_ids)
+        feeds = self._feeds(batch)
         tokenised = time.perf_counter_ns()
         try:
-            hidden = self._session.run([self._output], inputs)[0]
+            hidden = [self._sessions[feed.shape].run([self._output], feed.inputs)[0] for feed in feeds]
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise EmbedError(str(error)) from error
         inferred = time.perf_counter_ns()
-        vectors = self._pooling.mean_pool(hidden.astype("float32", copy=False), batch.attention_mask)
+        parts = [
+            self._pool.pool(
+                self._pooling,
+                tokens[: feed.texts].astype("float32", copy=False),
+                feed.inputs["attention_mask"][: feed.texts],
+            )
+            for tokens, feed in zip(hidden, feeds, strict=True)
+        ]
+        vectors = parts[0] if len(parts) == 1 else self._numpy.concatenate(parts)
         if normalize:
-            vectors = self._pooling.scale_to_unit(vectors)
-        rows = self._pooling.to_bytes(vectors)
+            vectors = self._pool.scale_to_unit(vectors)
+        rows = self._pool.to_bytes(vectors)
         pooled = time.perf_counter_ns()
         return Embeddings(
             vectors=rows,
@@ -155,22 +155,84 @@ class OnnxBackend:
             pool_ns=pooled - inferred,
         )
 
-    def _known_inputs(self) -> tuple[str, ...]:
-        names = tuple(put.name for put in self._session.get_inputs())
-        unknown = [name for name in names if name not in INPUTS]
-        if unknown or not set(INPUTS[:2]) <= set(names):
-            raise LoadError(f"the graph takes {', '.join(names)}; expected are {', '.join(INPUTS)}")
-        return names
+    def _open(self, asked: str, shape: tuple[int, int] | None) -> Any:
+        recipe = self._recipe
+        try:
+            session = recipe.open(shape)
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            weights = recipe.graph.parent / "model.onnx_data"
+            if weights.name in str(error) and not weights.is_file():
+                raise ModelFileError(
+                    weights, "the graph takes its weights from it; link model.safetensors to that name"
+                ) from error
+            raise LoadError(f"on execution provider `{asked}`: {error}") from error
+        running = session.get_providers()[0]
+        if running != recipe.provider:
+            raise NotAvailableError(
+                f"execution provider `{asked}`",
+                f"onnxruntime accepted it and made the session on {running} instead",
+            )
+        unfixed = [put for put in session.get_inputs() if shape and put.shape != list(shape)]
+        if unfixed:
+            raise LoadError(
+                f"input `{unfixed[0].name}` has the shape {unfixed[0].shape} and could not be fixed to "
+                f"{list(shape or ())}: its dimensions must be named `{BATCH}` and `{TOKENS}`"
+            )
+        return session
 
-    def _token_vectors(self) -> Any:
-        """The output that is one vector per token; a graph may also have pooled ones."""
-        outputs = self._session.get_outputs()
-        candidates = [put for put in outputs if len(put.shape) == 3]
-        named = [put for put in candidates if put.name == "last_hidden_state"]
-        if not candidates:
-            names = ", ".join(f"{put.name} {put.shape}" for put in outputs)
-            raise LoadError(f"the graph has no output of shape [batch, sequence, dimensions]; it has {names}")
-        return (named or candidates)[0]
+    def _feeds(self, batch: Any) -> list[Feed]:
+        """The calls that a batch takes: one, or with buckets one for each piece."""
+        if None in self._sessions:
+            return [self._feed(None, batch.input_ids, batch.attention_mask, len(batch.token_counts))]
+        cut = self._shapes.pieces(batch.token_counts, list(self._sessions))
+        feeds = []
+        for piece in cut:
+            ids, mask = self._shapes.padded(
+                batch.input_ids, batch.attention_mask, piece, self._tokeniser.pad_id
+            )
+            feeds.append(self._feed(piece.shape, ids, mask, piece.texts))
+        return feeds
+
+    def _feed(self, shape: tuple[int, int] | None, ids: Any, mask: Any, texts: int) -> Feed:
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in self._inputs:
+            inputs["token_type_ids"] = self._numpy.zeros_like(ids)
+        return Feed(shape, inputs, texts)
+
+
+def check_buckets(buckets: Sequence[tuple[int, int]], max_tokens: int) -> None:
+    """Refuse buckets that leave the longest texts without one.
+
+    Raises:
+        OptionError: there are buckets, and none holds ``max_tokens`` tokens.
+    """
+    longest = max((tokens for _, tokens in buckets), default=max_tokens)
+    if longest < max_tokens:
+        raise OptionError(
+            "static_shapes",
+            f"the longest bucket holds {longest} tokens, and texts are cut to max_tokens = {max_tokens}: "
+            f"expected a bucket of at least {max_tokens} tokens",
+        )
+
+
+def known_inputs(session: Any) -> tuple[str, ...]:
+    """The names of the inputs, all of which this kind knows how to fill."""
+    names = tuple(put.name for put in session.get_inputs())
+    unknown = [name for name in names if name not in INPUTS]
+    if unknown or not set(INPUTS[:2]) <= set(names):
+        raise LoadError(f"the graph takes {', '.join(names)}; expected are {', '.join(INPUTS)}")
+    return names
+
+
+def token_vectors(session: Any) -> Any:
+    """The output that is one vector per token; a graph may also have pooled ones."""
+    outputs = session.get_outputs()
+    candidates = [put for put in outputs if len(put.shape) == 3]
+    named = [put for put in candidates if put.name == "last_hidden_state"]
+    if not candidates:
+        names = ", ".join(f"{put.name} {put.shape}" for put in outputs)
+        raise LoadError(f"the graph has no output of shape [batch, sequence, dimensions]; it has {names}")
+    return (named or candidates)[0]
 
 
 def short_name(provider: str) -> str:

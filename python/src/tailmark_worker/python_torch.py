@@ -6,7 +6,7 @@ CPU run.
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tailmark_worker.backend import (
@@ -17,6 +17,7 @@ from tailmark_worker.backend import (
     ModelFolder,
     NotAvailableError,
     Options,
+    Pooling,
     Runs,
 )
 from tailmark_worker.options import OptionReader
@@ -35,6 +36,7 @@ class TorchBackend:
         self._pooling: Any = None
         self._model: Any = None
         self._tokeniser: Any = None
+        self._pooling_kind: Pooling = "mean"
         self._device = "cpu"
         self._takes_token_types = False
 
@@ -64,6 +66,7 @@ class TorchBackend:
 
         self._torch = torch
         self._pooling = pooling
+        self._pooling_kind = model.pooling
         self._device = choose_device(torch, asked)
         torch.set_num_threads(threads)
         transformers.logging.disable_progress_bar()
@@ -108,19 +111,10 @@ class TorchBackend:
         tokenised = time.perf_counter_ns()
         try:
             with torch.inference_mode():
-                mask = torch.from_numpy(batch.attention_mask).to(self._device)
-                inputs = {
-                    "input_ids": torch.from_numpy(batch.input_ids).to(self._device),
-                    "attention_mask": mask,
-                }
-                if self._takes_token_types:
-                    inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
-                hidden = self._model(**inputs).last_hidden_state
-                # A GPU works on after the call returned: without this the wait would be booked under pooling.
-                self._synchronise()
+                inputs = self._inputs(batch)
+                hidden = self._run(inputs)
                 inferred = time.perf_counter_ns()
-                weights = mask.unsqueeze(-1).to(torch.float32)
-                vectors = (hidden.to(torch.float32) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+                vectors = self._pooled(hidden, inputs["attention_mask"])
                 if normalize:
                     vectors = torch.nn.functional.normalize(
                         vectors, p=2.0, dim=1, eps=self._pooling.SMALLEST_LENGTH
@@ -137,6 +131,30 @@ class TorchBackend:
             infer_ns=inferred - tokenised,
             pool_ns=pooled - inferred,
         )
+
+    def _inputs(self, batch: Any) -> dict[str, Any]:
+        """A batch of token ids as the model takes it, on its device."""
+        inputs = {
+            "input_ids": self._torch.from_numpy(batch.input_ids).to(self._device),
+            "attention_mask": self._torch.from_numpy(batch.attention_mask).to(self._device),
+        }
+        if self._takes_token_types:
+            inputs["token_type_ids"] = self._torch.zeros_like(inputs["input_ids"])
+        return inputs
+
+    def _run(self, inputs: Mapping[str, Any]) -> Any:
+        """The last hidden state, once it is there."""
+        hidden = self._model(**inputs).last_hidden_state
+        # A GPU works on after the call returned: without this the wait would be booked under pooling.
+        self._synchronise()
+        return hidden
+
+    def _pooled(self, hidden: Any, mask: Any) -> Any:
+        """One vector per text, on the device."""
+        if self._pooling_kind == "cls":
+            return hidden[:, 0].to(self._torch.float32)
+        weights = mask.unsqueeze(-1).to(self._torch.float32)
+        return (hidden.to(self._torch.float32) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
 
     def _synchronise(self) -> None:
         if self._device == "mps":

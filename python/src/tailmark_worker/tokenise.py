@@ -37,7 +37,7 @@ class Tokeniser:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
             padding = self._tokenizer.padding or {}
-            self._pad_id = int(padding.get("pad_id", 0))
+            self.pad_id = int(padding.get("pad_id", 0))
             self._tokenizer.no_padding()
             self._tokenizer.enable_truncation(model.max_tokens)
         except Exception as error:
@@ -52,7 +52,7 @@ class Tokeniser:
         # A model without special tokens makes nothing of an empty text; one position of padding keeps the
         # shapes legal.
         width = max(1, *counts)
-        ids = np.full((len(counts), width), self._pad_id, dtype=np.int64)
+        ids = np.full((len(counts), width), self.pad_id, dtype=np.int64)
         mask = np.zeros((len(counts), width), dtype=np.int64)
         for row, encoding in enumerate(encodings):
             ids[row, : counts[row]] = encoding.ids

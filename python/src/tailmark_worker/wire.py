@@ -247,9 +247,11 @@ def _read_model(model: object) -> ModelFolder | None:
     folder = members["folder"]
     if not isinstance(folder, str) or not Path(folder).is_absolute():
         _refuse("load", "`model.folder` must be an absolute path")
-    if members["pooling"] != "mean":
-        _refuse("load", '`model.pooling` must be "mean"')
-    return ModelFolder(Path(folder), _integer("load", "model.max_tokens", members["max_tokens"], least=1))
+    pooling = members["pooling"]
+    if pooling not in ("mean", "cls"):
+        _refuse("load", '`model.pooling` must be "mean" or "cls"')
+    max_tokens = _integer("load", "model.max_tokens", members["max_tokens"], least=1)
+    return ModelFolder(Path(folder), max_tokens, "cls" if pooling == "cls" else "mean")
 
 
 def _members(
