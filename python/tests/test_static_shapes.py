@@ -100,3 +100,19 @@ def test_a_graph_whose_dimensions_have_other_names_is_refused(tiny_graph: Path) 
     path.write_bytes(graph.SerializeToString())
     with pytest.raises(LoadError, match="its dimensions must be named `batch` and `sequence`"):
         OnnxBackend().load(ModelFolder(tiny_graph, 16), {"static_shapes": [[1, 16]]})
+
+
+def test_a_probe_runs_in_the_buckets_that_its_texts_choose(tiny_graph: Path) -> None:
+    backend = OnnxBackend()
+    backend.load(ModelFolder(tiny_graph, 16), {"static_shapes": [[1, 16], [2, 16], [2, 8]]})
+    evidence = backend.prove(["yes", "food"], runs=3)
+    assert evidence.notes == [
+        "static shapes [1, 16], [2, 16], [2, 8] (batch, tokens); the probe ran in [2, 8]"
+    ]
+    assert evidence.runs == 3
+    assert {kernel.calls for kernel in evidence.kernels} == {3}
+    # Two pieces in one bucket are two calls of each node in a run, and still one node.
+    longer = backend.prove(TEXTS[:2] * 2, runs=3)
+    assert longer.notes[0].endswith("the probe ran in [2, 8], [2, 8]")
+    assert (longer.runs, {kernel.calls for kernel in longer.kernels}) == (3, {6})
+    assert [kernel.name for kernel in longer.kernels] == [kernel.name for kernel in evidence.kernels]

@@ -21,6 +21,7 @@ from tailmark_worker.backend import (
     Options,
     Runs,
 )
+from tailmark_worker.evidence import Evidence, Kernel, Output, Ungrouped, Weights
 from tailmark_worker.wire import Session
 
 
@@ -32,6 +33,8 @@ class Scripted:
         self.embed_fails = embed_fails
         self.vector = struct.pack("<2f", 0.5, -1.0)
         self.model: ModelFolder | None = None
+        self.probed: tuple[list[str], int] | None = None
+        self.evidence = Evidence("script")
 
     def load(self, model: ModelFolder | None, options: Options) -> Loaded:  # noqa: ARG002
         if self.load_fails is not None:
@@ -44,6 +47,12 @@ class Scripted:
         if self.embed_fails is not None:
             raise self.embed_fails
         return Embeddings([self.vector] * len(texts), [4] * len(texts), 1, 10, 20, 30)
+
+    def prove(self, texts: Sequence[str], *, runs: int) -> Evidence:
+        if self.embed_fails is not None:
+            raise self.embed_fails
+        self.probed = (list(texts), runs)
+        return self.evidence
 
 
 def ask(session: Session, message: Message) -> Message:
@@ -150,6 +159,55 @@ def test_the_whole_request_takes_at_least_its_stages() -> None:
     worker_ns = stages.pop("worker_ns")
     assert stages == {"tokenize_ns": 10, "infer_ns": 20, "pool_ns": 30}
     assert worker_ns >= 60
+
+
+def test_evidence_is_answered_without_what_is_not_known() -> None:
+    backend = Scripted()
+    session = loaded_session(backend)
+    answer = ask(session, request(3, "prove", texts=["a", "b"], runs=7))
+    assert backend.probed == (["a", "b"], 7)
+    assert answer["result"] == {"source": "script", "runs": 0, "kernels": [], "fell_back": [], "notes": []}
+
+
+def test_all_of_the_evidence_is_answered() -> None:
+    backend = Scripted()
+    timed, untimed = Kernel("n", "Add", "cpu", 2, 9), Kernel("m", "Mul", "gpu", 2)
+    backend.evidence = Evidence(
+        source="script",
+        runs=2,
+        asked="gpu",
+        kernels=[timed, untimed],
+        ungrouped=Ungrouped(asked=[untimed], cpu=(timed,)),
+        weights=[Weights("gpu", "float16", 3, 12)],
+        output=Output("gpu", "float32"),
+        attention="eager",
+        cpu_fallback=False,
+        fell_back=["Add"],
+        notes=["a note"],
+    )
+    answer = ask(loaded_session(backend), request(3, "prove", texts=["a"], runs=2))
+    on_cpu = {"name": "n", "op": "Add", "on": "cpu", "calls": 2, "ns": 9}
+    on_gpu = {"name": "m", "op": "Mul", "on": "gpu", "calls": 2}
+    assert answer["result"] == {
+        "source": "script",
+        "runs": 2,
+        "asked": "gpu",
+        "kernels": [on_cpu, on_gpu],
+        "ungrouped": {"asked": [on_gpu], "cpu": [on_cpu]},
+        "weights": [{"device": "gpu", "dtype": "float16", "tensors": 3, "numbers": 12}],
+        "output": {"device": "gpu", "dtype": "float32"},
+        "attention": "eager",
+        "cpu_fallback": False,
+        "fell_back": ["Add"],
+        "notes": ["a note"],
+    }
+
+
+def test_a_probe_that_failed_is_an_answer_and_the_worker_goes_on() -> None:
+    session = loaded_session(Scripted(embed_fails=ValueError("shape")))
+    answer = ask(session, request(3, "prove", texts=["a"], runs=1))
+    assert (answer["error"]["code"], answer["error"]["data"]) == (5, {"why": "ValueError: shape"})
+    assert ask(session, request(4, "ping"))["result"] == {}
 
 
 def test_both_encodings_carry_the_same_numbers() -> None:

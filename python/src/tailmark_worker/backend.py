@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tailmark_worker.evidence import Evidence
+
 Options = Mapping[str, object]
 """Options of a backend as they arrived: only the backend that owns them reads them."""
 
@@ -140,4 +142,11 @@ class Backend(Protocol):
 
     def embed(self, texts: Sequence[str], *, normalize: bool) -> Embeddings:
         """Embed the texts (at least one), in their order."""
+        ...
+
+    def prove(self, texts: Sequence[str], *, runs: int) -> Evidence:
+        """Run the model on the texts (at least one) ``runs`` times, recording where it ran.
+
+        What serves ``embed`` is left as it was: recording costs time that must not be in a timed request.
+        """
         ...

@@ -1,10 +1,10 @@
-"""How a session of onnxruntime is made.
+"""How a session of onnxruntime is made: those that serve and those that are profiled, with the same settings.
 
 Knows no option by its name in a scenario, and not what sessions are for.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,11 @@ class Recipe:
     threads: int
     level: str
 
-    def open(self, shape: tuple[int, int] | None = None) -> Any:
-        """A session; with ``shape`` its inputs are [batch, tokens]."""
+    def open(self, shape: tuple[int, int] | None = None, profile: str | None = None) -> Any:
+        """A session; with ``shape`` its inputs are [batch, tokens], with ``profile`` it is profiled.
+
+        ``profile`` is the prefix of the file that the profile is written to.
+        """
         settings = self.onnxruntime.SessionOptions()
         settings.intra_op_num_threads = self.threads
         settings.inter_op_num_threads = 1
@@ -43,6 +46,9 @@ class Recipe:
         if shape is not None:
             settings.add_free_dimension_override_by_name(BATCH, shape[0])
             settings.add_free_dimension_override_by_name(TOKENS, shape[1])
+        if profile is not None:
+            settings.enable_profiling = True
+            settings.profile_file_prefix = profile
         providers: list[tuple[str, Mapping[str, str]]] = [(self.provider, self.provider_options)]
         if self.provider != CPU_PROVIDER:
             providers.append((CPU_PROVIDER, {}))  # for the nodes the provider does not take
@@ -50,3 +56,12 @@ class Recipe:
         return self.onnxruntime.InferenceSession(
             str(self.graph), sess_options=settings, providers=providers, enable_fallback=0
         )
+
+    def ungrouped(self) -> "Recipe":
+        """The same with no more rewriting than happens before nodes are offered to providers."""
+        levels = tuple(OPTIMISATION)
+        return replace(self, level=min(self.level, "basic", key=levels.index))
+
+    def on_cpu(self) -> "Recipe":
+        """The same on the CPU alone."""
+        return replace(self, provider=CPU_PROVIDER, provider_options={})

@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tailmark_worker.backend import (
@@ -19,7 +20,8 @@ from tailmark_worker.backend import (
     Pooling,
     Runs,
 )
-from tailmark_worker.onnx_session import BATCH, OPTIMISATION, TOKENS, Recipe
+from tailmark_worker.evidence import Evidence, Kernel, Ungrouped
+from tailmark_worker.onnx_session import BATCH, CPU_PROVIDER, OPTIMISATION, TOKENS, Recipe
 from tailmark_worker.options import OptionReader
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -155,6 +157,29 @@ class OnnxBackend:
             pool_ns=pooled - inferred,
         )
 
+    def prove(self, texts: Sequence[str], *, runs: int) -> Evidence:
+        """Profile sessions that are made for it, with the settings of those that serve."""
+        feeds = self._feeds(self._tokeniser.encode(texts))
+        try:
+            kernels, recorded = self._profiled(self._recipe, feeds, runs)
+            ungrouped = None
+            if self._recipe.provider != CPU_PROVIDER:
+                plain = self._recipe.ungrouped()
+                ungrouped = Ungrouped(
+                    asked=self._profiled(plain, feeds, runs)[0],
+                    cpu=self._profiled(plain.on_cpu(), feeds, runs)[0],
+                )
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            raise EmbedError(f"while being profiled: {error}") from error
+        return Evidence(
+            source="ONNX Runtime's profile",
+            runs=recorded,
+            asked=self._recipe.provider,
+            kernels=kernels,
+            ungrouped=ungrouped,
+            notes=self._notes(feeds, recorded, runs),
+        )
+
     def _open(self, asked: str, shape: tuple[int, int] | None) -> Any:
         recipe = self._recipe
         try:
@@ -198,6 +223,29 @@ class OnnxBackend:
         if "token_type_ids" in self._inputs:
             inputs["token_type_ids"] = self._numpy.zeros_like(ids)
         return Feed(shape, inputs, texts)
+
+    def _profiled(self, recipe: Recipe, feeds: Sequence[Feed], runs: int) -> tuple[Sequence[Kernel], int]:
+        """The kernels over all calls of the recorded runs, and how many runs were recorded."""
+        # What only a probe needs is not imported at every cold start.
+        from tailmark_worker import onnx_profile
+
+        parts, recorded = [], runs
+        for shape in dict.fromkeys(feed.shape for feed in feeds):
+            inputs = [feed.inputs for feed in feeds if feed.shape == shape]
+            part = onnx_profile.record(partial(recipe.open, shape), self._output, inputs, runs)
+            parts.append(part)
+            recorded = min(recorded, part.calls // len(inputs))
+        return onnx_profile.united(parts), recorded
+
+    def _notes(self, feeds: Sequence[Feed], recorded: int, runs: int) -> list[str]:
+        notes = []
+        if recorded < runs:
+            notes.append(f"the profile holds {recorded} of {runs} runs: it ends when it is full")
+        if None not in self._sessions:
+            ran = ", ".join(str(list(feed.shape or ())) for feed in feeds)
+            made = ", ".join(str(list(shape or ())) for shape in self._sessions)
+            notes.append(f"static shapes {made} (batch, tokens); the probe ran in {ran}")
+        return notes
 
 
 def check_buckets(buckets: Sequence[tuple[int, int]], max_tokens: int) -> None:

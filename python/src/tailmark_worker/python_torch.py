@@ -4,6 +4,7 @@ This is where Apple's device names live. A device that is asked for and not ther
 CPU run.
 """
 
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +21,14 @@ from tailmark_worker.backend import (
     Pooling,
     Runs,
 )
+from tailmark_worker.evidence import Evidence, Output
 from tailmark_worker.options import OptionReader
 
 DEVICES = ("auto", "mps", "cuda", "cpu")
 DTYPES = ("float32", "float16", "bfloat16")
 LARGEST_THREADS = 1024
+TIMED = ("cpu", "cuda")
+"""The devices whose times are in the profile of torch's profiler."""
 
 
 class TorchBackend:
@@ -36,6 +40,7 @@ class TorchBackend:
         self._pooling: Any = None
         self._model: Any = None
         self._tokeniser: Any = None
+        self._warnings: Any = None
         self._pooling_kind: Pooling = "mean"
         self._device = "cpu"
         self._takes_token_types = False
@@ -53,12 +58,14 @@ class TorchBackend:
         model.file("config.json")
 
         started = time.perf_counter_ns()
+        # The library under torch's profiler writes a line at its every start and stop into the log.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         try:
             import numpy
             import torch
             import transformers
 
-            from tailmark_worker import pooling, tokenise
+            from tailmark_worker import pooling, tokenise, torch_profile
         except ImportError as error:
             raise NotAvailableError("`python-torch`", f"{error}; it needs the extra `torch`") from error
         _import_model_code(transformers, model)
@@ -67,6 +74,11 @@ class TorchBackend:
         self._torch = torch
         self._pooling = pooling
         self._pooling_kind = model.pooling
+        if self._warnings is None:
+            # From here on and not in `prove`: the warning comes with the first operator that falls back,
+            # which may be one of the load or of the first text.
+            self._warnings = torch_profile.FallbackWarnings()
+            self._warnings.listen()
         self._device = choose_device(torch, asked)
         torch.set_num_threads(threads)
         transformers.logging.disable_progress_bar()
@@ -89,7 +101,7 @@ class TorchBackend:
                 engine="torch",
                 engine_version=str(torch.__version__),
                 device=str(parameter.device.type),
-                dtype=str(parameter.dtype).removeprefix("torch."),
+                dtype=torch_profile.dtype_name(parameter.dtype),
                 threads=int(torch.get_num_threads()),
                 versions={
                     "numpy": numpy.__version__,
@@ -130,6 +142,40 @@ class TorchBackend:
             tokenize_ns=tokenised - started,
             infer_ns=inferred - tokenised,
             pool_ns=pooled - inferred,
+        )
+
+    def prove(self, texts: Sequence[str], *, runs: int) -> Evidence:
+        """Watch the model through torch's dispatcher for one run and through its profiler for ``runs``."""
+        from tailmark_worker import torch_profile
+
+        torch = self._torch
+        timed = self._device in TIMED
+        try:
+            inputs = self._inputs(self._tokeniser.encode(texts))
+            outputs: list[Any] = []
+            calls = torch_profile.dispatched(torch, lambda: outputs.append(self._run(inputs)))
+            events = torch_profile.profiled(
+                torch, lambda: self._run(inputs), runs=runs, cuda=self._device == "cuda"
+            )
+        except Exception as error:  # torch raises RuntimeError, and more on some devices
+            raise EmbedError(f"while being profiled: {type(error).__name__}: {error}") from error
+        hidden = outputs[0]
+        moved = torch_profile.fell_back(events, self._warnings.operators)
+        on_mps = self._device == "mps"
+        return Evidence(
+            source="torch's profiler and dispatcher",
+            runs=runs,
+            asked=self._device,
+            kernels=torch_profile.kernels_of(calls, events, moved, runs=runs, timed=timed),
+            weights=torch_profile.weights_of(
+                (part.device.type, torch_profile.dtype_name(part.dtype), part.numel())
+                for part in self._model.parameters()
+            ),
+            output=Output(hidden.device.type, torch_profile.dtype_name(hidden.dtype)),
+            attention=getattr(self._model.config, "_attn_implementation", None),
+            cpu_fallback=os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK") == "1" if on_mps else None,
+            fell_back=moved,
+            notes=[] if timed else [f"torch's profiler records no times on {self._device}"],
         )
 
     def _inputs(self, batch: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import orjson
 
 from tailmark_worker import __version__
 from tailmark_worker.backend import Backend, BackendError, EmbedError, LoadError, ModelFolder
+from tailmark_worker.evidence import as_object
 
 PROTOCOL_VERSION = 1
 
@@ -89,6 +90,7 @@ class Session:
             "initialize": self._initialize,
             "load": self._load,
             "embed": self._embed,
+            "prove": self._prove,
             "ping": lambda _: {},
             "shutdown": self._shutdown,
         }
@@ -119,8 +121,8 @@ class Session:
             raise Refusal(UNKNOWN_METHOD, f"unknown method `{method}`; the known ones are {known}")
         if not self._greeted and method != "initialize":
             raise Refusal(TOO_EARLY, f"`{method}` before `initialize`")
-        if not self._loaded and method == "embed":
-            raise Refusal(TOO_EARLY, "`embed` before `load`")
+        if not self._loaded and method in ("embed", "prove"):
+            raise Refusal(TOO_EARLY, f"`{method}` before `load`")
         if "params" not in message:
             return run(None)
         params = message["params"]
@@ -172,9 +174,7 @@ class Session:
 
     def _embed(self, params: Mapping[str, object] | None) -> Object:
         members = _members("embed", params, required=("texts", "normalize"), optional=("encoding",))
-        texts = members["texts"]
-        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-            _refuse("embed", "`texts` must be an array of strings with at least one")
+        texts = _texts("embed", members["texts"])
         normalize = members["normalize"]
         if not isinstance(normalize, bool):
             _refuse("embed", "`normalize` must be true or false")
@@ -200,6 +200,17 @@ class Session:
                 "worker_ns": worker_ns,
             },
         }
+
+    def _prove(self, params: Mapping[str, object] | None) -> Object:
+        members = _members("prove", params, required=("texts", "runs"), optional=())
+        texts = _texts("prove", members["texts"])
+        runs = _integer("prove", "runs", members["runs"], least=1)
+        try:
+            return as_object(self._backend.prove(texts, runs=runs))
+        except BackendError:
+            raise
+        except Exception as error:
+            raise EmbedError(f"{type(error).__name__}: {error}") from error
 
     def _shutdown(self, _: Mapping[str, object] | None) -> Object:
         self.ended = True
@@ -274,6 +285,12 @@ def _members(
                 known = ", ".join(f"`{one}`" for one in (*required, *optional))
                 _refuse(method, f"{within}unknown member `{name}`, expected {known}")
     return params
+
+
+def _texts(method: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+        _refuse(method, "`texts` must be an array of strings with at least one")
+    return value
 
 
 def _integer(method: str, name: str, value: object, least: int = 0) -> int:
