@@ -53,11 +53,13 @@ def initialize(number: int = 1) -> Message:
     return request(number, "initialize", protocol=1, client={"name": "test", "version": "0"})
 
 
-def converse(kind: str, lines: Iterable[Message | str], *first_on_path: Path) -> Finished:
+def converse(
+    kind: str, lines: Iterable[Message | str], *first_on_path: Path, interpreter: str = sys.executable
+) -> Finished:
     """Send all lines to a fresh worker, end its input, and collect what it said."""
     text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
     done = subprocess.run(
-        command(kind),
+        [interpreter, *command(kind)[1:]],
         input=text.encode(),
         capture_output=True,
         timeout=DEADLINE,
