@@ -4,17 +4,19 @@
 //! Where a backend has many variations, each has a row of a table and one line; the whole of their reasons is in the
 //! report in Markdown. It takes the width and whether to use colour as given; it does not know whether it writes to a terminal.
 
+mod backend;
 mod capacity;
 mod grid;
+mod page;
 mod table;
 mod variations;
 
 use std::io::{self, Write};
 
-use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord, Verdict};
+use self::page::{Page, marked};
+use crate::record::RunRecord;
 use crate::variations::{Place, placed};
-use crate::view::{self, one_line, trouble, verdict_name};
-use crate::{sentences, units};
+use crate::{sentences, view};
 
 /// The width used where none is known.
 pub const DEFAULT_COLUMNS: usize = 80;
@@ -66,34 +68,7 @@ pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Wr
     }
 }
 
-struct Page<'a> {
-    out: &'a mut dyn Write,
-    columns: usize,
-    colour: bool,
-}
-
 impl Page<'_> {
-    fn line(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", painted(line.trim_end(), self.colour))
-    }
-
-    /// A text on as many lines as it takes, each begun with `indent`, those after the first with two spaces more.
-    fn paragraph(&mut self, indent: &str, text: &str) -> io::Result<()> {
-        let hanging = format!("{indent}  ");
-        let layout = unbroken(self.columns).initial_indent(indent).subsequent_indent(&hanging);
-        for line in textwrap::wrap(&one_line(text), layout) {
-            self.line(&line)?;
-        }
-        Ok(())
-    }
-
-    /// Something noticed and what to do about it.
-    fn remark(&mut self, kind: &str, backend: Option<&str>, what: &str, remedy: &str) -> io::Result<()> {
-        let of = backend.map(|backend| format!("{backend}: ")).unwrap_or_default();
-        self.paragraph("", &format!("{kind}: {of}{what}"))?;
-        self.paragraph("  ", &format!("-> {remedy}"))
-    }
-
     /// What was offered to the backends, and what of it was not the scenario's own wish.
     fn load(&mut self, record: &RunRecord) -> io::Result<()> {
         for said in sentences::load::loads(record) {
@@ -106,26 +81,6 @@ impl Page<'_> {
             Some(overrides) => self.paragraph("", &overrides),
             None => Ok(()),
         }
-    }
-
-    /// A table as it is, with what its signs mean under it.
-    fn table(&mut self, table: table::Lines) -> io::Result<()> {
-        for line in table.lines.lines() {
-            self.line(line)?;
-        }
-        for footnote in table.footnotes {
-            self.paragraph("  ", footnote)?;
-        }
-        Ok(())
-    }
-
-    /// A backend in a line.
-    fn in_short(&mut self, backend: &BackendRecord) -> io::Result<()> {
-        let mut said = sentences::in_short(backend);
-        if let Some(verdict) = view::worst_verdict(backend) {
-            said = said.replacen(verdict_name(verdict), &marked(verdict), 1);
-        }
-        self.paragraph("  ", &format!("{}: {said}", backend.label))
     }
 
     /// What stands against believing the figures, before any of them.
@@ -153,107 +108,6 @@ impl Page<'_> {
         }
         Ok(())
     }
-
-    /// One verdict with its error bound, why, what it rests on and what next; of several, set in under the backend's own.
-    fn judged(
-        &mut self,
-        record: &RunRecord,
-        backend: &BackendRecord,
-        judged: &ObjectiveVerdict,
-        several: bool,
-    ) -> io::Result<()> {
-        let objective = record.objectives.get(judged.objective);
-        let asked = objective.map_or("", |objective| &objective.text);
-        let word = marked(judged.verdict);
-        let indent = if several {
-            self.paragraph("  ", &format!("{word}, {asked}"))?;
-            "    "
-        } else {
-            self.paragraph("", &format!("{}: {word}, {asked}", backend.label))?;
-            "  "
-        };
-        self.paragraph(indent, &judged.error_bound)?;
-        self.paragraph(indent, &judged.why)?;
-        if let Some(doubted) = &judged.doubted {
-            self.paragraph(indent, &format!("without the doubts: {doubted}"))?;
-        }
-        let indicator = objective.map(|objective| &objective.indicator);
-        if let Some(evidence) = sentences::evidence(indicator, judged) {
-            self.paragraph(indent, &format!("rests on {evidence}"))?;
-        }
-        if let Some(next) = &judged.next {
-            self.paragraph(indent, &format!("next: {next}"))?;
-        }
-        Ok(())
-    }
-
-    /// What is to be said of one backend: what it lacks, and each verdict's reason.
-    fn backend(&mut self, record: &RunRecord, backend: &BackendRecord) -> io::Result<()> {
-        let trouble = trouble(backend);
-        if trouble.is_none() && backend.verdicts.is_empty() {
-            return Ok(());
-        }
-        self.line("")?;
-        if let Some((what, why)) = trouble {
-            let mut said = why.lines();
-            let first = said.next().unwrap_or_default();
-            self.paragraph("", &format!("{}: {what}: {first}", backend.label))?;
-            for line in said {
-                self.paragraph("    ", line)?;
-            }
-        }
-        let several = backend.verdicts.len() > 1;
-        if let Some(worst) = view::worst_verdict(backend).filter(|_| several) {
-            let objectives = backend.verdicts.len();
-            let of = format!("the worst of {objectives} objectives");
-            self.paragraph("", &format!("{}: {}, {of}", backend.label, marked(worst)))?;
-        }
-        for judged in &backend.verdicts {
-            self.judged(record, backend, judged, several)?;
-        }
-        let steady = view::phase(backend, Phase::Steady);
-        let arrivals = steady.and_then(|steady| sentences::load::arrivals(steady.arrivals.as_ref()?));
-        let drift = backend.drift.as_ref().map(sentences::drift);
-        let also = [arrivals, sentences::load::replicas(backend), sentences::warm_up(backend), drift];
-        for sentence in also.into_iter().flatten() {
-            self.paragraph("  ", &sentence)?;
-        }
-        for reason in steady.map_or(&[][..], |phase| &phase.failure_reasons) {
-            let requests = units::counted(reason.requests, "request");
-            self.paragraph("  ", &format!("{requests} failed: {}", reason.why))?;
-        }
-        Ok(())
-    }
-}
-
-/// Wrapping that leaves hyphenated names in one piece.
-fn unbroken<'a>(columns: usize) -> textwrap::Options<'a> {
-    textwrap::Options::new(columns).word_splitter(textwrap::WordSplitter::NoHyphenation)
-}
-
-/// Stand around a verdict until the line is written. They have no width, so they can be laid out like the word alone.
-const MARKS: [char; 2] = ['\u{200b}', '\u{200c}'];
-
-/// A verdict that will be coloured if colour is asked for.
-fn marked(verdict: Verdict) -> String {
-    format!("{}{}{}", MARKS[0], verdict_name(verdict), MARKS[1])
-}
-
-/// The line with its marked verdicts in colour, or without the marks.
-fn painted(line: &str, colour: bool) -> String {
-    let mut painted = line.to_owned();
-    for verdict in [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail] {
-        if colour {
-            let number = match verdict {
-                Verdict::Pass => 32,
-                Verdict::Inconclusive => 33,
-                Verdict::Fail => 31,
-            };
-            let escaped = format!("\u{1b}[{number}m{}\u{1b}[0m", verdict_name(verdict));
-            painted = painted.replace(&marked(verdict), &escaped);
-        }
-    }
-    painted.replace(MARKS, "")
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::grid::{Grid, Row};
+use super::page::{Page, marked};
 use super::table::Lines;
-use super::{Page, marked};
 use crate::record::{BackendRecord, Capacity, Level, Phase, RunRecord};
 use crate::sentences::capacity::{difference, expected_in_system, headline, untested};
 use crate::units;

@@ -1,7 +1,7 @@
 //! The table of the backends as they stand. The interval of P95 stands beside it or, where there is no room, under it.
 
 use super::grid::{Grid, Row};
-use super::marked;
+use super::page::marked;
 use crate::record::{BackendOutcome, BackendRecord, Phase, Verdict};
 use crate::units;
 use crate::view::{

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::Page;
 use super::grid::{Grid, Row};
+use super::page::Page;
 use super::table::{Lines, verdict_or_state_marked};
 use crate::record::{BackendRecord, Phase, RunRecord};
 use crate::units;

@@ -1,0 +1,90 @@
+//! What is said of one backend: each verdict with its reasons, or why there is none.
+
+use std::io;
+
+use super::page::{Page, marked};
+use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord};
+use crate::view::{self, trouble, verdict_name};
+use crate::{sentences, units};
+
+impl Page<'_> {
+    /// A backend in a line.
+    pub(super) fn in_short(&mut self, backend: &BackendRecord) -> io::Result<()> {
+        let mut said = sentences::in_short(backend);
+        if let Some(verdict) = view::worst_verdict(backend) {
+            said = said.replacen(verdict_name(verdict), &marked(verdict), 1);
+        }
+        self.paragraph("  ", &format!("{}: {said}", backend.label))
+    }
+
+    /// One verdict with its error bound, why, what it rests on and what next; of several, set in under the backend's own.
+    fn judged(
+        &mut self,
+        record: &RunRecord,
+        backend: &BackendRecord,
+        judged: &ObjectiveVerdict,
+        several: bool,
+    ) -> io::Result<()> {
+        let objective = record.objectives.get(judged.objective);
+        let asked = objective.map_or("", |objective| &objective.text);
+        let word = marked(judged.verdict);
+        let indent = if several {
+            self.paragraph("  ", &format!("{word}, {asked}"))?;
+            "    "
+        } else {
+            self.paragraph("", &format!("{}: {word}, {asked}", backend.label))?;
+            "  "
+        };
+        self.paragraph(indent, &judged.error_bound)?;
+        self.paragraph(indent, &judged.why)?;
+        if let Some(doubted) = &judged.doubted {
+            self.paragraph(indent, &format!("without the doubts: {doubted}"))?;
+        }
+        let indicator = objective.map(|objective| &objective.indicator);
+        if let Some(evidence) = sentences::evidence(indicator, judged) {
+            self.paragraph(indent, &format!("rests on {evidence}"))?;
+        }
+        if let Some(next) = &judged.next {
+            self.paragraph(indent, &format!("next: {next}"))?;
+        }
+        Ok(())
+    }
+
+    /// What is to be said of one backend: what it lacks, and each verdict's reason.
+    pub(super) fn backend(&mut self, record: &RunRecord, backend: &BackendRecord) -> io::Result<()> {
+        let trouble = trouble(backend);
+        if trouble.is_none() && backend.verdicts.is_empty() {
+            return Ok(());
+        }
+        self.line("")?;
+        if let Some((what, why)) = trouble {
+            let mut said = why.lines();
+            let first = said.next().unwrap_or_default();
+            self.paragraph("", &format!("{}: {what}: {first}", backend.label))?;
+            for line in said {
+                self.paragraph("    ", line)?;
+            }
+        }
+        let several = backend.verdicts.len() > 1;
+        if let Some(worst) = view::worst_verdict(backend).filter(|_| several) {
+            let objectives = backend.verdicts.len();
+            let of = format!("the worst of {objectives} objectives");
+            self.paragraph("", &format!("{}: {}, {of}", backend.label, marked(worst)))?;
+        }
+        for judged in &backend.verdicts {
+            self.judged(record, backend, judged, several)?;
+        }
+        let steady = view::phase(backend, Phase::Steady);
+        let arrivals = steady.and_then(|steady| sentences::load::arrivals(steady.arrivals.as_ref()?));
+        let drift = backend.drift.as_ref().map(sentences::drift);
+        let also = [arrivals, sentences::load::replicas(backend), sentences::warm_up(backend), drift];
+        for sentence in also.into_iter().flatten() {
+            self.paragraph("  ", &sentence)?;
+        }
+        for reason in steady.map_or(&[][..], |phase| &phase.failure_reasons) {
+            let requests = units::counted(reason.requests, "request");
+            self.paragraph("  ", &format!("{requests} failed: {}", reason.why))?;
+        }
+        Ok(())
+    }
+}
