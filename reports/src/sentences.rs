@@ -1,8 +1,13 @@
 //! What is said of a run or a backend in words, the same in every report: the mode, what a verdict rests on, the
-//! warm-up, a drift; the load and a capacity in files of their own. Every number in them is one of the record's.
+//! warm-up, a drift; the load, a capacity, what ran and its vectors, lost workers and headlines in files of their own,
+//! the execution outside, because the harness says it too. Every number in them is one of the record's.
 
 pub(crate) mod capacity;
+pub(crate) mod equivalence;
+pub(crate) mod headlines;
 pub(crate) mod load;
+pub(crate) mod losses;
+pub(crate) mod ran;
 
 use crate::indicator::noun;
 use crate::record::{BackendRecord, Doubt, Drift, Indicator, ObjectiveVerdict, Phase, RunRecord};
@@ -60,6 +65,9 @@ pub(crate) fn in_short(backend: &BackendRecord) -> String {
     let failures = phase(backend, Phase::Steady).map_or(0, |steady| steady.failures);
     if failures > 0 {
         said.push_str(&format!("; {} failed", counted(failures, "request")));
+    }
+    if !backend.losses.is_empty() {
+        said.push_str(&format!("; {} lost", counted(backend.losses.len() as u64, "worker")));
     }
     said
 }

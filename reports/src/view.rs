@@ -166,8 +166,10 @@ pub(crate) fn status_sentence(status: &RunStatus) -> Option<String> {
         RunStatus::Running => {
             Some("The run had not ended when this was written; what is here was measured.".to_owned())
         }
-        RunStatus::Interrupted { during, .. } => {
-            Some(format!("Interrupted during {during}; what is here was measured."))
+        RunStatus::Interrupted { during, after_ns, by } => {
+            let after = after_ns.map(|after| format!(" after {}", units::duration(after as f64)));
+            let after = after.unwrap_or_default();
+            Some(format!("Interrupted{after} during {during} ({by}); what is here was measured."))
         }
     }
 }
@@ -211,6 +213,30 @@ mod tests {
         let starts = [restart(1, 900), restart(2, 300), restart(3, 500), restart(4, 400)];
         assert_eq!(median_restart(&starts).map(|start| start.restart), Some(4));
         assert_eq!(median_restart(&starts[..3]).map(|start| start.restart), Some(3));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_when_where_and_by_whom() {
+        let interrupted = |after_ns, by: &str| {
+            let during = "steady state of onnx-cpu".to_owned();
+            status_sentence(&RunStatus::Interrupted { during, after_ns, by: by.to_owned() })
+        };
+        assert_eq!(
+            interrupted(Some(41_300_000_000), "stopped by the user").as_deref(),
+            Some(
+                "Interrupted after 41.3 s during steady state of onnx-cpu (stopped by the user); what is here was \
+                 measured."
+            )
+        );
+        assert_eq!(
+            interrupted(None, "tailmark was killed").as_deref(),
+            Some(
+                "Interrupted during steady state of onnx-cpu (tailmark was killed); what is here was measured."
+            )
+        );
+        assert_eq!(status_sentence(&RunStatus::Complete), None);
+        let unended = status_sentence(&RunStatus::Running).unwrap_or_default();
+        assert!(unended.starts_with("The run had not ended when this was written"), "{unended}");
     }
 
     #[test]

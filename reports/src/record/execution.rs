@@ -81,7 +81,7 @@ pub struct Requirement {
 }
 
 /// Whether a backend answers a text that it has just seen faster than a new one of the same length.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RepeatProbe {
     /// Pairs of requests: the same text again, and a text never sent before.
     pub pairs: u32,

@@ -1,0 +1,126 @@
+//! What stands before the figures beside the doubts: a model that ran only in part where it was asked to, and a backend
+//! that seems to answer from a cache. Of the variations of one backend, the one that ran least where it was asked to is told.
+
+use crate::execution::{self, asked_share, is_partial};
+use crate::record::{BackendRecord, RepeatProbe, RunRecord};
+use crate::units::{counted, duration};
+use crate::view::was_timed;
+
+/// Something that a reader must know to read the figures of a backend rightly.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Headline {
+    /// `partial execution` or `caching`.
+    pub kind: &'static str,
+    /// The backend's label, or its name and how many of its variations there are.
+    pub of: String,
+    /// What was found.
+    pub what: String,
+    /// More about it, a sentence each.
+    pub under: Vec<String>,
+}
+
+/// All of them, in the order of the backends. What was not timed has no figures that could be misread.
+pub(crate) fn headlines(record: &RunRecord) -> Vec<Headline> {
+    let timed: Vec<&BackendRecord> = record.backends.iter().filter(|backend| was_timed(backend)).collect();
+    let partial =
+        groups(&timed, |backend| is_partial(&backend.execution)).into_iter().filter_map(partial_execution);
+    let caching = |backend: &BackendRecord| backend.repeat_probe.is_some_and(|probe| probe.caching);
+    let caching = groups(&timed, caching).into_iter().filter_map(caching_suspected);
+    partial.chain(caching).collect()
+}
+
+/// The backends that something is true of; variations of one together.
+fn groups<'a>(
+    timed: &[&'a BackendRecord],
+    is_so: impl Fn(&BackendRecord) -> bool,
+) -> Vec<Vec<&'a BackendRecord>> {
+    let mut groups: Vec<Vec<&BackendRecord>> = Vec::new();
+    let varied = |backend: &BackendRecord| backend.cell.as_ref().map(|cell| cell.of.clone());
+    for backend in timed.iter().filter(|backend| is_so(backend)) {
+        let of = varied(backend);
+        match groups.iter_mut().find(|group| of.is_some() && varied(group[0]) == of) {
+            Some(group) => group.push(backend),
+            None => groups.push(vec![backend]),
+        }
+    }
+    groups
+}
+
+fn named(group: &[&BackendRecord], least: &BackendRecord) -> String {
+    match (&least.cell, group.len()) {
+        (Some(cell), 2..) => {
+            let variations = counted(group.len() as u64, "variation");
+            format!("{} in {variations}, most so in {}", cell.of, least.name)
+        }
+        _ => least.label.clone(),
+    }
+}
+
+fn partial_execution(group: Vec<&BackendRecord>) -> Option<Headline> {
+    let least = group.iter().copied().reduce(|least, other| {
+        if asked_share(&other.execution) < asked_share(&least.execution) { other } else { least }
+    })?;
+    let required = least.requirement.as_ref().map(|required| execution::requirement(required, false));
+    Some(Headline {
+        kind: "partial execution",
+        of: named(&group, least),
+        what: execution::headline(&least.execution)?,
+        under: execution::elsewhere(&least.execution).into_iter().chain(required).collect(),
+    })
+}
+
+fn caching_suspected(group: Vec<&BackendRecord>) -> Option<Headline> {
+    let probes = group.iter().filter_map(|backend| Some((*backend, backend.repeat_probe?)));
+    let (most, probe) =
+        probes.reduce(|most, other| if other.1.repeated_ns < most.1.repeated_ns { other } else { most })?;
+    Some(Headline {
+        kind: "caching suspected",
+        of: named(&group, most),
+        what: repeats(&probe),
+        under: vec!["figures over texts that repeat are not those of the model".to_owned()],
+    })
+}
+
+/// What a probe found of repeated texts.
+pub(crate) fn repeats(probe: &RepeatProbe) -> String {
+    let [again, new] = [probe.repeated_ns, probe.new_ns].map(|time| duration(time as f64));
+    let pairs = counted(probe.pairs.into(), "pair");
+    format!("a text just seen is answered in {again}, a new one in {new} (medians of {pairs})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn what_ran_in_part_and_what_seems_to_cache_is_told_and_nothing_else() {
+        let said = headlines(&fixture::executions());
+        let told: Vec<_> = said.iter().map(|headline| (headline.kind, headline.of.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("partial execution", "onnx-coreml"),
+                ("partial execution", "python-torch-mps"),
+                ("caching suspected", "http-openai")
+            ]
+        );
+        assert_eq!(
+            said[2].what,
+            "a text just seen is answered in 410 µs, a new one in 6.38 ms (medians of 8 pairs)"
+        );
+        assert_eq!(headlines(&fixture::five()), []);
+    }
+
+    #[test]
+    fn of_many_variations_the_one_that_ran_least_where_it_should_is_told() {
+        let record = fixture::varied_executions();
+        let said = headlines(&record);
+        let lines: Vec<String> = said.iter().map(|said| format!("{}: {}", said.of, said.what)).collect();
+        assert_eq!(
+            lines,
+            ["onnx-cpu in 5 variations, most so in onnx-cpu-8-4: CoreML 36 of 458 nodes, 7 % of the time, \
+              24 partitions; CPU 422 nodes, 93 % of the time"]
+        );
+    }
+}

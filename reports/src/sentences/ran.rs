@@ -1,0 +1,169 @@
+//! What ran and how close its vectors are, together: in two columns, in a line, in full.
+
+use super::equivalence;
+use crate::execution;
+use crate::record::{BackendRecord, Equivalence, Execution};
+use crate::units::ABSENT;
+use crate::view::{trouble, was_timed};
+
+/// Heads of the two columns.
+pub(crate) const HEADS: [&str; 2] = ["ran on", "vectors"];
+
+/// What stands under [`HEADS`], for example `CPU` and `exact`.
+pub(crate) fn in_columns(backend: &BackendRecord) -> [String; 2] {
+    [execution::in_short(&backend.execution), equivalence::in_short(&backend.equivalence).to_owned()]
+}
+
+/// The same as parts of a line: `ran on CPU` and `vectors exact`.
+fn in_words(backend: &BackendRecord) -> [String; 2] {
+    let vectors = format!("vectors {}", equivalence::in_short(&backend.equivalence));
+    [execution::ran_on(&backend.execution), vectors]
+}
+
+/// The same as a line: `ran on CPU, vectors exact`.
+pub(crate) fn in_short(backend: &BackendRecord) -> String {
+    in_words(backend).join(", ")
+}
+
+/// What ran, how close its vectors are, what was found to be wrong with them, and what was required, a line each; where
+/// there is nothing to remark, one line. Of a backend that was not timed, only what is known.
+pub(crate) fn in_full(backend: &BackendRecord) -> Vec<String> {
+    let (execution, equivalence) = (&backend.execution, &backend.equivalence);
+    let mut said = Vec::new();
+    if was_timed(backend) || matches!(execution, Execution::Measured { .. }) {
+        said.push(execution::in_full(execution));
+        said.extend(execution::residence(execution));
+        said.extend(execution::notes(execution).iter().cloned());
+    }
+    if was_timed(backend) || matches!(equivalence, Equivalence::Checked { .. }) {
+        let vectors = equivalence::in_full(equivalence);
+        match said.as_mut_slice() {
+            [ran] if execution::is_plain(execution) && equivalence::is_exact(equivalence) => {
+                ran.push_str(&format!("; {vectors}"));
+            }
+            _ => said.push(vectors),
+        }
+    }
+    said.extend(equivalence::findings(equivalence).iter().map(|finding| format!("found: {finding}")));
+    let untroubled = trouble(backend).is_none();
+    said.extend(backend.requirement.as_ref().map(|required| execution::requirement(required, untroubled)));
+    said
+}
+
+/// Backends that are shown in one table, which has a column only for that in which those that were timed differ; what they
+/// have in common is said once.
+#[derive(Debug)]
+pub(crate) struct Among<'a> {
+    first: Option<&'a BackendRecord>,
+    differs: [bool; 2],
+}
+
+impl<'a> Among<'a> {
+    /// The backends of one table.
+    pub(crate) fn of(backends: impl IntoIterator<Item = &'a BackendRecord>) -> Self {
+        let mut timed = backends.into_iter().filter(|backend| was_timed(backend));
+        let first = timed.next();
+        let mut differs = [false; 2];
+        for (first, other) in timed.filter_map(|other| Some((first?, other))) {
+            let (here, there) = (in_columns(first), in_columns(other));
+            for index in 0..differs.len() {
+                differs[index] |= here[index] != there[index];
+            }
+        }
+        Self { first, differs }
+    }
+
+    /// What all have in common, for example `vectors exact`; `None` when nothing.
+    pub(crate) fn common(&self) -> Option<String> {
+        let words = in_words(self.first?).into_iter().zip(self.differs);
+        let common: Vec<String> = words.filter(|(_, differs)| !differs).map(|(word, _)| word).collect();
+        Some(common.join(", ")).filter(|common| !common.is_empty())
+    }
+
+    /// Heads of the columns in which they differ.
+    pub(crate) fn heads(&self) -> Vec<&'static str> {
+        self.differing(HEADS)
+    }
+
+    /// What stands under these heads.
+    pub(crate) fn cells(&self, backend: &BackendRecord) -> Vec<String> {
+        let untold = || HEADS.map(|_| ABSENT.to_owned());
+        self.differing(if was_timed(backend) { in_columns(backend) } else { untold() })
+    }
+
+    /// The same at the end of a line: `, ran on CPU`, or nothing.
+    pub(crate) fn after(&self, backend: &BackendRecord) -> String {
+        let told = if was_timed(backend) { self.differing(in_words(backend)) } else { Vec::new() };
+        told.iter().map(|word| format!(", {word}")).collect()
+    }
+
+    fn differing<T>(&self, of: [T; 2]) -> Vec<T> {
+        of.into_iter().zip(self.differs).filter(|(_, differs)| *differs).map(|(item, _)| item).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn what_needs_no_remark_is_one_line_and_what_is_not_known_of_an_untimed_backend_none() {
+        let said = |name: &str| {
+            let record = fixture::executions();
+            in_full(record.backends.iter().find(|backend| backend.name == name).unwrap())
+        };
+        assert_eq!(said("onnx-cpu"), ["ran on CPU, all 458 nodes; vectors exact (cosine >= 0.9999997)"]);
+        assert_eq!(
+            said("echo"),
+            [
+                "execution not measured: it answers without a model",
+                "vectors not checked: it answers without a model"
+            ]
+        );
+        assert_eq!(
+            said("onnx-coreml").last().map(|last| last.contains("not met: CoreML took 11 %")),
+            Some(true)
+        );
+        assert_eq!(said("python-onnx-cls").len(), 4);
+        let record = fixture::five();
+        assert_eq!(in_full(&record.backends[3]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_table_has_columns_only_for_what_differs_in_it() {
+        let [plain, coreml, mps, int8] =
+            [0, 1, 2, 3].map(|index| fixture::executions().backends.remove(index));
+        let told = |backends: &[&BackendRecord]| {
+            let among = Among::of(backends.iter().copied());
+            let last = backends[backends.len() - 1];
+            (among.common().unwrap_or_default(), among.heads(), among.cells(last), among.after(last))
+        };
+        let (common, heads, cells, after) = told(&[&plain, &plain]);
+        assert_eq!(
+            (common.as_str(), heads.len(), cells.len(), after.as_str()),
+            ("ran on CPU, vectors exact", 0, 0, "")
+        );
+        let (common, heads, cells, after) = told(&[&plain, &mps]);
+        assert_eq!((common.as_str(), heads), ("vectors exact", vec!["ran on"]));
+        assert_eq!(
+            (cells, after),
+            (vec!["mps 92 % of the calls".to_owned()], ", ran on mps 92 % of the calls".into())
+        );
+        let (common, heads, ..) = told(&[&plain, &int8]);
+        assert_eq!((common.as_str(), heads), ("ran on CPU", vec!["vectors"]));
+        let (common, heads, ..) = told(&[&plain, &coreml]);
+        assert_eq!((common.as_str(), heads), ("", vec!["ran on", "vectors"]));
+
+        let untimed = fixture::five().backends.remove(3);
+        let (common, heads, ..) = told(&[&plain, &untimed]);
+        assert_eq!(
+            (common.as_str(), heads.len()),
+            ("ran on CPU, vectors exact", 0),
+            "what was not timed is no difference"
+        );
+        let (.., cells, after) = told(&[&plain, &coreml, &untimed]);
+        assert_eq!((cells, after.as_str()), (vec!["-".to_owned(), "-".to_owned()], ""));
+        assert_eq!(Among::of([&untimed]).common(), None);
+    }
+}
