@@ -15,6 +15,7 @@ use std::io::{self, Write};
 
 use self::page::{Page, marked};
 use crate::record::RunRecord;
+use crate::sentences::headlines::headlines;
 use crate::variations::{Place, placed};
 use crate::{sentences, view};
 
@@ -40,6 +41,7 @@ pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Wr
     if let Some(mode) = sentences::mode(record) {
         page.paragraph("", &mode)?;
     }
+    page.headlines(record)?;
     page.doubts(record)?;
     if let Some(table) = table::of(placed(record, Place::Plain), columns) {
         page.line("")?;
@@ -81,6 +83,21 @@ impl Page<'_> {
             Some(overrides) => self.paragraph("", &overrides),
             None => Ok(()),
         }
+    }
+
+    /// What a figure's name does not say of it, before any figure.
+    fn headlines(&mut self, record: &RunRecord) -> io::Result<()> {
+        let headlines = headlines(record);
+        if !headlines.is_empty() {
+            self.line("")?;
+        }
+        for headline in headlines {
+            self.paragraph("", &format!("{}: {}: {}", headline.kind, headline.of, headline.what))?;
+            for said in &headline.under {
+                self.paragraph("  ", said)?;
+            }
+        }
+        Ok(())
     }
 
     /// What stands against believing the figures, before any of them.
@@ -142,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn what_ran_and_how_close_its_vectors_are_at_120_columns() {
+        insta::assert_snapshot!(text(&fixture::executions(), 120, false));
+    }
+
+    #[test]
+    fn what_ran_and_how_close_its_vectors_are_at_80_columns() {
+        insta::assert_snapshot!(text(&fixture::executions(), 80, false));
+    }
+
+    #[test]
+    fn what_ran_and_how_close_its_vectors_are_at_60_columns() {
+        insta::assert_snapshot!(text(&fixture::executions(), 60, false));
+    }
+
+    #[test]
     fn an_interrupted_run_says_so() {
         insta::assert_snapshot!(text(&fixture::interrupted(), 80, false));
     }
@@ -174,6 +206,16 @@ mod tests {
     #[test]
     fn variations_have_a_table_and_a_line_each_at_60_columns() {
         insta::assert_snapshot!(text(&fixture::matrix(), 60, false));
+    }
+
+    #[test]
+    fn variations_that_differ_in_what_ran_say_so_at_100_columns() {
+        insta::assert_snapshot!(text(&fixture::varied_executions(), 100, false));
+    }
+
+    #[test]
+    fn variations_that_differ_in_what_ran_say_so_at_60_columns() {
+        insta::assert_snapshot!(text(&fixture::varied_executions(), 60, false));
     }
 
     #[test]
@@ -220,6 +262,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_what_its_name_says_stands_before_the_figures() {
+        let record = fixture::executions();
+        for columns in [60, 80, 120] {
+            let text = text(&record, columns, false);
+            let figures = text.find("P50").expect("a table of figures");
+            for headline in headlines(&record) {
+                let said = text.find(&format!("{}: {}", headline.kind, headline.of));
+                assert!(said.is_some_and(|said| said < figures), "{headline:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_timed_backend_shows_what_ran_and_the_class_of_its_vectors_at_any_width() {
+        let record = fixture::executions();
+        for columns in [60, 80, 100, 120] {
+            let text = view::one_line(&text(&record, columns, false));
+            for backend in record.backends.iter().filter(|backend| view::was_timed(backend)) {
+                for said in sentences::ran::in_full(backend) {
+                    assert!(text.contains(&view::one_line(&said)), "{columns}: {said}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn no_line_is_wider_than_asked_for() {
         for record in fixture::all() {
             for columns in (60..=200).step_by(7).chain([80, 100, 120, 200]) {
@@ -234,7 +302,7 @@ mod tests {
     #[test]
     fn colour_adds_escapes_and_nothing_else() {
         for record in
-            [fixture::one(), fixture::five(), fixture::eight(), fixture::matrix(), fixture::capacity()]
+            [fixture::one(), fixture::five(), fixture::executions(), fixture::matrix(), fixture::capacity()]
         {
             for columns in [60, 80, 120] {
                 let coloured = text(&record, columns, true);

@@ -4,8 +4,12 @@ use std::io;
 
 use super::page::{Page, marked};
 use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord};
+use crate::sentences::losses::losses;
 use crate::view::{self, trouble, verdict_name};
 use crate::{sentences, units};
+
+/// Lines of a lost worker's stderr that are shown.
+const LAST_LINES: usize = 2;
 
 impl Page<'_> {
     /// A backend in a line.
@@ -50,13 +54,24 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// Each worker that was lost, with the last of its stderr; the whole tail is in the report in Markdown.
+    fn losses(&mut self, backend: &BackendRecord) -> io::Result<()> {
+        for lost in losses(backend) {
+            self.paragraph("  ", &lost.line)?;
+            for line in &lost.tail[lost.tail.len().saturating_sub(LAST_LINES)..] {
+                self.paragraph("      ", line)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be said of one backend: what it lacks, and each verdict's reason.
     pub(super) fn backend(&mut self, record: &RunRecord, backend: &BackendRecord) -> io::Result<()> {
         let trouble = trouble(backend);
-        if trouble.is_none() && backend.verdicts.is_empty() {
-            return Ok(());
-        }
         self.line("")?;
+        if trouble.is_none() && backend.verdicts.is_empty() {
+            self.paragraph("", &format!("{}: {}", backend.label, view::verdict_or_state(backend)))?;
+        }
         if let Some((what, why)) = trouble {
             let mut said = why.lines();
             let first = said.next().unwrap_or_default();
@@ -74,6 +89,9 @@ impl Page<'_> {
         for judged in &backend.verdicts {
             self.judged(record, backend, judged, several)?;
         }
+        for said in sentences::ran::in_full(backend) {
+            self.paragraph("  ", &said)?;
+        }
         let steady = view::phase(backend, Phase::Steady);
         let arrivals = steady.and_then(|steady| sentences::load::arrivals(steady.arrivals.as_ref()?));
         let drift = backend.drift.as_ref().map(sentences::drift);
@@ -81,6 +99,7 @@ impl Page<'_> {
         for sentence in also.into_iter().flatten() {
             self.paragraph("  ", &sentence)?;
         }
+        self.losses(backend)?;
         for reason in steady.map_or(&[][..], |phase| &phase.failure_reasons) {
             let requests = units::counted(reason.requests, "request");
             self.paragraph("  ", &format!("{requests} failed: {}", reason.why))?;

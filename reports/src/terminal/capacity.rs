@@ -4,9 +4,10 @@ use std::io;
 
 use super::grid::{Grid, Row};
 use super::page::{Page, marked};
-use super::table::Lines;
+use super::table::{Lines, ran_cells};
 use crate::record::{BackendRecord, Capacity, Level, Phase, RunRecord};
 use crate::sentences::capacity::{difference, expected_in_system, headline, untested};
+use crate::sentences::ran::Among;
 use crate::units;
 use crate::variations::{is_untested, levels};
 use crate::view::{latency, percentile_text, phase, verdict_or_state};
@@ -43,10 +44,14 @@ impl Page<'_> {
         if tested.is_empty() {
             return Ok(());
         }
+        let ran = Among::of(tested.iter().filter_map(|(_, backend)| *backend));
+        if let Some(common) = ran.common() {
+            self.paragraph("  ", &common)?;
+        }
         let grid = Grid {
-            about: ["rate", "verdict"].map(Into::into).into(),
+            about: ["rate", "verdict"].into_iter().chain(ran.heads()).map(Into::into).collect(),
             head: HEAD.map(Into::into).into(),
-            rows: tested.iter().map(|(level, backend)| row(level, *backend)).collect(),
+            rows: tested.iter().map(|(level, backend)| row(level, *backend, &ran)).collect(),
         };
         self.line("")?;
         self.table(Lines::of(&grid, grid.laid_out(columns)))?;
@@ -58,7 +63,7 @@ impl Page<'_> {
     }
 }
 
-fn row(level: &Level, backend: Option<&BackendRecord>) -> Row {
+fn row(level: &Level, backend: Option<&BackendRecord>, ran: &Among<'_>) -> Row {
     let steady = backend.and_then(|backend| latency(backend, Phase::Steady));
     let arrivals = backend.and_then(|backend| phase(backend, Phase::Steady)?.arrivals.as_ref());
     let achieved = arrivals.and_then(|arrivals| arrivals.achieved_per_second);
@@ -67,9 +72,11 @@ fn row(level: &Level, backend: Option<&BackendRecord>) -> Row {
     let offered = units::rate(level.offered_per_second);
     let state = || backend.map_or("not tested", verdict_or_state).to_owned();
     let verdict = level.verdict.map_or_else(state, marked);
+    let untold = || vec![units::ABSENT.to_owned(); ran.heads().len()];
+    let cells = backend.map_or_else(untold, |backend| ran_cells(ran, backend));
     Row {
-        above: format!("{offered}: {verdict}"),
-        about: vec![offered, verdict],
+        above: format!("{offered}: {verdict}{}", backend.map(|of| ran.after(of)).unwrap_or_default()),
+        about: [offered, verdict].into_iter().chain(cells).collect(),
         figures: vec![
             achieved.map_or_else(absent, units::rate),
             percentile_text(steady, 0.5),

@@ -6,12 +6,12 @@
 use tabled::Table;
 use tabled::builder::Builder;
 use tabled::settings::formatting::AlignmentStrategy;
-use tabled::settings::object::{Columns, Object as _, Rows};
-use tabled::settings::span::ColumnSpan;
+use tabled::settings::object::Columns;
 use tabled::settings::style::{HorizontalLine, Style};
 use tabled::settings::{Alignment, Modify, Padding};
 use textwrap::core::display_width;
 
+use super::WIDEST_TEXT;
 use super::page::unbroken;
 
 const GAP: usize = 2;
@@ -29,7 +29,7 @@ pub(super) struct Grid {
 
 /// What one row is about, and its figures.
 pub(super) struct Row {
-    /// The texts under `about`, left-aligned; the first may be wrapped.
+    /// The texts under `about`, left-aligned; the first may be wrapped, the others may have two lines.
     pub about: Vec<String>,
     /// The same as one text, where they have no columns.
     pub above: String,
@@ -71,26 +71,28 @@ impl Grid {
 
     /// What a row is about on a line of its own, the figures under it; `None` when they are too wide even so.
     pub(super) fn above(&self, columns: usize) -> Option<String> {
-        let room = self.figures_width();
-        let fits = |row: &Row| row.above.split(' ').all(|word| display_width(word) <= room);
-        if room > columns || !self.rows.iter().all(fits) {
+        if self.figures_width() > columns {
             return None;
         }
         let mut builder = Builder::new();
         builder.push_record(&self.head);
         for row in &self.rows {
-            builder.push_record(std::iter::once(textwrap::fill(&row.above, unbroken(room))));
             builder.push_record(&row.figures);
         }
         let mut table = builder.build();
         set(&mut table);
         table.with(Modify::new(Columns::first()).with(Padding::new(GAP, GAP, 0, 0)));
-        for index in 0..self.rows.len() {
-            let name = Rows::one(1 + 2 * index).intersect(Columns::first());
-            let spanned = Modify::new(name).with(ColumnSpan::max()).with(Alignment::left());
-            table.with(spanned.with(Padding::zero()));
+        // What a row is about may be wider than its figures, so it is no part of the table that they are laid out in.
+        let table = table.to_string();
+        let mut lines = table.lines();
+        let mut take = |number: usize| lines.by_ref().take(number).map(str::to_owned).collect::<Vec<_>>();
+        let mut laid_out = take(height_of(&self.head) + 1);
+        for row in &self.rows {
+            let about = unbroken(columns.min(WIDEST_TEXT)).subsequent_indent("    ");
+            laid_out.push(textwrap::fill(&row.above, about));
+            laid_out.extend(take(height_of(&row.figures)));
         }
-        Some(table.to_string())
+        Some(laid_out.join("\n"))
     }
 
     /// What a row is about, and under it each figure after its head.
@@ -125,6 +127,11 @@ impl Grid {
 
 fn width_of(cell: &str) -> usize {
     cell.lines().map(display_width).max().unwrap_or(0)
+}
+
+/// Lines of a row of the table: those of its tallest cell.
+fn height_of(cells: &[String]) -> usize {
+    cells.iter().map(|cell| cell.lines().count()).max().unwrap_or(0).max(1)
 }
 
 fn set(table: &mut Table) {

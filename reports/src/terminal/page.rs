@@ -1,4 +1,5 @@
-//! How lines are written: wrapped, set in, and verdicts in colour. It knows nothing of what a line says.
+//! How lines are written: wrapped, set in, and verdicts in colour. It knows nothing of what a line says, but that a percent
+//! sign stays with its number.
 
 use std::io::{self, Write};
 
@@ -21,8 +22,9 @@ impl Page<'_> {
     pub(super) fn paragraph(&mut self, indent: &str, text: &str) -> io::Result<()> {
         let hanging = format!("{indent}  ");
         let layout = unbroken(self.columns).initial_indent(indent).subsequent_indent(&hanging);
-        for line in textwrap::wrap(&one_line(text), layout) {
-            self.line(&line)?;
+        let text = one_line(text).replace(" %", JOINED_PERCENT);
+        for line in textwrap::wrap(&text, layout) {
+            self.line(&line.replace(JOINED_PERCENT, " %"))?;
         }
         Ok(())
     }
@@ -50,6 +52,15 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// A percent sign with a space before it at which no line ends.
+const JOINED_PERCENT: &str = "\u{a0}%";
+
+/// A text on as many lines of this width as it takes.
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
+    let text = text.replace(" %", JOINED_PERCENT);
+    textwrap::fill(&text, unbroken(columns)).replace(JOINED_PERCENT, " %")
 }
 
 /// Wrapping that leaves hyphenated names in one piece.

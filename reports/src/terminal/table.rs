@@ -1,14 +1,17 @@
 //! The table of the backends as they stand. The interval of P95 stands beside it or, where there is no room, under it.
 
 use super::grid::{Grid, Row};
-use super::page::marked;
+use super::page::{marked, wrapped};
 use crate::record::{BackendOutcome, BackendRecord, Phase, Verdict};
+use crate::sentences::ran::{self, Among};
 use crate::units;
 use crate::view::{
     AMONG_FAILURES, interval_text, latency, median_restart, nanoseconds_or, one_line, percentile_text, phase,
     verdict_or_state, was_timed, worst_verdict,
 };
 
+/// What ran is wrapped to this width, which keeps a share of the time on two lines.
+const RAN_ON_WIDTH: usize = 12;
 const HEAD: [&str; 6] = ["P50", "P95", "P99", "texts/s", "cold\nstart", "RSS"];
 
 const ABSENT_FOOTNOTE: &str = "- : the count cannot carry it, or it was not measured";
@@ -52,7 +55,7 @@ pub(super) fn of<'a>(backends: impl Iterator<Item = &'a BackendRecord>, columns:
 /// The table with the interval of P95 after it, and `between` the two.
 fn grid(backends: &[&BackendRecord], between: &str) -> Grid {
     Grid {
-        about: ["backend", "verdict"].map(Into::into).into(),
+        about: ["backend", "verdict"].into_iter().chain(ran::HEADS).map(Into::into).collect(),
         head: HEAD.map(Into::into).into(),
         rows: backends.iter().map(|backend| row(backend, between)).collect(),
     }
@@ -69,9 +72,10 @@ fn row(backend: &BackendRecord, between: &str) -> Row {
         p95.push_str(&format!("{between}({range})"));
     }
     let (label, verdict) = (one_line(&backend.label), verdict_or_state_marked(backend));
+    let ran = ran::in_columns(backend).map(|cell| wrapped(&cell, RAN_ON_WIDTH));
     Row {
-        above: format!("{label}: {verdict}"),
-        about: vec![label, verdict],
+        above: format!("{label}: {verdict}, {}", ran::in_short(backend)),
+        about: [label, verdict].into_iter().chain(ran).collect(),
         figures: vec![
             percentile_text(steady, 0.5),
             p95,
@@ -81,6 +85,11 @@ fn row(backend: &BackendRecord, between: &str) -> Row {
             resident.map_or_else(absent, units::bytes),
         ],
     }
+}
+
+/// What ran and how close its vectors are, in the columns of a table that has them where they differ.
+pub(super) fn ran_cells(among: &Among<'_>, backend: &BackendRecord) -> Vec<String> {
+    among.cells(backend).iter().map(|cell| wrapped(cell, RAN_ON_WIDTH)).collect()
 }
 
 /// The verdict, to be coloured, or what stands in its place.

@@ -4,8 +4,9 @@ use std::io;
 
 use super::grid::{Grid, Row};
 use super::page::Page;
-use super::table::{Lines, verdict_or_state_marked};
+use super::table::{Lines, ran_cells, verdict_or_state_marked};
 use crate::record::{BackendRecord, Phase, RunRecord};
+use crate::sentences::ran::Among;
 use crate::units;
 use crate::variations::{Rate, Varied, varied};
 use crate::view::{latency, one_line, percentile_text, phase, trouble};
@@ -15,8 +16,12 @@ impl Page<'_> {
         for varied in varied(record) {
             self.line("")?;
             self.paragraph("", &varied.title())?;
+            let ran = Among::of(varied.cells.iter().copied());
+            if let Some(common) = ran.common() {
+                self.paragraph("  ", &common)?;
+            }
+            let grid = grid(&varied, &ran);
             self.line("")?;
-            let grid = grid(&varied);
             self.table(Lines::of(&grid, grid.laid_out(columns)))?;
             // Where nothing was judged the table has said it all, but for what went wrong.
             let told =
@@ -32,17 +37,17 @@ impl Page<'_> {
     }
 }
 
-fn grid(varied: &Varied<'_>) -> Grid {
+fn grid(varied: &Varied<'_>, ran: &Among<'_>) -> Grid {
     let rate = varied.rate();
     let axes = varied.axes.iter().map(|axis| one_line(axis));
     Grid {
-        about: axes.chain(["verdict".to_owned()]).collect(),
+        about: axes.chain(["verdict".to_owned()]).chain(ran.heads().into_iter().map(Into::into)).collect(),
         head: ["P50", "P95", "P99", rate.0, "peak\nRSS"].map(Into::into).into(),
-        rows: varied.cells.iter().map(|backend| row(varied, backend, rate)).collect(),
+        rows: varied.cells.iter().map(|backend| row(varied, backend, rate, ran)).collect(),
     }
 }
 
-fn row(varied: &Varied<'_>, backend: &BackendRecord, (_, rate): Rate) -> Row {
+fn row(varied: &Varied<'_>, backend: &BackendRecord, (_, rate): Rate, ran: &Among<'_>) -> Row {
     let steady = latency(backend, Phase::Steady);
     let rate = phase(backend, Phase::Steady).and_then(rate);
     let peak = backend.resources.as_ref().and_then(|used| used.peak_rss_bytes);
@@ -51,8 +56,8 @@ fn row(varied: &Varied<'_>, backend: &BackendRecord, (_, rate): Rate) -> Row {
     let named = varied.axes.iter().zip(&values).map(|(axis, value)| format!("{axis} {value}"));
     let verdict = verdict_or_state_marked(backend);
     Row {
-        above: format!("{}: {verdict}", named.collect::<Vec<_>>().join(", ")),
-        about: values.into_iter().chain([verdict]).collect(),
+        above: format!("{}: {verdict}{}", named.collect::<Vec<_>>().join(", "), ran.after(backend)),
+        about: values.into_iter().chain([verdict]).chain(ran_cells(ran, backend)).collect(),
         figures: vec![
             percentile_text(steady, 0.5),
             percentile_text(steady, 0.95),
