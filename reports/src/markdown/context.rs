@@ -1,13 +1,16 @@
 //! What the figures were taken on: what really ran, the workload, the machine, the model, the command, the scenario.
 
 use super::text::{Column, block, code, inline, table};
-use crate::record::{BackendRecord, Condition, Equivalence, Model, RunRecord, Runs};
+use super::{equivalence, execution, losses};
+use crate::record::{BackendRecord, Condition, Model, RunRecord, Runs};
 use crate::units::{self, ABSENT};
 use crate::variations::reached;
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
     ran(page, record);
-    equivalence(page, record);
+    execution::write(page, record);
+    equivalence::write(page, record);
+    losses::write(page, record);
     workload(page, record);
     machine(page, record);
     conditions(page, record);
@@ -87,47 +90,6 @@ fn ran_row(backend: &BackendRecord) -> Vec<String> {
         of(&versions),
         options,
     ]
-}
-
-fn equivalence(page: &mut String, record: &RunRecord) {
-    page.push_str(
-        "## Equivalence\n\nCosine similarity to the reference vectors; a backend outside the classes that the scenario accepts is not timed.\n\n",
-    );
-    let columns = [
-        Column::Left("backend"),
-        Column::Left("accepted"),
-        Column::Right("texts"),
-        Column::Right("min cosine"),
-        Column::Right("mean cosine"),
-        Column::Left("class"),
-    ];
-    let rows: Vec<Vec<String>> = reached(record)
-        .map(|backend| {
-            let label = inline(&backend.label);
-            match &backend.equivalence {
-                Equivalence::NotChecked { why } => {
-                    let absent = || ABSENT.to_owned();
-                    vec![
-                        label,
-                        format!("not checked: {}", inline(why)),
-                        absent(),
-                        absent(),
-                        absent(),
-                        absent(),
-                    ]
-                }
-                Equivalence::Checked { texts, min_cosine, mean_cosine, class, accepted, .. } => vec![
-                    label,
-                    if *accepted { "yes" } else { "**no**" }.to_owned(),
-                    units::count(u64::from(*texts)),
-                    format!("{min_cosine:.7}"),
-                    format!("{mean_cosine:.7}"),
-                    crate::execution::class_name(*class).to_owned(),
-                ],
-            }
-        })
-        .collect();
-    table(page, &columns, &rows);
 }
 
 /// A table of names and values; rows without a value are left out.

@@ -1,6 +1,6 @@
 //! The figures: phases, cold starts by stage, where the time goes.
 
-use super::text::{Column, inline, table};
+use super::text::{Column, capitalised, inline, sentence, table};
 use super::{load, mixture, resources};
 use crate::record::{BackendRecord, ColdStart, Latency, Phase, PhaseSummary, RunRecord, Stages};
 use crate::sentences;
@@ -40,6 +40,10 @@ fn phases(page: &mut String, backend: &BackendRecord) {
         replicas => format!(", {replicas} replicas"),
     };
     page.push_str(&format!("### {}{batch}{replicas}\n\n", inline(&backend.label)));
+    for said in sentences::ran::in_full(backend) {
+        page.push_str(&format!("- {}\n", sentence(&capitalised(&said))));
+    }
+    page.push('\n');
     let columns = [
         Column::Left("phase"),
         Column::Right("requests"),

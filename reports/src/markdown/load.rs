@@ -1,6 +1,6 @@
 //! The load: what was offered to whom, before any figure; and what became of it, among the figures.
 
-use super::text::{Column, code, inline, sentence, table};
+use super::text::{Column, capitalised, code, inline, sentence, table};
 use crate::record::{Arrivals, BackendRecord, Latency, Phase, RunRecord};
 use crate::sentences::load::loads;
 use crate::units::{self, ABSENT};
@@ -20,12 +20,6 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     if !overrides.is_empty() {
         page.push_str(&format!("Changed on the command line: {}.\n\n", overrides.join(", ")));
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}", first.unwrap_or_default(), characters.as_str())
 }
 
 /// What became of the load in each phase that has a row for it.

@@ -1,13 +1,17 @@
 //! The report in Markdown: the verdict first, then what it rests on, then what the figures were taken on.
 //!
 //! `verdicts` with `load`, `doubts`, `capacity` and `variations`, then `figures` with `mixture` and `resources`, and
-//! `context` are its parts in the order of the page; `text` is how tables are written.
+//! `context` with `execution`, `equivalence` and `losses` are its parts in the order of the page; `text` is how tables are
+//! written.
 
 mod capacity;
 mod context;
 mod doubts;
+mod equivalence;
+mod execution;
 mod figures;
 mod load;
+mod losses;
 mod mixture;
 mod resources;
 mod text;
@@ -61,6 +65,11 @@ mod tests {
     #[test]
     fn one_of_everything() {
         insta::assert_snapshot!(report(&fixture::five()));
+    }
+
+    #[test]
+    fn what_ran_and_how_close_its_vectors_are() {
+        insta::assert_snapshot!(report(&fixture::executions()));
     }
 
     #[test]
@@ -133,6 +142,26 @@ mod tests {
             let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
             assert!(at(&doubt.what) < at(&doubt.remedy) && at(&doubt.remedy) < figures);
         }
+    }
+
+    #[test]
+    fn what_is_not_what_its_name_says_stands_before_the_figures() {
+        let text = report(&fixture::executions());
+        let said =
+            text.find("- **Partial execution: onnx-coreml**: CoreML 36 of 458 nodes, 11 % of the time");
+        assert!(said.is_some() && said < text.find("## Objective"), "{text}");
+    }
+
+    #[test]
+    fn variations_that_differ_in_what_ran_have_columns_for_it() {
+        let heads = |record: &RunRecord| {
+            let text = report(record);
+            let of = text.split("## Variations").nth(1).expect("a section").to_owned();
+            let tables = of.lines().filter(|line| line.contains("| peak RSS")).take(2);
+            tables.map(|head| ["| ran on", "| vectors"].map(|name| head.contains(name))).collect::<Vec<_>>()
+        };
+        assert_eq!(heads(&fixture::matrix()), [[false, false]; 2]);
+        assert_eq!(heads(&fixture::varied_executions()), [[true, false], [false, true]]);
     }
 
     #[test]

@@ -25,6 +25,13 @@ pub(super) fn sentence(text: &str) -> String {
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
+/// The text with a capital at its beginning.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}", first.unwrap_or_default(), characters.as_str())
+}
+
 /// A text as code, whatever it contains. In a table a bar must be escaped even so.
 pub(super) fn code(text: &str) -> String {
     let line = one_line(text).replace('|', "\\|");

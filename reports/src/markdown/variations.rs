@@ -1,7 +1,8 @@
 //! The variations of each backend: one table for each backend and set of axes.
 
-use super::text::{Column, inline, table};
+use super::text::{Column, capitalised, inline, sentence, table};
 use crate::record::{BackendOutcome, BackendRecord, Phase, RunRecord};
+use crate::sentences::ran::Among;
 use crate::units::{self, ABSENT};
 use crate::variations::{Varied, varied};
 use crate::view::{interval_text, latency, percentile_text, phase, verdict_and_objectives, worst_verdict};
@@ -19,18 +20,22 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
         page.push_str(&format!("### {}\n\n", inline(&varied.title())));
         let axes: Vec<String> = varied.axes.iter().map(|axis| inline(axis)).collect();
         let rate = varied.rate();
+        let ran = Among::of(varied.cells.iter().copied());
+        if let Some(common) = ran.common() {
+            page.push_str(&format!("{}\n\n", sentence(&capitalised(&common))));
+        }
         let columns: Vec<Column<'_>> = axes
             .iter()
             .map(|axis| Column::Right(axis))
             .chain(["P50", "P95", "P95 interval", "P99", rate.0, "failed", "peak RSS"].map(Column::Right))
-            .chain([Column::Left("verdict")])
+            .chain(["verdict"].into_iter().chain(ran.heads()).map(Column::Left))
             .collect();
-        let rows: Vec<Vec<String>> = varied.cells.iter().map(|backend| row(varied, backend)).collect();
+        let rows: Vec<Vec<String>> = varied.cells.iter().map(|backend| row(varied, backend, &ran)).collect();
         table(page, &columns, &rows);
     }
 }
 
-fn row(varied: &Varied<'_>, backend: &BackendRecord) -> Vec<String> {
+fn row(varied: &Varied<'_>, backend: &BackendRecord, ran: &Among<'_>) -> Vec<String> {
     let summary = phase(backend, Phase::Steady);
     let steady = latency(backend, Phase::Steady);
     let peak = backend.resources.as_ref().and_then(|used| used.peak_rss_bytes);
@@ -47,5 +52,7 @@ fn row(varied: &Varied<'_>, backend: &BackendRecord) -> Vec<String> {
         or_absent(summary.map(|summary| units::count(summary.failures))),
         or_absent(peak.map(units::bytes)),
     ];
-    values.chain(figures).chain([if judged { format!("**{verdict}**") } else { verdict }]).collect()
+    let verdict = if judged { format!("**{verdict}**") } else { verdict };
+    let ran = ran.cells(backend);
+    values.chain(figures).chain([verdict]).chain(ran.iter().map(|cell| inline(cell))).collect()
 }

@@ -1,10 +1,10 @@
 //! The head of the report: how the run ended, the verdict, the doubts, and each objective with every backend it is asked of.
 
-use super::text::{Column, block, inline, sentence, table};
-use super::{capacity, doubts, load, variations};
+use super::text::{Column, block, capitalised, inline, sentence, table};
+use super::{capacity, doubts, execution, load, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
 use crate::variations::reached;
-use crate::view::{no_verdict, status_sentence, trouble, verdict_name, verdict_or_state};
+use crate::view::{no_verdict, status_sentence, trouble, verdict_name, verdict_or_state, was_timed};
 use crate::{indicator, sentences, units};
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -28,6 +28,7 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
     if let Some(mode) = sentences::mode(record) {
         page.push_str(&format!("{}\n\n", inline(&mode)));
     }
+    execution::headline(page, record);
     doubts::write(page, record);
     capacity::write(page, record);
     variations::write(page, record);
@@ -51,7 +52,7 @@ fn summary(page: &mut String, record: &RunRecord) {
     }
     page.push_str("## All objectives\n\nA backend's verdict is the worst of its objectives.\n\n");
     let names = record.objectives.iter().map(|objective| inline(&objective.text)).collect::<Vec<_>>();
-    let columns: Vec<Column<'_>> = ["backend", "verdict"]
+    let columns: Vec<Column<'_>> = ["backend", "verdict", "ran on", "vectors"]
         .into_iter()
         .chain(names.iter().map(String::as_str))
         .map(Column::Left)
@@ -63,9 +64,14 @@ fn summary(page: &mut String, record: &RunRecord) {
             true => verdict_or_state(backend).to_owned(),
             false => format!("**{}**", verdict_or_state(backend)),
         };
-        [inline(&backend.label), overall].into_iter().chain(verdicts).collect()
+        [inline(&backend.label), overall].into_iter().chain(ran(backend)).chain(verdicts).collect()
     };
     table(page, &columns, &reached(record).map(row).collect::<Vec<_>>());
+}
+
+/// What ran and how close its vectors are.
+fn ran(backend: &BackendRecord) -> [String; 2] {
+    sentences::ran::in_columns(backend).map(|cell| inline(&cell))
 }
 
 fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) -> String {
@@ -88,8 +94,9 @@ fn objective(page: &mut String, record: &RunRecord, index: usize) {
         reached(record).filter(|backend| objective.applies_to(backend)).collect();
     let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
     let figures = figures(&objective.indicator, &judged);
-    let columns: Vec<Column<'_>> = [Column::Left("backend"), Column::Left("verdict")]
+    let columns: Vec<Column<'_>> = ["backend", "verdict", "ran on", "vectors"]
         .into_iter()
+        .map(Column::Left)
         .chain(figures.iter().map(|(column, _)| *column))
         .chain([Column::Left("error bound")])
         .collect();
@@ -183,11 +190,12 @@ fn row(backend: &BackendRecord, objective: &Objective, index: usize, figures: &[
     let Some(judged) = judged_on(backend, index).next() else {
         let state = if backend.verdicts.is_empty() { verdict_or_state(backend) } else { "not judged" };
         let absent = std::iter::repeat_n(units::ABSENT.to_owned(), figures.len() + 1);
-        return [label, state.to_owned()].into_iter().chain(absent).collect();
+        return [label, state.to_owned()].into_iter().chain(ran(backend)).chain(absent).collect();
     };
     let cells = figures.iter().map(|(_, write)| write(&objective.indicator, judged));
     [label, format!("**{}**", verdict_name(judged.verdict))]
         .into_iter()
+        .chain(ran(backend))
         .chain(cells)
         .chain([inline(&judged.error_bound)])
         .collect()
@@ -207,5 +215,13 @@ fn without_measurement(page: &mut String, backend: &BackendRecord) {
     page.push_str(&format!("**{}: {what}**: {}\n\n", inline(&backend.label), inline(first)));
     if !rest.trim().is_empty() {
         block(page, "text", rest);
+    }
+    // Of what was timed it stands above the figures.
+    let known = if was_timed(backend) { Vec::new() } else { sentences::ran::in_full(backend) };
+    for said in &known {
+        page.push_str(&format!("- {}\n", sentence(&capitalised(said))));
+    }
+    if !known.is_empty() {
+        page.push('\n');
     }
 }
