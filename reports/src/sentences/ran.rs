@@ -20,9 +20,28 @@ fn in_words(backend: &BackendRecord) -> [String; 2] {
     [execution::ran_on(&backend.execution), vectors]
 }
 
+/// The same with their figures.
+fn in_sentences(backend: &BackendRecord) -> [String; 2] {
+    [execution::in_full(&backend.execution), equivalence::in_full(&backend.equivalence)]
+}
+
 /// The same as a line: `ran on CPU, vectors exact`.
 pub(crate) fn in_short(backend: &BackendRecord) -> String {
     in_words(backend).join(", ")
+}
+
+/// The backend's label, and in brackets what of it is not what the label says: `onnx-coreml (CoreML 11 % of the time,
+/// vectors fp16)`.
+pub(crate) fn labelled(backend: &BackendRecord) -> String {
+    let [ran, vectors] = [execution::in_short(&backend.execution), in_words(backend)[1].clone()];
+    let partial = Some(ran).filter(|_| execution::is_partial(&backend.execution));
+    let checked = matches!(backend.equivalence, Equivalence::Checked { .. });
+    let changed = Some(vectors).filter(|_| checked && !equivalence::is_exact(&backend.equivalence));
+    let remarks: Vec<String> = [partial, changed].into_iter().flatten().collect();
+    match remarks.is_empty() {
+        true => backend.label.clone(),
+        false => format!("{} ({})", backend.label, remarks.join(", ")),
+    }
 }
 
 /// What ran, how close its vectors are, what was found to be wrong with them, and what was required, a line each; where
@@ -56,6 +75,8 @@ pub(crate) fn in_full(backend: &BackendRecord) -> Vec<String> {
 pub(crate) struct Among<'a> {
     first: Option<&'a BackendRecord>,
     differs: [bool; 2],
+    /// Whether they differ in the figures behind the words, such as the smallest cosine.
+    differs_in_full: [bool; 2],
 }
 
 impl<'a> Among<'a> {
@@ -63,21 +84,34 @@ impl<'a> Among<'a> {
     pub(crate) fn of(backends: impl IntoIterator<Item = &'a BackendRecord>) -> Self {
         let mut timed = backends.into_iter().filter(|backend| was_timed(backend));
         let first = timed.next();
-        let mut differs = [false; 2];
+        let (mut differs, mut differs_in_full) = ([false; 2], [false; 2]);
         for (first, other) in timed.filter_map(|other| Some((first?, other))) {
             let (here, there) = (in_columns(first), in_columns(other));
+            let (here_in_full, there_in_full) = (in_sentences(first), in_sentences(other));
             for index in 0..differs.len() {
                 differs[index] |= here[index] != there[index];
+                differs_in_full[index] |= here_in_full[index] != there_in_full[index];
             }
         }
-        Self { first, differs }
+        Self { first, differs, differs_in_full }
     }
 
-    /// What all have in common, for example `vectors exact`; `None` when nothing.
+    /// What all have in common, with its figures if these are the same too; `None` when nothing.
     pub(crate) fn common(&self) -> Option<String> {
-        let words = in_words(self.first?).into_iter().zip(self.differs);
-        let common: Vec<String> = words.filter(|(_, differs)| !differs).map(|(word, _)| word).collect();
-        Some(common.join(", ")).filter(|common| !common.is_empty())
+        let [words, sentences] = [in_words(self.first?), in_sentences(self.first?)];
+        let said = words.into_iter().zip(sentences).zip(self.differs_in_full);
+        let said = said.map(|((word, sentence), differs)| if differs { word } else { sentence });
+        let common: Vec<String> =
+            said.zip(self.differs).filter(|(_, differs)| !differs).map(|(said, _)| said).collect();
+        Some(common.join("; ")).filter(|common| !common.is_empty())
+    }
+
+    /// How far the vectors of one of them are off, where they are and it was not said of all.
+    pub(crate) fn vectors_apart(&self, backend: &BackendRecord) -> Option<String> {
+        let apart = self.differs_in_full[1]
+            && matches!(backend.equivalence, Equivalence::Checked { .. })
+            && !equivalence::is_exact(&backend.equivalence);
+        (apart && was_timed(backend)).then(|| equivalence::in_full(&backend.equivalence))
     }
 
     /// Heads of the columns in which they differ.
@@ -131,6 +165,36 @@ mod tests {
     }
 
     #[test]
+    fn a_label_has_in_brackets_what_it_does_not_say_itself() {
+        let record = fixture::executions();
+        let labels: Vec<String> = record.backends.iter().take(5).map(labelled).collect();
+        assert_eq!(
+            labels,
+            [
+                "onnx-cpu",
+                "onnx-coreml (CoreML 11 % of the time, vectors fp16)",
+                "python-torch-mps (mps 92 % of the calls)",
+                "onnx-int8 (vectors int8)",
+                "http-openai"
+            ]
+        );
+    }
+
+    #[test]
+    fn how_far_vectors_are_off_is_said_of_all_or_else_of_each() {
+        let record = fixture::executions();
+        let [plain, int8] = [0, 3].map(|index| &record.backends[index]);
+        let among = Among::of([plain, int8]);
+        assert_eq!(among.vectors_apart(plain), None);
+        let said = "vectors int8-class: cosine >= 0.984, mean 0.989; 93 % of the 10 nearest neighbours; \
+                    Spearman 0.881 against the reference's 0.893";
+        assert_eq!(among.vectors_apart(int8).as_deref(), Some(said));
+        let among = Among::of([int8, int8]);
+        assert_eq!(among.vectors_apart(int8), None);
+        assert_eq!(among.common(), Some(format!("ran on CPU, all 458 nodes; {said}")));
+    }
+
+    #[test]
     fn a_table_has_columns_only_for_what_differs_in_it() {
         let [plain, coreml, mps, int8] =
             [0, 1, 2, 3].map(|index| fixture::executions().backends.remove(index));
@@ -142,16 +206,16 @@ mod tests {
         let (common, heads, cells, after) = told(&[&plain, &plain]);
         assert_eq!(
             (common.as_str(), heads.len(), cells.len(), after.as_str()),
-            ("ran on CPU, vectors exact", 0, 0, "")
+            ("ran on CPU, all 458 nodes; vectors exact (cosine >= 0.9999997)", 0, 0, "")
         );
         let (common, heads, cells, after) = told(&[&plain, &mps]);
-        assert_eq!((common.as_str(), heads), ("vectors exact", vec!["ran on"]));
+        assert_eq!((common.as_str(), heads), ("vectors exact (cosine >= 0.9999997)", vec!["ran on"]));
         assert_eq!(
             (cells, after),
             (vec!["mps 92 % of the calls".to_owned()], ", ran on mps 92 % of the calls".into())
         );
         let (common, heads, ..) = told(&[&plain, &int8]);
-        assert_eq!((common.as_str(), heads), ("ran on CPU", vec!["vectors"]));
+        assert_eq!((common.as_str(), heads), ("ran on CPU, all 458 nodes", vec!["vectors"]));
         let (common, heads, ..) = told(&[&plain, &coreml]);
         assert_eq!((common.as_str(), heads), ("", vec!["ran on", "vectors"]));
 
@@ -159,7 +223,7 @@ mod tests {
         let (common, heads, ..) = told(&[&plain, &untimed]);
         assert_eq!(
             (common.as_str(), heads.len()),
-            ("ran on CPU, vectors exact", 0),
+            ("ran on CPU, all 458 nodes; vectors exact (cosine >= 0.9999997)", 0),
             "what was not timed is no difference"
         );
         let (.., cells, after) = told(&[&plain, &coreml, &untimed]);

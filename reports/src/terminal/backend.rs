@@ -5,6 +5,7 @@ use std::io;
 use super::page::{Page, marked};
 use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord};
 use crate::sentences::losses::losses;
+use crate::sentences::ran::Among;
 use crate::view::{self, trouble, verdict_name};
 use crate::{sentences, units};
 
@@ -13,8 +14,11 @@ const LAST_LINES: usize = 2;
 
 impl Page<'_> {
     /// A backend in a line.
-    pub(super) fn in_short(&mut self, backend: &BackendRecord) -> io::Result<()> {
+    pub(super) fn in_short(&mut self, among: &Among<'_>, backend: &BackendRecord) -> io::Result<()> {
         let mut said = sentences::in_short(backend);
+        if let Some(vectors) = among.vectors_apart(backend) {
+            said.push_str(&format!("; {vectors}"));
+        }
         if let Some(verdict) = view::worst_verdict(backend) {
             said = said.replacen(verdict_name(verdict), &marked(verdict), 1);
         }

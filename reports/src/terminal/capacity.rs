@@ -57,7 +57,7 @@ impl Page<'_> {
         self.table(Lines::of(&grid, grid.laid_out(columns)))?;
         self.line("")?;
         for backend in tested.iter().filter_map(|(_, backend)| *backend) {
-            self.in_short(backend)?;
+            self.in_short(&ran, backend)?;
         }
         Ok(())
     }

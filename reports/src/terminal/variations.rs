@@ -23,14 +23,16 @@ impl Page<'_> {
             let grid = grid(&varied, &ran);
             self.line("")?;
             self.table(Lines::of(&grid, grid.laid_out(columns)))?;
-            // Where nothing was judged the table has said it all, but for what went wrong.
-            let told =
-                |backend: &&&BackendRecord| !record.objectives.is_empty() || trouble(backend).is_some();
+            // Where nothing was judged the table has said it all, but for what went wrong and how far vectors are off.
+            let told = |backend: &&&BackendRecord| {
+                let remarked = trouble(backend).is_some() || ran.vectors_apart(backend).is_some();
+                !record.objectives.is_empty() || remarked
+            };
             for (number, backend) in varied.cells.iter().filter(told).enumerate() {
                 if number == 0 {
                     self.line("")?;
                 }
-                self.in_short(backend)?;
+                self.in_short(&ran, backend)?;
             }
         }
         Ok(())
