@@ -9,12 +9,15 @@ use super::canvas::{Anchor, Canvas, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, NEUTRAL, Sign, WIDTH, WhiskerEnd};
 use super::palette::{GRID, NAME, PERCENTILES as SHOWN, SMALL, SUBTITLE, mark, verdict};
 use crate::record::{BackendRecord, Latency, Phase, RunRecord};
+use crate::sentences::ran::labelled;
 use crate::variations::{Place, placed};
 use crate::view::{self, latency, limits, one_line, percentile, percentile_text};
 
 const TITLE: &str = "Backends side by side";
 const NAMES: f64 = 236.0;
 const VALUE: f64 = 70.0;
+/// Lines that a name is wrapped to; what it ran on is at its end.
+const NAME_LINES: usize = 4;
 /// Vertical distance between the marks of one backend, so that their intervals do not cover each other.
 const STEP: f64 = 12.0;
 
@@ -24,8 +27,10 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
         .filter_map(|backend| Some((backend, latency(backend, Phase::Steady)?)))
         .collect();
     let limits = limits(record);
-    let named: Vec<Vec<String>> =
-        rows.iter().map(|(backend, _)| NAME.wrapped(&one_line(&backend.label), NAMES - 12.0, 3)).collect();
+    let named: Vec<Vec<String>> = rows
+        .iter()
+        .map(|(backend, _)| NAME.wrapped(&one_line(&labelled(backend)), NAMES - 12.0, NAME_LINES))
+        .collect();
     let heights: Vec<f64> = named.iter().map(|lines| 15.0 * (lines.len() as f64 + 1.0) + 18.0).collect();
 
     let top = HEADING + 20.0 + frame::limits_height(&limits).max(22.0);

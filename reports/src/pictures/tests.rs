@@ -109,6 +109,7 @@ fn records() -> Vec<(&'static str, RunRecord)> {
         ("three", three),
         ("five", fixture::five()),
         ("eight", fixture::eight()),
+        ("executions", fixture::executions()),
         ("interrupted", fixture::interrupted()),
         ("naive", fixture::naive()),
         ("several", fixture::several()),
@@ -222,6 +223,19 @@ fn every_backend_that_was_timed_is_named() {
             assert!(said.contains(label), "{label} in {file}");
         }
         assert!(!said.contains("torch-mps"), "a backend that was not timed is not in {file}");
+    }
+}
+
+#[test]
+fn backends_side_by_side_are_labelled_with_what_their_names_do_not_say() {
+    let svg = drawing("backends.svg", &fixture::executions());
+    let said = texts(&svg).join(" ");
+    for label in [
+        "onnx-coreml (CoreML 11 % of the time, vectors fp16)",
+        "python-torch-mps (mps 92 % of the calls)",
+        "onnx-int8 (vectors int8)",
+    ] {
+        assert!(said.contains(label), "{label} in {said}");
     }
 }
 
