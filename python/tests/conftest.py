@@ -109,7 +109,7 @@ def zero_model(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def real_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real weights with the committed graph, in a folder of its own."""
-    from tailmark_worker.export import link_or_copy
+    from tailmark_worker.graph_file import link_or_copy
 
     given = os.environ.get("TAILMARK_TEST_MODEL")
     if not given:
@@ -192,3 +192,127 @@ def tiny_graph(tiny_model: MakeModel) -> Path:
     export(folder, folder / "model.onnx")
     link_or_copy(folder / "model.safetensors", folder / "model.onnx_data")
     return folder
+
+
+SentenceKind = str
+"""`bert`, `roberta` or `mpnet`."""
+
+SENTENCE_MAX_TOKENS = 48
+"""What the folders below can take; they have positions for a few more."""
+
+
+def write_sentence_folder(folder: Path, kind: SentenceKind) -> Path:
+    """A folder of a small random model, with a tokenizer trained on the package's texts."""
+    import torch
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = _train_tokenizer(folder, byte_pairs=kind == "roberta")
+    common: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        # Larger than usual: with the usual weights every token attends to every other alike, and a graph that
+        # lost the positions or the mask would hardly be told from a sound one.
+        "initializer_range": 0.3,
+    }
+    positions = SENTENCE_MAX_TOKENS
+    torch.manual_seed(7)
+    if kind == "bert":
+        config = transformers.BertConfig(**common, max_position_embeddings=positions)
+        model = transformers.BertModel(config)
+    elif kind == "roberta":
+        config = transformers.RobertaConfig(
+            **common, max_position_embeddings=positions + 2, type_vocab_size=1, pad_token_id=1
+        )
+        model = transformers.RobertaModel(config)
+    else:
+        config = transformers.MPNetConfig(**common, max_position_embeddings=positions + 2, pad_token_id=1)
+        model = transformers.MPNetModel(config)
+    model.save_pretrained(folder)
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps(
+            {"pooling_mode_cls_token": kind == "roberta", "pooling_mode_mean_tokens": kind != "roberta"}
+        )
+    )
+    return folder
+
+
+def _train_tokenizer(folder: Path, *, byte_pairs: bool) -> int:
+    """Write `tokenizer.json` and `tokenizer_config.json`; returns the size of the vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from tokenizers.processors import TemplateProcessing
+
+    from tailmark_worker.committed_texts import neighbour_texts
+
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    if byte_pairs:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer: Any = trainers.BpeTrainer(
+            vocab_size=600, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        )
+    else:
+        tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
+        tokenizer.normalizer = normalizers.BertNormalizer()
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=special)
+    tokenizer.train_from_iterator(neighbour_texts(), trainer)
+    tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"pad_token": "<pad>", "model_max_length": 1_000_000_000_000_000_019_884_624_838_656})
+    )
+    return int(tokenizer.get_vocab_size())
+
+
+@dataclass(frozen=True)
+class ExportedFolder:
+    """A sentence-transformers folder, and the graph that `export` made of it."""
+
+    folder: Path
+    graph: Path
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def last_line(self) -> dict[str, Any]:
+        """What the last line of standard output says."""
+        content: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
+        return content
+
+
+ExportedFolders = Callable[[SentenceKind], ExportedFolder]
+
+
+@pytest.fixture(scope="session")
+def exported_folders(tmp_path_factory: pytest.TempPathFactory) -> ExportedFolders:
+    """Makes a folder of each kind, and its graph, once for all tests. Nothing may be written into them."""
+    pytest.importorskip("torch", reason="needs the extra `export`")
+    pytest.importorskip("onnx", reason="needs the extra `export`")
+    import contextlib
+    import io
+
+    from tailmark_worker.export import main
+
+    made: dict[SentenceKind, ExportedFolder] = {}
+
+    def get(kind: SentenceKind) -> ExportedFolder:
+        if kind not in made:
+            folder = write_sentence_folder(tmp_path_factory.mktemp(kind) / "model", kind)
+            graph = folder.parent / "graph" / "model.onnx"
+            out, log = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(log):
+                status = main(["--model", str(folder), "--output", str(graph), "--link-weights"])
+            made[kind] = ExportedFolder(folder, graph, status, out.getvalue(), log.getvalue())
+        return made[kind]
+
+    return get

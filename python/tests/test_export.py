@@ -6,12 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COMMITTED_MODEL, MakeModel
+from conftest import COMMITTED_MODEL, ExportedFolders, MakeModel
 
 from tailmark_worker.backend import Embeddings, ModelFileError, ModelFolder
-from tailmark_worker.export import ExportError, StoredTensor, export, link_or_copy, main, read_safetensors
+from tailmark_worker.comparison import (
+    TextVectors,
+    graph_token_vectors,
+    largest_token_difference,
+    load_torch,
+    torch_token_vectors,
+)
+from tailmark_worker.export import export, main
+from tailmark_worker.graph_file import link_or_copy
 from tailmark_worker.python_onnx import OnnxBackend
 from tailmark_worker.python_torch import TorchBackend
+from tailmark_worker.safetensors_file import StoredTensor, read_safetensors
+from tailmark_worker.sentence_model import read_sentence_model
+from tailmark_worker.tool import ToolError
 
 TEXTS = ["A man is eating food", "yes", "", "what is the capital of norway and how many people live there"]
 
@@ -55,43 +66,128 @@ def test_the_same_model_gives_the_same_bytes(tiny_model: MakeModel, tmp_path: Pa
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["model.onnx"]
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta", "mpnet"])
+def test_every_family_is_exported_without_its_weights(exported_folders: ExportedFolders, kind: str) -> None:
+    exported = exported_folders(kind)
+    assert (exported.status, exported.stderr) == (0, "")
+    last = exported.last_line
+    assert last["form"] == "graph-only"
+    assert last["unmatched"] == []
+    assert last["output"] == str(exported.graph)
+    assert last["bytes"] == exported.graph.stat().st_size
+    assert last["sha256"] == hashlib.sha256(exported.graph.read_bytes()).hexdigest()
+    assert last["min_cosine"] > 0.999999
+    assert last["max_abs_difference"] < 1e-4
+    assert last["spearman"] == pytest.approx(last["torch_spearman"], abs=1e-6)
+    assert sorted(last["made_with"]) == ["onnx", "onnxruntime", "torch", "transformers"]
+    weights = exported.graph.with_name("model.onnx_data")
+    assert weights.read_bytes() == (exported.folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "mpnet"])
+def test_a_graph_gives_what_torch_gives_for_other_shapes_than_the_traced_one(
+    exported_folders: ExportedFolders, kind: str
+) -> None:
+    exported = exported_folders(kind)
+    model = read_sentence_model(exported.folder)
+    in_torch = torch_token_vectors(load_torch(exported.folder))
+    in_onnxruntime = graph_token_vectors(exported.graph)
+    word, longest = "ferry", "the ferry leaves at half past seven " * 20
+    for texts in ([""], [word], [word, word], [longest], ["", longest, word], [word] * 9 + [longest]):
+        assert largest_token_difference(in_torch, in_onnxruntime, model, texts) < 1e-4
+
+    # Padding does not reach a vector: alone and beside a longer text it is the same.
+    vectors = TextVectors(model, in_onnxruntime)
+    alone, counts = vectors.batch([word])
+    together, _ = vectors.batch([word, longest])
+    assert counts[0] < 10
+    np.testing.assert_allclose(together[0], alone[0], atol=1e-5)
+    assert np.abs(together[1] - alone[0]).max() > 0.01
+
+
+def test_a_graph_that_takes_no_token_types_has_no_such_input(exported_folders: ExportedFolders) -> None:
+    import onnx
+
+    names = {
+        kind: [
+            put.name for put in onnx.load(exported_folders(kind).graph, load_external_data=False).graph.input
+        ]
+        for kind in ("bert", "mpnet")
+    }
+    assert names == {
+        "bert": ["input_ids", "attention_mask", "token_type_ids"],
+        "mpnet": ["input_ids", "attention_mask"],
+    }
+
+
 @pytest.mark.usefixtures("onnx")
 def test_weights_that_are_not_in_the_file_are_named_and_nothing_is_written(
     tiny_model: MakeModel, tmp_path: Path
 ) -> None:
     # These are widened to single precision for the export, so no initializer has the bytes of the file.
     folder = tiny_model(dtype="float16")
-    output = tmp_path / "model.onnx"
-    with pytest.raises(ExportError) as caught:
-        export(folder, output)
+    output = tmp_path / "out" / "model.onnx"
+    with pytest.raises(ToolError) as caught:
+        export(folder, output, form="graph-only")
     message = str(caught.value)
     assert "initializers are not in" in message
     assert "word_embeddings.weight (FLOAT, [" in message
-    assert "hint: --self-contained" in message
-    assert not output.exists()
+    assert "hint: --form self-contained" in message
+    assert not output.parent.exists()
 
 
 @pytest.mark.usefixtures("onnx")
-def test_a_self_contained_graph_needs_no_file_beside_it(tiny_model: MakeModel) -> None:
-    folder = tiny_model(dtype="float16")
-    exported = export(folder, folder / "model.onnx", self_contained=True)
-    assert exported.matched == 0
-    loaded = OnnxBackend().load(ModelFolder(folder, 32), {})
-    assert loaded.dimensions == 32
-
-
-@pytest.mark.usefixtures("onnx")
-def test_the_command_says_what_it_wrote_in_one_line(
+def test_where_weights_do_not_match_the_file_holds_them_and_says_which(
     tiny_model: MakeModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tiny_model()
+    folder = tiny_model(dtype="float16")
     output = folder / "model.onnx"
     assert main(["--model", str(folder), "--output", str(output), "--link-weights"]) == 0
-    line = capsys.readouterr().out
-    assert line.count("\n") == 1
-    assert line.startswith(f"{output}: {output.stat().st_size} bytes, ")
-    assert "initializers in model.onnx_data, largest difference from torch " in line
-    assert (folder / "model.onnx_data").read_bytes() == (folder / "model.safetensors").read_bytes()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("note: the weights are in the file, since ")
+    assert "word_embeddings.weight (FLOAT, [" in lines[1]
+    last = json.loads(lines[-1])
+    assert last["form"] == "self-contained"
+    assert any("word_embeddings.weight" in name for name in last["unmatched"])
+    # A file that carries its weights is not given others.
+    assert not (folder / "model.onnx_data").exists()
+    assert OnnxBackend().load(ModelFolder(folder, 32), {}).dimensions == 32
+
+
+@pytest.mark.usefixtures("onnx")
+@pytest.mark.parametrize("spelling", [["--form", "self-contained"], ["--self-contained"]])
+def test_a_self_contained_graph_needs_no_file_beside_it(
+    tiny_model: MakeModel, capsys: pytest.CaptureFixture[str], spelling: list[str]
+) -> None:
+    folder = tiny_model()
+    assert main(["--model", str(folder), "--output", str(folder / "model.onnx"), *spelling]) == 0
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["form"], last["unmatched"]) == ("self-contained", [])
+    assert OnnxBackend().load(ModelFolder(folder, 32), {}).dimensions == 32
+
+
+def test_linked_weights_beside_a_file_that_carries_them_are_a_wrong_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--model", str(tmp_path), "--output", "x.onnx", "--form", "self-contained", "--link-weights"])
+    assert caught.value.code == 2
+    assert "--link-weights has no use with --form self-contained" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("onnx")
+def test_a_model_that_transformers_cannot_load_is_one_error_and_leaves_nothing(
+    tiny_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_model()
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    output = tmp_path / "out" / "model.onnx"
+    assert main(["--model", str(folder), "--output", str(output)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: loading {folder} with transformers failed: SafetensorError: ")
+    assert not output.parent.exists()
 
 
 def test_a_folder_without_weights_is_an_error_and_not_a_traceback(
@@ -142,4 +238,6 @@ def test_the_committed_graph_is_what_the_exporter_makes_of_the_real_weights(
     pytest.importorskip("torch", reason="needs the extra `torch`")
     exported = export(real_model, tmp_path / "model.onnx")
     assert (exported.matched, exported.initializers) == (101, 101)
+    assert exported.form == "graph-only"
+    assert exported.comparison.min_cosine > 0.999999
     assert (tmp_path / "model.onnx").read_bytes() == (COMMITTED_MODEL / "model.onnx").read_bytes()

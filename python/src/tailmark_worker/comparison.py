@@ -1,0 +1,212 @@
+"""Compares text vectors with those of torch in single precision on the CPU, over the committed texts.
+
+Knows how vectors are made of a folder and a graph; decides nothing about which difference is too large.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tailmark_worker import ranking
+from tailmark_worker.backend import ModelFileError
+from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
+from tailmark_worker.pooling import Floats, mean_pool, scale_to_unit
+from tailmark_worker.sentence_model import Encoder, SentenceModel
+from tailmark_worker.tokenise import Batch
+from tailmark_worker.tool import ToolError, library
+
+NEIGHBOURS = 10
+BATCH_TEXTS = 16
+SHORT_CHARACTERS = 300
+"""Only texts up to this length run in batches too: beside a long text every short one costs as much."""
+
+OUTPUT_NAME = "last_hidden_state"
+
+TokenVectors = Callable[[Batch], Floats]
+"""Vectors [texts, tokens, dimensions] of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How far vectors of length one are from torch's, and what that does to their use."""
+
+    min_cosine: float
+    mean_cosine: float
+    max_abs_difference: float
+    neighbour_agreement: float
+    """Mean share of the 10 nearest committed texts that are torch's too."""
+    spearman: float | None
+    """Rank correlation of the graded pairs' cosines with their grades."""
+    torch_spearman: float | None
+    """The same for torch's vectors."""
+
+    def as_json(self) -> dict[str, object]:
+        """The figures by their names."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        given, torch = _shown(self.spearman), _shown(self.torch_spearman)
+        return (
+            f"compared with torch: cosine {self.min_cosine:.7f} at worst, {self.mean_cosine:.7f} on average, "
+            f"largest difference {self.max_abs_difference:.1e}, "
+            f"{self.neighbour_agreement:.1%} of the {NEIGHBOURS} nearest texts, "
+            f"Spearman {given} (torch {torch})"
+        )
+
+
+def _shown(correlation: float | None) -> str:
+    return "undefined" if correlation is None else f"{correlation:.4f}"
+
+
+class TextVectors:
+    """Texts to vectors of length one: tokenised, run, pooled as the folder says."""
+
+    def __init__(self, model: SentenceModel, token_vectors: TokenVectors) -> None:
+        """Read the tokenizer; ``token_vectors`` is whatever computes."""
+        self._model = model
+        self._token_vectors = token_vectors
+        self._encoder = Encoder(model)
+
+    def batch(self, texts: Sequence[str]) -> tuple[Floats, list[int]]:
+        """The vectors of texts that run together, and their numbers of tokens."""
+        batch = self._encoder.encode(list(texts))
+        hidden = self._token_vectors(batch)
+        if self._model.pooling == "cls":
+            pooled = np.ascontiguousarray(hidden[:, 0], np.float32)
+        else:
+            pooled = mean_pool(hidden.astype(np.float32, copy=False), batch.attention_mask)
+        return scale_to_unit(pooled), batch.token_counts
+
+    def together(self, texts: Sequence[str], size: int) -> Floats:
+        """The vectors of texts that run ``size`` at a time."""
+        starts = range(0, len(texts), size)
+        return np.concatenate([self.batch(texts[start : start + size])[0] for start in starts])
+
+
+class TorchBaseline:
+    """Torch's vectors of the committed texts, made once for everything that is compared with them."""
+
+    def __init__(self, model: SentenceModel, torch_model: Any) -> None:
+        """Embed the committed texts; those of the reference each alone, so that no padding is in them."""
+        self._model = model
+        vectors = TextVectors(model, torch_token_vectors(torch_model))
+        self._texts = reference_texts()
+        self._pairs = graded_pairs()
+        alone = vectors.together(self._texts, 1)
+        short = [len(text) <= SHORT_CHARACTERS for text in self._texts]
+        self._short_texts = [text for text in self._texts if len(text) <= SHORT_CHARACTERS]
+        self._expected = np.concatenate([alone, alone[short]])
+        self._neighbours, self._spearman = self._use(vectors)
+
+    def compare(self, token_vectors: TokenVectors) -> Comparison:
+        """Compare other vectors: of each text alone, and of the short ones again in batches with padding.
+
+        Raises:
+            ToolError: some of the vectors are no vectors.
+        """
+        vectors = TextVectors(self._model, token_vectors)
+        alone, batched = vectors.together(self._texts, 1), vectors.together(self._short_texts, BATCH_TEXTS)
+        found, expected = np.concatenate([alone, batched]), self._expected
+        if found.shape != expected.shape:
+            raise ToolError(f"vectors have {found.shape[1]} dimensions, those of torch {expected.shape[1]}")
+        if not np.isfinite(found).all():
+            raise ToolError("some of the vectors are not finite numbers; nothing was written")
+        neighbours, correlation = self._use(vectors)
+        alike = ranking.cosines(found, expected)
+        return Comparison(
+            min_cosine=float(alike.min()),
+            mean_cosine=float(alike.mean()),
+            max_abs_difference=float(np.abs(found - expected).max()),
+            neighbour_agreement=ranking.agreement(neighbours, self._neighbours),
+            spearman=correlation,
+            torch_spearman=self._spearman,
+        )
+
+    def _use(self, vectors: TextVectors) -> tuple[list[list[int]], float | None]:
+        neighbours = ranking.nearest(vectors.together(neighbour_texts(), BATCH_TEXTS), NEIGHBOURS)
+        left = vectors.together([pair.a for pair in self._pairs], BATCH_TEXTS)
+        right = vectors.together([pair.b for pair in self._pairs], BATCH_TEXTS)
+        grades = [pair.grade for pair in self._pairs]
+        return neighbours, ranking.spearman(ranking.cosines(left, right), grades)
+
+
+def load_torch(folder: Path, dtype: str = "float32", attention: str | None = None) -> Any:
+    """The model in torch, on the CPU; ``attention`` is transformers' name of an implementation."""
+    import torch
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    chosen = {} if attention is None else {"attn_implementation": attention}
+    with library(f"loading {folder} with transformers"):
+        model = transformers.AutoModel.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype), **chosen
+        )
+        return model.to("cpu").eval()
+
+
+def torch_token_vectors(model: Any) -> TokenVectors:
+    """Token vectors by torch."""
+    import torch
+
+    from tailmark_worker.python_torch import takes_token_types
+
+    token_types = takes_token_types(model)
+
+    def run(batch: Batch) -> Floats:
+        inputs = {
+            "input_ids": torch.from_numpy(batch.input_ids),
+            "attention_mask": torch.from_numpy(batch.attention_mask),
+        }
+        if token_types:
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        with library("torch"), torch.inference_mode():
+            hidden: Floats = model(**inputs).last_hidden_state.float().numpy()
+        return hidden
+
+    return run
+
+
+def graph_token_vectors(path: Path) -> TokenVectors:
+    """Token vectors by onnxruntime on the CPU."""
+    import onnxruntime
+
+    if not path.is_file():
+        raise ModelFileError(path, "there is no such file")
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3  # what it warns of here is how the graph was made
+    with library(f"onnxruntime on {path.name}"):
+        session = onnxruntime.InferenceSession(
+            str(path), sess_options=settings, providers=["CPUExecutionProvider"]
+        )
+    wanted = {put.name for put in session.get_inputs()}
+
+    def run(batch: Batch) -> Floats:
+        everything = {
+            "input_ids": batch.input_ids,
+            "attention_mask": batch.attention_mask,
+            "token_type_ids": np.zeros_like(batch.input_ids),
+        }
+        with library(f"onnxruntime on {path.name}"):
+            inputs = {name: array for name, array in everything.items() if name in wanted}
+            hidden: Floats = session.run([OUTPUT_NAME], inputs)[0]
+        return hidden
+
+    return run
+
+
+def largest_token_difference(
+    left: TokenVectors, right: TokenVectors, model: SentenceModel, texts: Sequence[str]
+) -> float:
+    """Over the vectors of all tokens that are not padding, each text alone and all in one batch."""
+    encoder = Encoder(model)
+    largest = 0.0
+    for group in [*([text] for text in texts), list(texts)]:
+        batch = encoder.encode(group)
+        kept = batch.attention_mask == 1
+        difference = np.abs(left(batch)[kept] - right(batch)[kept]).max(initial=0.0)
+        largest = max(largest, float(difference)) if np.isfinite(difference) else float("inf")
+    return largest
