@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from tailmark_worker.kinds import KINDS, make
 
 TOOLS = {
+    "compare": "tailmark_worker.compare",
     "export": "tailmark_worker.export",
+    "optimize": "tailmark_worker.optimize",
+    "quantize": "tailmark_worker.quantize",
     "reference": "tailmark_worker.reference",
 }
 

@@ -1,0 +1,175 @@
+"""Fuses the operators of an exported graph by onnxruntime's optimizer, on demand in half precision.
+
+Only the graph of the eager attention can be fused: the patterns are those of plain operators, which is what
+`export` writes. Fused operators are onnxruntime's own; other runtimes do not know them.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tailmark_worker.comparison import Comparison, TorchBaseline, graph_token_vectors, load_torch
+from tailmark_worker.graph_file import (
+    FUSED_DOMAIN,
+    GRAPH_NAME,
+    load_graph,
+    operators,
+    refuse_what_is_not_single_precision,
+    serialise,
+    strip,
+)
+from tailmark_worker.sentence_model import read_sentence_model
+from tailmark_worker.tool import (
+    ToolError,
+    last_line,
+    library,
+    made_with,
+    run,
+    say,
+    workspace,
+    written_file,
+)
+
+DESCRIPTION = "Fuse the operators of an exported graph with onnxruntime's optimizer."
+
+LARGEST_DIFFERENCE = 1e-3
+"""A fused single-precision graph whose text vectors are further from torch's is not written."""
+
+SMALLEST_HALF_COSINE = 0.99
+"""Healthy half precision is above 0.999; below this a value has left the range of float16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimised:
+    """A fused graph that was written."""
+
+    path: Path
+    form: str
+    fusions: dict[str, int]
+    """New nodes by their operator."""
+    nodes_before: int
+    nodes_after: int
+    comparison: Comparison
+
+
+def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> Optimised:
+    """Fuse ``graph``, compare the vectors with those of torch, and write it to ``output``.
+
+    Raises:
+        ModelFileError: a file is missing or is not what its name says.
+        NotAvailableError: the extra `export` is not installed.
+        ToolError: nothing could be fused, or the vectors are not torch's any more.
+    """
+    model = read_sentence_model(folder)
+    made_with("the optimizer")
+    loaded = load_graph(graph, model.file("model.safetensors"))
+    refuse_what_is_not_single_precision(loaded, graph)
+    before = operators(loaded)
+    torch_model = load_torch(model.folder)
+    with workspace(output) as aside:
+        whole = aside / "whole.onnx"
+        whole.write_bytes(serialise(loaded))
+        del loaded
+        fused = _fuse(whole, torch_model.config)
+        fusions = _fusions(before, operators(fused.model))
+        if not fusions:
+            raise ToolError(
+                f"the optimizer fused nothing in {graph}: "
+                "the result would be the same graph under another name\n\n"
+                "hint: only the graph that `export` writes, of the eager attention and not yet fused, "
+                "has the patterns"
+            )
+        if half:
+            with library("the conversion to float16"):
+                fused.convert_float_to_float16(keep_io_types=True)
+        strip(fused.model)
+        candidate = aside / GRAPH_NAME
+        candidate.write_bytes(serialise(fused.model))
+        comparison = TorchBaseline(model, torch_model).compare(graph_token_vectors(candidate))
+        _refuse_what_moved(comparison, half=half)
+        candidate.replace(output)
+    return Optimised(
+        path=output,
+        form="float16" if half else "fused",
+        fusions=fusions,
+        nodes_before=before.total(),
+        nodes_after=len(fused.model.graph.node),
+        comparison=comparison,
+    )
+
+
+def _fuse(graph: Path, config: Any) -> Any:
+    with library("onnxruntime's optimizer"):
+        from onnxruntime.transformers.optimizer import optimize_model
+
+        return optimize_model(
+            str(graph),
+            model_type="bert",
+            num_heads=int(config.num_attention_heads),
+            hidden_size=int(config.hidden_size),
+            # Level 1 folds what `export` left open, the transposed weights above all. What is beyond fits the
+            # machine that optimizes and not the one that runs.
+            opt_level=1,
+        )
+
+
+def _fusions(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]]) -> dict[str, int]:
+    """How many nodes of each fused operator are new."""
+    return {
+        name: count - before[domain, name]
+        for (domain, name), count in sorted(after.items())
+        if domain == FUSED_DOMAIN and count > before[domain, name]
+    }
+
+
+def _refuse_what_moved(comparison: Comparison, *, half: bool) -> None:
+    if half and not comparison.min_cosine >= SMALLEST_HALF_COSINE:
+        raise ToolError(
+            f"in float16 the vectors moved to a cosine of {comparison.min_cosine:.4f} at worst, allowed is "
+            f"{SMALLEST_HALF_COSINE}; nothing was written\n\n"
+            "hint: this model's values leave the range of float16; leave out --half"
+        )
+    if not half and not comparison.max_abs_difference <= LARGEST_DIFFERENCE:
+        raise ToolError(
+            f"the fused graph differs from torch by up to {comparison.max_abs_difference:.2e}, "
+            f"allowed is {LARGEST_DIFFERENCE:.0e}; nothing was written"
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line `optimize`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tailmark_worker optimize", description=DESCRIPTION)
+    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds model.safetensors")
+    parser.add_argument("--graph", type=Path, required=True, metavar="FILE.onnx", help="what `export` wrote")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.onnx")
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="float16 weights and computation; inputs and outputs stay as they are",
+    )
+    given = parser.parse_args(arguments)
+
+    def work() -> None:
+        optimised = optimize(given.model, given.graph, given.output, half=given.half)
+        file = written_file(optimised.path)
+        say(
+            f"{optimised.path}: {file['bytes']} bytes, {optimised.form}, "
+            f"{optimised.nodes_before} nodes became {optimised.nodes_after}"
+        )
+        say("fused: " + ", ".join(f"{count} {name}" for name, count in optimised.fusions.items()))
+        say(str(optimised.comparison))
+        say(f"note: operators of {FUSED_DOMAIN} run in onnxruntime only; CoreML and RTen do not know them")
+        last_line(
+            {
+                **file,
+                "form": optimised.form,
+                **optimised.comparison.as_json(),
+                "fusions": optimised.fusions,
+                "made_with": made_with("the optimizer"),
+            }
+        )
+
+    return run(work)
