@@ -2,7 +2,7 @@
 //! Knows nothing of processes: whoever owns the streams says why they ended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -18,8 +18,15 @@ use super::refusal::{INTERNAL, Refusal};
 use crate::evidence::{Evidence, ProveRequest};
 use crate::provider::{EmbedRequest, Embeddings, LoadRequest, Loaded, ProviderError};
 
-/// The longest line a worker may write: 64 MiB, some 8,000 vectors of 1,536 numbers.
+/// The longest line a worker may ever write: 64 MiB, some 8,000 vectors of 1,536 numbers.
 pub const LONGEST_LINE: usize = 64 * 1024 * 1024;
+
+/// The longest line a worker may write that was not asked for vectors: 4 MiB.
+pub const LONGEST_LINE_WITHOUT_VECTORS: usize = 4 * 1024 * 1024;
+
+/// What an answer needs at most for one number of a vector, written out in digits, and for one text beside its vector.
+const BYTES_PER_NUMBER: usize = 32;
+const BYTES_PER_TEXT: usize = 64;
 
 /// How much of a line that breaks the protocol is quoted.
 const QUOTED_CHARACTERS: usize = 120;
@@ -30,12 +37,15 @@ pub struct Client<W> {
     in_flight: Arc<InFlight>,
     /// What `load` said, 0 before.
     dimensions: AtomicU32,
+    /// The longest line that what was asked so far can need.
+    longest_line: Arc<AtomicUsize>,
 }
 
 /// The reading end of a connection to a worker: nothing is answered unless [`run`](Listener::run) is polled.
 pub struct Listener<R> {
     reader: R,
     in_flight: Arc<InFlight>,
+    longest_line: Arc<AtomicUsize>,
 }
 
 /// Why a listener ended.
@@ -75,14 +85,17 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
 pub fn connect<R, W>(reader: R, writer: W) -> (Client<W>, Listener<R>) {
     let in_flight = Arc::new(InFlight::default());
     let outgoing = Outgoing { writer: Some(writer), next_id: 1, buffer: Vec::new(), written: 0 };
-    let listener = Listener { reader, in_flight: Arc::clone(&in_flight) };
-    (Client { outgoing: Mutex::new(outgoing), in_flight, dimensions: AtomicU32::new(0) }, listener)
+    let longest_line = Arc::new(AtomicUsize::new(LONGEST_LINE_WITHOUT_VECTORS));
+    let listener =
+        Listener { reader, in_flight: Arc::clone(&in_flight), longest_line: Arc::clone(&longest_line) };
+    let outgoing = Mutex::new(outgoing);
+    (Client { outgoing, in_flight, dimensions: AtomicU32::new(0), longest_line }, listener)
 }
 
 impl<R: AsyncRead + Unpin> Listener<R> {
     /// Reads answers until the stream ends or breaks the protocol.
     pub async fn run(self) -> Ending {
-        let mut lines = Lines::new(self.reader, LONGEST_LINE);
+        let mut lines = Lines::new(self.reader, Arc::clone(&self.longest_line));
         let fault = loop {
             match lines.next().await {
                 Ok(line) => {
@@ -92,7 +105,8 @@ impl<R: AsyncRead + Unpin> Listener<R> {
                 }
                 Err(NoLine::End) => return Ending::EndOfStream,
                 Err(NoLine::TooLong(head)) => {
-                    break not_an_answer(&head, &format!("longer than {LONGEST_LINE} bytes"));
+                    let longest = self.longest_line.load(Ordering::Relaxed);
+                    break not_an_answer(&head, &format!("longer than {longest} bytes"));
                 }
             }
         };
@@ -104,7 +118,10 @@ impl<R: AsyncRead + Unpin> Listener<R> {
 fn not_an_answer(line: &[u8], why: &str) -> ProviderError {
     let text = String::from_utf8_lossy(&line[..line.len().min(4 * QUOTED_CHARACTERS)]);
     let mut head: String = text.trim_end().chars().take(QUOTED_CHARACTERS).collect();
-    if head.len() < line.trim_ascii_end().len() {
+    let is_whole = head.len() >= line.trim_ascii_end().len();
+    // What a worker wrote must not steer the terminal that it is shown on.
+    head = head.replace(|character: char| character.is_control() && character != '\t', "\u{fffd}");
+    if !is_whole {
         head.push_str("...");
     }
     ProviderError::Protocol {
@@ -165,6 +182,7 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
         deadline: Duration,
     ) -> Result<Embeddings, ProviderError> {
         let params = EmbedParamsRef { texts: &request.texts, normalize: request.normalize, encoding };
+        self.expect_vectors(request.texts.len());
         let (answer, serialise_ns) = self.ask(Called::Known(Method::Embed), Some(&params), deadline).await?;
         match answer {
             Answer::Embeddings(mut embeddings) => {
@@ -232,6 +250,10 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
         params: Option<&P>,
         deadline: Duration,
     ) -> Result<(Answer, u64), ProviderError> {
+        if matches!(called, Called::Other(_)) {
+            // What a method answers that this client does not know, it cannot know either.
+            self.longest_line.fetch_max(LONGEST_LINE, Ordering::Relaxed);
+        }
         let name = match &called {
             Called::Known(method) => std::borrow::Cow::Borrowed(method.name()),
             Called::Other(name) => std::borrow::Cow::Owned(name.clone()),
@@ -246,6 +268,14 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
             Ok(answer) => answer,
             Err(_) => Err(ProviderError::Timeout { method: name.into_owned(), after: deadline }),
         }
+    }
+
+    /// Lets a line be as long as the answer with the vectors of so many texts can be.
+    fn expect_vectors(&self, texts: usize) {
+        let numbers = self.dimensions.load(Ordering::Relaxed) as usize;
+        let each = numbers.saturating_mul(BYTES_PER_NUMBER).saturating_add(BYTES_PER_TEXT);
+        let longest = LONGEST_LINE_WITHOUT_VECTORS.saturating_add(texts.saturating_mul(each));
+        self.longest_line.fetch_max(longest.min(LONGEST_LINE), Ordering::Relaxed);
     }
 
     async fn send<P: Serialize>(

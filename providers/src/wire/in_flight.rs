@@ -55,6 +55,7 @@ struct State {
     /// Set once: why nothing can be asked any more.
     closed: Option<ProviderError>,
     late: u64,
+    answers: u64,
 }
 
 /// Shared by the end that asks and the end that reads.
@@ -96,6 +97,7 @@ impl InFlight {
             .waiting
             .remove(&reply.id)
             .ok_or_else(|| format!("the id {} was never asked, or has been answered before", reply.id))?;
+        self.state().answers += 1;
         if waiting.is_closed() {
             self.state().late += 1;
             return Ok(());
@@ -139,6 +141,11 @@ impl InFlight {
             // Nobody waits for a request that timed out; that is no news.
             let _ = request.reply.send(Err(why.clone()));
         }
+    }
+
+    /// How many answers have come, late ones included.
+    pub(crate) fn answers(&self) -> u64 {
+        self.state().answers
     }
 
     /// How many answers came after their request had been given up.

@@ -1,16 +1,22 @@
-//! Splits a stream into lines, with one buffer that is used again. Knows nothing of what is in them.
+//! Splits a stream into lines, with one buffer that is used again. Knows nothing of what is in them, and how long one may be
+//! is said from outside while it reads.
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// How much room a read is given: what a pipe holds.
 const ROOM: usize = 64 * 1024;
 
+/// How much is kept of a line that is too long.
+const HEAD: usize = 1024;
+
 /// The lines of a stream.
 pub(super) struct Lines<R> {
     reader: R,
-    longest: usize,
+    longest: Arc<AtomicUsize>,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were given out already.
     taken: usize,
@@ -29,8 +35,8 @@ pub(super) enum NoLine {
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    /// Lines of at most `longest` bytes.
-    pub(super) fn new(reader: R, longest: usize) -> Lines<R> {
+    /// Lines of at most `longest` bytes, which may grow while a line is waited for.
+    pub(super) fn new(reader: R, longest: Arc<AtomicUsize>) -> Lines<R> {
         Lines { reader, longest, buffer: Vec::with_capacity(ROOM), taken: 0, searched: 0 }
     }
 
@@ -49,8 +55,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 return Ok(line);
             }
             self.searched = self.buffer.len();
-            if self.buffer.len() - self.taken > self.longest {
-                return Err(NoLine::TooLong(self.buffer[self.taken..].to_vec()));
+            let unfinished = &self.buffer[self.taken..];
+            if unfinished.len() > self.longest.load(Ordering::Relaxed) {
+                let head = unfinished[..unfinished.len().min(HEAD)].to_vec();
+                // Nothing more is read, and what was read is of no use any more.
+                self.buffer = Vec::new();
+                return Err(NoLine::TooLong(head));
             }
             self.buffer.drain(..self.taken);
             self.searched -= self.taken;
@@ -69,7 +79,7 @@ mod tests {
     use super::*;
 
     async fn all(text: &[u8], longest: usize) -> (Vec<String>, NoLine) {
-        let mut lines = Lines::new(text, longest);
+        let mut lines = Lines::new(text, Arc::new(AtomicUsize::new(longest)));
         let mut found = Vec::new();
         loop {
             match lines.next().await {
@@ -94,12 +104,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_without_an_end_is_given_up() {
+    async fn a_line_without_an_end_is_given_up_and_only_its_head_is_kept() {
         let (lines, end) = all(&b"x".repeat(5 * ROOM), ROOM).await;
         assert!(lines.is_empty());
         match end {
-            NoLine::TooLong(head) => assert!(head.len() > ROOM && head.starts_with(b"xxx")),
+            NoLine::TooLong(head) => assert_eq!(head, b"x".repeat(HEAD)),
             NoLine::End => panic!("a line of five rooms was taken for the end"),
         }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_held_of_a_line_that_is_too_long_than_it_may_have_and_one_read() {
+        let text = b"x".repeat(64 * ROOM);
+        let mut lines = Lines::new(&text[..], Arc::new(AtomicUsize::new(ROOM)));
+        assert!(matches!(lines.find().await, Err(NoLine::TooLong(_))));
+        assert!(lines.buffer.capacity() == 0 && lines.reader.len() >= 60 * ROOM, "{}", lines.reader.len());
     }
 }
