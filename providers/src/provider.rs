@@ -271,6 +271,27 @@ pub enum ProviderError {
         /// The last lines of its standard error.
         stderr_tail: String,
     },
+    /// Too many requests in a row had no answer: the process was taken to hang, and was killed.
+    #[error(
+        "no answer to {requests} requests in a row within {after:?}; the worker hung and was killed{}",
+        tail_of(stderr_tail)
+    )]
+    Hung {
+        /// Requests without an answer.
+        requests: u32,
+        /// The deadline of each.
+        after: Duration,
+        /// The last lines of its standard error.
+        stderr_tail: String,
+    },
+    /// The process was killed by whoever started it.
+    #[error("the worker was killed: {why}{}", tail_of(stderr_tail))]
+    Killed {
+        /// Why it could not go on.
+        why: String,
+        /// The last lines of its standard error.
+        stderr_tail: String,
+    },
     /// The other end does not keep to the protocol.
     #[error("the worker broke the protocol: {found}, expected {expected}")]
     Protocol {

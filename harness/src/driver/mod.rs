@@ -258,7 +258,7 @@ async fn request(
         }
         Err(error) => {
             sample.outcome = match &error {
-                ProviderError::Timeout { .. } => Outcome::TimedOut,
+                ProviderError::Timeout { .. } | ProviderError::Hung { .. } => Outcome::TimedOut,
                 other => Outcome::Failed(first_line(other).into()),
             };
             (sample, Some(error))
@@ -271,7 +271,11 @@ async fn request(
 pub fn ends_the_provider(error: &ProviderError) -> bool {
     matches!(
         error,
-        ProviderError::Exited { .. } | ProviderError::Protocol { .. } | ProviderError::Start { .. }
+        ProviderError::Exited { .. }
+            | ProviderError::Hung { .. }
+            | ProviderError::Killed { .. }
+            | ProviderError::Protocol { .. }
+            | ProviderError::Start { .. }
     )
 }
 

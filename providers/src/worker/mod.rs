@@ -5,6 +5,7 @@
 //! that has to be killed takes its own children with it.
 
 mod group;
+mod silence;
 mod standard_error;
 mod supervisor;
 
@@ -14,12 +15,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use group::Group;
-use standard_error::StandardError;
+pub use silence::HUNG_AFTER;
+use silence::Silence;
+use standard_error::{StandardError, Tail};
 use tokio::process::{ChildStdin, Command};
 use tokio::task::JoinHandle;
 
 use crate::evidence::{Evidence, ProveRequest};
 use crate::provider::{BoxFuture, EmbedRequest, Embeddings, LoadRequest, Loaded, Provider, ProviderError};
+use crate::wire::InFlight;
 use crate::wire::client::{Client, connect};
 use crate::wire::message::{Encoding, Greeting, Peer};
 use crate::worker_command::WorkerCommand;
@@ -52,13 +56,32 @@ pub struct WorkerProcess {
     greeting: Greeting,
     spawn_time: Duration,
     deadlines: Deadlines,
+    silence: Silence,
 }
 
 /// A process and the connection to it, from the moment it was spawned.
 struct Running {
     client: Client<ChildStdin>,
     group: Arc<Group>,
+    tail: Arc<Tail>,
     supervisor: JoinHandle<Option<ExitStatus>>,
+}
+
+/// Kills a worker from another thread; it may have ended long before.
+#[derive(Clone)]
+pub struct Killer {
+    group: Arc<Group>,
+    in_flight: Arc<InFlight>,
+    tail: Arc<Tail>,
+}
+
+impl Killer {
+    /// Kills the worker with its children. Every request in flight and every later one fails with [`ProviderError::Killed`]
+    /// and this reason, unless there was another before.
+    pub fn kill(&self, why: &str) {
+        self.in_flight.close(&ProviderError::Killed { why: why.to_owned(), stderr_tail: self.tail.text() });
+        self.group.kill();
+    }
 }
 
 impl Drop for Running {
@@ -86,15 +109,16 @@ impl Running {
         let group = Arc::new(Group::led_by(&child));
         let piped = "the stream was asked to be piped: this is a bug";
         let (client, listener) = connect(child.stdout.take().expect(piped), child.stdin.take().expect(piped));
+        let tail = log.tail();
         let parts = supervisor::Parts {
             group: Arc::clone(&group),
             listener: tokio::spawn(listener.run()),
-            tail: log.tail(),
+            tail: Arc::clone(&tail),
             drain: tokio::spawn(log.drain(child.stderr.take().expect(piped))),
             in_flight: client.in_flight(),
             child,
         };
-        Ok(Running { client, group, supervisor: tokio::spawn(parts.watch()) })
+        Ok(Running { client, group, tail, supervisor: tokio::spawn(parts.watch()) })
     }
 
     /// Waits until the process has ended and was reaped.
@@ -147,7 +171,9 @@ impl WorkerProcess {
             })
         });
         match checked {
-            Ok(greeting) => Ok(WorkerProcess { running, greeting, spawn_time, deadlines }),
+            Ok(greeting) => {
+                Ok(WorkerProcess { running, greeting, spawn_time, deadlines, silence: Silence::default() })
+            }
             Err(fault) => {
                 running.group.kill();
                 running.ended().await;
@@ -178,6 +204,23 @@ impl WorkerProcess {
     #[must_use]
     pub fn late_answers(&self) -> u64 {
         self.running.client.late_answers()
+    }
+
+    /// What kills it when it can no longer be let go on.
+    #[must_use]
+    pub fn killer(&self) -> Killer {
+        let Running { client, group, tail, .. } = &self.running;
+        Killer { group: Arc::clone(group), in_flight: client.in_flight(), tail: Arc::clone(tail) }
+    }
+
+    /// Kills the worker once too many requests in a row had no answer; the error of the request that this one was.
+    fn after_a_timeout(&self, timeout: ProviderError) -> ProviderError {
+        let after = self.deadlines.request;
+        if !self.silence.given_up(self.running.client.in_flight().answers()) {
+            return timeout;
+        }
+        self.killer().kill(&format!("no answer to {HUNG_AFTER} requests in a row within {after:?}"));
+        ProviderError::Hung { requests: HUNG_AFTER, after, stderr_tail: self.running.tail.text() }
     }
 
     /// Makes a round trip that does nothing, within the deadline of a request.
@@ -214,7 +257,12 @@ impl Provider for WorkerProcess {
     }
 
     fn embed<'a>(&'a self, request: &'a EmbedRequest) -> BoxFuture<'a, Result<Embeddings, ProviderError>> {
-        Box::pin(self.running.client.embed(request, Encoding::Base64, self.deadlines.request))
+        Box::pin(async move {
+            match self.running.client.embed(request, Encoding::Base64, self.deadlines.request).await {
+                Err(timeout @ ProviderError::Timeout { .. }) => Err(self.after_a_timeout(timeout)),
+                answered => answered,
+            }
+        })
     }
 
     fn prove<'a>(&'a self, request: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>> {
