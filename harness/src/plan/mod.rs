@@ -9,6 +9,7 @@ mod phases;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
 use tailmark_reports::record::{Cell, EquivalenceClass};
+pub use workers::WorkersPlan;
 
 use crate::load::LoadModel;
 use crate::objective::Objective;
@@ -48,6 +50,8 @@ pub struct Plan {
     pub deadlines: Deadlines,
     /// The least class of vectors that is timed.
     pub accepts: EquivalenceClass,
+    /// What happens to workers that are lost, and how much memory one may take.
+    pub workers: WorkersPlan,
     /// Whether serious doubts about the conditions turn verdicts.
     pub doubts_turn_verdicts: bool,
     /// What must hold.

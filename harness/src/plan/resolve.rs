@@ -10,6 +10,7 @@ use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
 use super::capacity::capacity;
+use super::workers::workers;
 use super::{BackendPlan, Deadlines, ModelPlan, Plan, cells};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
@@ -57,6 +58,7 @@ pub fn resolve(
         request: deadline(scenario.deadlines.request),
         shutdown: deadline(scenario.deadlines.shutdown),
     };
+    let workers = workers(&scenario, &mut faults);
     let doubts_turn_verdicts = match scenario.validity.on_doubt.as_deref() {
         None | Some("inconclusive") => true,
         Some("note") => false,
@@ -92,6 +94,7 @@ pub fn resolve(
         capacity,
         deadlines,
         accepts,
+        workers,
         doubts_turn_verdicts,
         objectives,
         backends: all
@@ -163,6 +166,7 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
         require.min_node_share.get_or_insert(0.0);
         require.when_partial.get_or_insert_with(|| "refuse".to_owned());
     }
+    all.workers.max_restarts.get_or_insert(2);
     all.validity.on_doubt.get_or_insert_with(|| "inconclusive".to_owned());
     for objective in &mut all.objective {
         objective.confidence.get_or_insert(0.99);

@@ -169,3 +169,15 @@ fn what_is_written_out_is_a_scenario_that_plans_the_same_run() {
     let written = planned(&format!("{ONNX}[load]\nkind = \"poisson\"\nrate = \"30/s\"\n")).resolved;
     assert!(written.contains("max_queue = 1000") && written.contains("replicas = 1"), "{written}");
 }
+
+#[test]
+fn lost_workers_are_replaced_twice_and_have_no_limit_of_memory_unless_it_is_said() {
+    let plan = planned(ONNX);
+    assert_eq!(plan.workers, WorkersPlan { max_restarts: 2, max_memory: None });
+    assert!(plan.resolved.contains("[workers]\nmax_restarts = 2\n"), "{}", plan.resolved);
+    let plan = planned(&format!("[workers]\nmax_restarts = 0\nmax_memory = \"2GiB\"\n{ONNX}"));
+    assert_eq!(plan.workers, WorkersPlan { max_restarts: 0, max_memory: Some(2 << 30) });
+    assert_eq!(planned(&plan.resolved).workers, plan.workers);
+    refused(&format!("[workers]\nmax_restarts = 101\n{ONNX}"), "between 0 and 100 are possible");
+    refused(&format!("[workers]\nmax_memory = \"2\"\n{ONNX}"), "is not an amount of memory");
+}

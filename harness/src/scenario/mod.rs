@@ -41,6 +41,8 @@ pub struct Scenario {
     pub deadlines: DeadlinesSection,
     /// How close a backend's vectors must be to the reference for it to be timed.
     pub equivalence: EquivalenceSection,
+    /// What happens to workers that are lost, and that take too much memory.
+    pub workers: WorkersSection,
     /// What doubts about the conditions of the run do to its verdicts.
     pub validity: ValiditySection,
     /// What must hold, for each backend. Without any, the run measures and judges nothing.
@@ -140,6 +142,19 @@ pub struct DeadlinesSection {
     pub request: Option<TimeSpan>,
     /// For a process to end when asked to; then it is killed. Default: "5s".
     pub shutdown: Option<TimeSpan>,
+}
+
+/// The workers' processes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkersSection {
+    /// How many workers of a backend that were lost while it was timed (they crashed, hung or broke the protocol) are
+    /// replaced by a fresh process, 0 to 100. One more, and the backend is broken; what was measured stays. Default: 2.
+    pub max_restarts: Option<u32>,
+    /// The most resident memory that one worker may take, in quotes and with its unit: "2GiB". One that takes more is killed,
+    /// which is a loss like any other. Default: no limit.
+    #[serde(deserialize_with = "units::limit")]
+    pub max_memory: Option<String>,
 }
 
 /// Something that must hold.
