@@ -238,3 +238,45 @@ fn every_reason_is_a_sentence_without_its_remedy() {
         assert_eq!(reason.to_string(), sentence);
     }
 }
+
+#[test]
+fn a_lost_restart_and_the_one_after_it_do_one_share_and_count_as_one() {
+    let mut procedure = Procedure::new(rules());
+    let mut lengths = Vec::new();
+    let mut requests = 0;
+    // The second process is lost after 100 requests; everything else goes as it should.
+    let decision = 'run: loop {
+        procedure.begin_restart();
+        lengths.push(0_u64);
+        loop {
+            procedure.observe(response(requests, 0));
+            requests += 1;
+            *lengths.last_mut().expect("a restart has begun") += 1;
+            match procedure.decide() {
+                _ if lengths.len() == 2 && lengths[1] == 100 => {
+                    procedure.lose_restart();
+                    break;
+                }
+                Decision::Continue { fresh_process: true } => break,
+                Decision::Continue { fresh_process: false } => {}
+                decision => break 'run decision,
+            }
+        }
+    };
+    assert_eq!((decision, lengths), (Decision::Pass, vec![667, 100, 567, 666]));
+}
+
+#[test]
+fn a_restart_that_was_lost_before_its_steady_state_counts_for_nothing() {
+    let mut procedure = Procedure::new(rules());
+    procedure.begin_restart();
+    procedure.lose_restart();
+    procedure.begin_restart();
+    for request in 0..666 {
+        procedure.observe(response(request, 0));
+        assert!(!procedure.wants_fresh_process());
+    }
+    procedure.observe(response(666, 0));
+    assert!(procedure.wants_fresh_process());
+    assert_eq!(procedure.findings().restarts, 1);
+}

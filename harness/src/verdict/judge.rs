@@ -66,6 +66,13 @@ impl Judge {
         }
     }
 
+    /// The present restart was lost before its end.
+    pub fn lose_restart(&mut self) {
+        if let Some(procedure) = &mut self.procedure {
+            procedure.lose_restart();
+        }
+    }
+
     /// The present restart used up its warm-up without becoming steady.
     pub fn no_steady_state(&mut self) {
         if let Some(procedure) = &mut self.procedure {

@@ -14,7 +14,7 @@ use crate::statistics::{Accumulator, exceedance_interval, quantile_ranks};
 pub struct Figures<'a> {
     /// The steady state; `None` when it was not reached.
     pub steady: Option<&'a Accumulator>,
-    /// Spawn to first vector of every restart, in nanoseconds.
+    /// Spawn to first vector of every restart, in nanoseconds; [`u64::MAX`] for one that never had a vector.
     pub cold_starts_ns: &'a [u64],
     /// Largest resident memory of any restart.
     pub peak_rss_bytes: Option<u64>,
@@ -211,7 +211,9 @@ impl Judge {
         let exceeded = times.iter().filter(|time| **time as f64 > self.objective.limit).count() as u64;
         let verdict = fixed::decide(exceeded, count, allowed, error);
         let at = |rank: u64| {
-            usize::try_from(rank - 1).ok().and_then(|index| times.get(index)).map(|time| *time as f64)
+            let time = usize::try_from(rank - 1).ok().and_then(|index| times.get(index));
+            // A fresh process that was lost before its first vector is infinitely slow, and no time to show.
+            time.filter(|time| **time < u64::MAX).map(|time| *time as f64)
         };
         let estimate = (count > 0).then(|| quantile_ranks(percentile.0, count, 0.95)).and_then(|ranks| {
             let value = at(ranks.estimate)?;

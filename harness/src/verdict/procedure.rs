@@ -43,6 +43,11 @@ pub struct Procedure {
     present: Option<Counts>,
     exceedances: Exceedances,
     unsteady: u32,
+    /// Restarts with requests that were lost before their share was done; they stand for none of the horizon's.
+    lost: usize,
+    /// Requests of lost restarts since the last one that was not lost: part of the present one's share.
+    made_up_for: f64,
+    is_lost: bool,
     next_look: u64,
     next_mark: u64,
     settled: Option<Decision>,
@@ -93,6 +98,9 @@ impl Procedure {
             present: None,
             exceedances: Exceedances::new(rules.limit_ns),
             unsteady: 0,
+            lost: 0,
+            made_up_for: 0.0,
+            is_lost: false,
             next_look,
             next_mark: FIRST_MARK,
             settled: None,
@@ -102,9 +110,22 @@ impl Procedure {
 
     /// A fresh process begins; to be called before its first request.
     pub fn begin_restart(&mut self) {
+        if !std::mem::take(&mut self.is_lost) {
+            self.made_up_for = 0.0;
+        }
         self.ended.extend(self.present_restart());
         self.present = Some(Counts::NONE);
         self.exceedances.begin_restart();
+    }
+
+    /// The present restart was lost before its end. Its requests count; the next restart makes up for its share, and the
+    /// two stand for one restart of the horizon.
+    pub fn lose_restart(&mut self) {
+        if let Some(present) = self.present_restart() {
+            self.lost += 1;
+            self.made_up_for += present.counts.requests;
+        }
+        self.is_lost = true;
     }
 
     /// The present restart used up its warm-up without becoming steady.
@@ -166,8 +187,8 @@ impl Procedure {
     pub fn wants_fresh_process(&self) -> bool {
         let Some(present) = self.present.map(|present| present.requests) else { return true };
         let Horizon::AtLeast { requests, restarts } = self.rules.horizon else { return false };
-        if self.ended.len() + 1 < restarts as usize {
-            present >= (requests as f64 / f64::from(restarts)).ceil()
+        if self.ended.len() - self.lost + 1 < restarts as usize {
+            present + self.made_up_for >= (requests as f64 / f64::from(restarts)).ceil()
         } else {
             self.requests() >= requests && present >= (self.total().requests - present) / 3.0
         }
@@ -261,7 +282,7 @@ impl Procedure {
         let side = match self.rules.horizon {
             Horizon::Quick => self.side(deflated).ok_or(Reason::TooCloseToTheLimit)?,
             Horizon::AtLeast { requests, restarts: fewest } => {
-                if total.requests < requests as f64 || restarts.len() < fewest as usize {
+                if total.requests < requests as f64 || restarts.len() - self.lost < fewest as usize {
                     return Err(Reason::HorizonNotReached { requests, restarts: fewest });
                 }
                 match self.side_of_each_alone(&restarts) {
