@@ -1,10 +1,14 @@
 //! Watches the memory and processor time of a backend's workers from outside, ten times a second, on a thread of its own.
+//! [`Guard`] holds them to a limit.
+
+mod guard;
 
 use std::fs;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use guard::{Guard, OverLimit};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 const PERIOD: Duration = Duration::from_millis(100);

@@ -139,6 +139,15 @@ pub enum Doubt {
         /// How many processors there are.
         processors: usize,
     },
+    /// Workers of a backend were lost and replaced: a note, for the requests that they failed are in every figure as
+    /// infinitely slow, and a verdict has weighed them. No more is known to be wrong, but nothing was asked until a fresh
+    /// process was warm, which callers would have waited for: so a PASS must not hide it.
+    Lost {
+        /// The backend.
+        backend: String,
+        /// How many.
+        workers: u64,
+    },
 }
 
 impl Doubt {
@@ -169,6 +178,7 @@ impl Doubt {
             | Self::UnsteadyFrequency { .. }
             | Self::Governor { .. }
             | Self::OnBattery
+            | Self::Lost { .. }
             | Self::Oversubscribed { .. } => false,
         };
         if serious { Weight::Serious } else { Weight::Note }
@@ -191,7 +201,7 @@ impl Doubt {
                     || share.is_some_and(|share| share > 0.0)
                     || speed_limit.is_some_and(|limit| limit < 1.0)
             }
-            Self::OnBattery => true,
+            Self::OnBattery | Self::Lost { .. } => true,
             Self::Swapping { pages_per_second, grown_bytes } => {
                 pages_per_second.is_some_and(|pages| pages > 0.0) || *grown_bytes > 0
             }
@@ -210,6 +220,7 @@ impl Doubt {
         match self {
             Self::LateGenerator { backend, .. }
             | Self::Overloaded { backend, .. }
+            | Self::Lost { backend, .. }
             | Self::Oversubscribed { backend, .. } => Some(backend),
             _ => None,
         }
@@ -291,6 +302,10 @@ impl Doubt {
                 units::rate(*offered),
                 units::rate(*achieved)
             ),
+            Self::Lost { workers, .. } => {
+                let were = if *workers == 1 { "was" } else { "were" };
+                format!("{workers} of its workers {were} lost; what callers wait meanwhile is in no figure")
+            }
             Self::Oversubscribed { threads, processors, .. } => format!(
                 "it computes with {} on {}",
                 units::counted(*threads as u64, "thread"),
@@ -334,6 +349,9 @@ impl Doubt {
             }
             Self::Overloaded { .. } => {
                 "offer fewer requests per second ([capacity] finds how many it takes), or give it more replicas or threads"
+            }
+            Self::Lost { .. } => {
+                "see why under its losses and in its stderr log; mend that before you trust a PASS"
             }
             Self::Oversubscribed { processors, .. } => {
                 return format!("give it {} or fewer", units::counted(*processors as u64, "thread"));

@@ -35,6 +35,8 @@ pub struct BackendFacts {
     pub threads: Option<usize>,
     /// Requests per second that were due and that were started, when more waited than may.
     pub overload: Option<(f64, f64)>,
+    /// How many of its workers were lost while they were timed.
+    pub losses: u64,
 }
 
 /// The limit that clock and generator are judged by when no objective is a time: the one tailmark was made for.
@@ -131,7 +133,8 @@ fn of_the_run(backend: &BackendFacts, processors: usize, limit: Duration) -> imp
         backend.overload.map(|(offered, achieved)| Doubt::Overloaded { backend: name(), offered, achieved });
     let crowded =
         backend.threads.map(|threads| Doubt::Oversubscribed { backend: name(), threads, processors });
-    [overloaded, late, crowded].into_iter().flatten()
+    let lost = (backend.losses > 0).then(|| Doubt::Lost { backend: name(), workers: backend.losses });
+    [overloaded, late, crowded, lost].into_iter().flatten()
 }
 
 /// The doubts that concern a backend: those about the machine, and those about its own run.

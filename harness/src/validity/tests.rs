@@ -45,6 +45,7 @@ fn facts() -> RunFacts {
         lateness_p99: Some(Duration::from_micros(40)),
         threads: Some(2),
         overload: None,
+        losses: 0,
     };
     RunFacts { processors: 2, tightest_limit: Some(Duration::from_millis(20)), backends: vec![backend] }
 }
@@ -307,4 +308,12 @@ fn an_overloaded_backend_cannot_pass_and_its_fail_stands() {
         Some("PASS, had it not been that it was overloaded: offered 400/s, achieved 212/s")
     );
     assert_eq!(adjust(Verdict::Fail, &doubts, false), (Verdict::Fail, None));
+}
+
+#[test]
+fn a_lost_worker_is_shown_and_turns_nothing() {
+    let (doubt, weight) = raised(|_, facts| facts.backends[0].losses = 1);
+    assert_eq!(doubt.what(), "1 of its workers was lost; what callers wait meanwhile is in no figure");
+    assert_eq!((weight, doubt.backend()), (Weight::Note, Some("onnx-cpu")));
+    assert_eq!(adjust(Verdict::Pass, &[doubt], false), (Verdict::Pass, None));
 }

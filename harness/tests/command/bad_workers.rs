@@ -143,16 +143,31 @@ fn vectors_that_are_not_the_models_are_wrong_and_are_not_timed() {
 #[test]
 fn a_worker_that_dies_while_it_is_timed_is_broken_and_keeps_what_was_measured() {
     let Some(bad) = Bad::run("dies_while_timed", "") else { return };
-    bad.assert_outcome("broken", &["out of memory", "restart 1 of 2"]);
+    bad.assert_outcome(
+        "broken",
+        &["out of memory", "restart 3 of 4", "2 were replaced, and [workers] max_restarts allows no more"],
+    );
     let dead = backend(&bad.record, "bad");
-    assert_eq!(dead["cold_starts"].as_array().map(Vec::len), Some(1), "it was not started again");
-    // The first embedding and eighteen requests of the warm-up were answered, and the twentieth killed it.
+    assert_eq!(dead["cold_starts"].as_array().map(Vec::len), Some(3), "it was started again twice");
+    let losses = dead["losses"].as_array().expect("its losses");
+    let again: Vec<_> =
+        losses.iter().map(|loss| (loss["restart"].as_u64(), loss["restarted"].as_bool())).collect();
+    let expected = [(Some(1), Some(true)), (Some(2), Some(true)), (Some(3), Some(false))];
+    assert_eq!((again, &dead["max_restarts"]), (expected.to_vec(), &2.into()));
+    assert!(losses.iter().all(|loss| loss["requests"] == 20 && loss["during"] == "warm-up"), "{losses:#?}");
+    assert_eq!(
+        bad.ended.stderr.matches("a worker was lost during warm-up").count(),
+        3,
+        "{}",
+        bad.ended.stderr
+    );
+    // In each process the first embedding and eighteen requests of the warm-up were answered, and the twentieth killed it.
     let warm_up = phase(dead, "warm_up");
-    assert_eq!((warm_up["requests"].as_u64(), warm_up["failures"].as_u64()), (Some(19), Some(1)));
+    assert_eq!((warm_up["requests"].as_u64(), warm_up["failures"].as_u64()), (Some(57), Some(3)));
     let samples = super::workbench::rows(&bad.bench.run_folder().join("samples.csv"));
     let own: Vec<&str> =
         samples.iter().filter(|row| row["backend"] == "bad").map(|row| row["outcome"].as_str()).collect();
-    assert_eq!(own.len(), 20);
+    assert_eq!(own.len(), 60);
     assert_eq!(own.last(), Some(&"failed"));
 }
 

@@ -40,7 +40,7 @@ const NEVER_LOADED: &str =
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks again and again until there is something to see.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(seen) = look() {
@@ -99,7 +99,7 @@ impl Drop for UnderWay {
 }
 
 /// Every process of this machine, without the threads within them.
-fn processes() -> System {
+pub(crate) fn processes() -> System {
     let mut system = System::new().expect("the processes of this machine");
     let what = ProcessRefreshKind::nothing().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
@@ -114,12 +114,12 @@ fn children(parent: u32) -> Vec<Pid> {
 }
 
 /// Whether a process is there and has not ended; one that has ended may wait to be reaped by the system.
-fn is_alive(process: Pid) -> bool {
+pub(crate) fn is_alive(process: Pid) -> bool {
     processes().process(process).is_some_and(|found| found.status() != ProcessStatus::Zombie)
 }
 
 /// The run folder, once it is there.
-fn run_folder(bench: &Workbench) -> Option<PathBuf> {
+pub(crate) fn run_folder(bench: &Workbench) -> Option<PathBuf> {
     Some(fs::read_dir(bench.path().join("runs")).ok()?.next()?.ok()?.path())
 }
 

@@ -7,6 +7,7 @@ mod bad_workers;
 mod help;
 mod interruption;
 mod loads;
+mod lost_workers;
 mod overrides;
 mod python;
 mod runs;

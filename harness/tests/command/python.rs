@@ -2,8 +2,12 @@
 //! that every answer it can give is tested on every machine.
 
 use std::fs;
+use std::process::Command;
 
 use super::workbench::{DATA, Finished, Workbench, backend, finish, outcome, real_model};
+
+/// Where in the working folder the fake workers leave what they know of each other.
+pub(crate) const FAKE_STATE: &str = "fake-state";
 
 /// The interpreter in the folder of test data, which does what it is told by its environment.
 #[derive(Default)]
@@ -22,18 +26,31 @@ impl FakePython {
         self.with("FAKE_WORKER", fault)
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
     }
 
     /// Runs `scenario.toml` of the working folder with this interpreter.
     pub(crate) fn run(&self, bench: &Workbench) -> Finished {
+        finish(&mut self.command(bench))
+    }
+
+    /// The command that does so.
+    pub(crate) fn command(&self, bench: &Workbench) -> Command {
         let reference =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../providers/models/all-MiniLM-L6-v2/reference.json");
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/corpora/short_queries.txt");
+        let state = bench.path().join(FAKE_STATE);
+        fs::create_dir_all(&state).expect("a folder in which the fake workers leave their ids");
         let mut command =
             bench.tailmark(&["scenario", "scenario.toml", "--python", &format!("{DATA}/fake_python.py")]);
-        finish(command.env("FAKE_REFERENCE", reference).envs(self.settings.iter().cloned()))
+        command
+            .env("FAKE_REFERENCE", reference)
+            .env("FAKE_CORPUS", corpus)
+            .env("FAKE_STATE", state)
+            .envs(self.settings.iter().cloned());
+        command
     }
 }
 

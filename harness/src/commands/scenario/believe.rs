@@ -24,6 +24,7 @@ pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, tracks: &[T
                     .lateness_p99()
                     .map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
                 threads: track.threads().map(|threads| threads * track.plan.replicas as usize),
+                losses: track.losses.count(),
                 overload: track.overload().map(|overload| (overload.offered, overload.achieved)),
             })
             .collect(),

@@ -5,7 +5,7 @@
 //! test (Maurer, Hothorn and Lehmacher 1995).
 
 use tailmark_reports::record::{
-    Axis, BackendOutcome, Capacity, Cell, Level, Phase, Probe, RunRecord, Verdict,
+    Axis, BackendOutcome, Capacity, Cell, Level, Phase, Probe, RunRecord, Verdict, Warning,
 };
 use tokio::time::Instant;
 
@@ -13,7 +13,6 @@ use super::measure::{Run, Stopped};
 use super::session::Session;
 use crate::capacity::Search;
 use crate::driver::{Ended, Leg, Stage, Step};
-use crate::environment::ConditionsWatch;
 use crate::load::{self, Limits, Rule};
 use crate::objective::{Indicator, Objective};
 use crate::plan::{CapacityPlan, Levels};
@@ -59,7 +58,9 @@ impl Run<'_> {
             self.tracks[base].is_stood_in_for = true;
             let rates = match plan.levels {
                 Levels::Given(ref rates) => Ok(rates.clone()),
-                Levels::Found(count) => self.search(base, plan, count, &mut capacity).await,
+                Levels::Found(count) => {
+                    self.search(base, plan, count, &mut capacity, &mut record.warnings).await
+                }
             };
             let rates = match rates {
                 Ok(rates) => rates,
@@ -113,6 +114,7 @@ impl Run<'_> {
         self.add_to_log(level.name.clone());
         let track = self.tracks[base].again(index, level, self.plan.seed, &self.plan.objectives);
         self.tracks.push(track);
+        self.keep(record);
         while self.tracks[index].wants_turn() {
             let turn = self.turn(index).await;
             self.keep(record);
@@ -127,36 +129,56 @@ impl Run<'_> {
         Ok(measured.and_then(|backend| verdict::worst(backend.verdicts.iter().map(|judged| judged.verdict))))
     }
 
-    /// Brings the record up to date and writes it.
-    fn keep(&mut self, record: &mut RunRecord) {
-        let so_far = self.conditions.as_ref().map(ConditionsWatch::so_far);
-        self.fill_in(record, so_far.as_ref());
-        if let Err(error) = super::save(self.folder, record) {
-            self.screen.say(&format!("warning: {error}; going on"));
-        }
-    }
-
-    /// Tries rates in one process until it is clear which are worth certifying.
+    /// Tries rates in one process until it is clear which are worth certifying; in another one from the beginning when its worker
+    /// is lost.
     async fn search(
         &mut self,
         base: usize,
         plan: &CapacityPlan,
         count: u32,
         capacity: &mut Capacity,
+        warnings: &mut Vec<Warning>,
     ) -> Result<Vec<f64>, NoRates> {
         let name = self.tracks[base].plan.name.clone();
         let Some(launch) = self.tracks[base].launch.clone() else { return Ok(Vec::new()) };
         let during = format!("search for the capacity of {name}");
-        self.screen.phase(&during, None);
         let stderr = self.folder.stderr_of(&name);
-        let opening = Session::open(&launch, self.plan.deadlines, &stderr);
-        let session = self.or_stopped(&during, opening).await.map_err(NoRates::Stopped)?;
-        let session = session.map_err(|error| NoRates::Broken(error.to_string()))?;
-        self.watch_processes(&session);
-        let mut searched = Searched { index: base, name, session: &session, made: 0 };
-        let levels = self.search_with(&mut searched, plan, count, capacity).await;
-        session.close().await;
-        levels
+        let (mut made, mut lost) = (0, 0);
+        loop {
+            self.screen.phase(&during, None);
+            let opening = Session::open(&launch, self.plan.deadlines, &stderr);
+            let levels = match self.or_stopped(&during, opening).await.map_err(NoRates::Stopped)? {
+                Ok(session) => {
+                    self.watch_processes(&session);
+                    let mut searched = Searched { index: base, name: name.clone(), session: &session, made };
+                    let levels = self.search_with(&mut searched, plan, count, capacity).await;
+                    made = searched.made;
+                    session.close().await;
+                    levels
+                }
+                Err(error) => Err(NoRates::Broken(error.to_string())),
+            };
+            match levels {
+                // What was searched is thrown away in any case, so the search simply begins again.
+                Err(NoRates::Broken(why)) if lost < self.plan.workers.max_restarts => {
+                    lost += 1;
+                    capacity.search.clear();
+                    warnings.push(self.lost_while_searching(&name, lost, &why));
+                }
+                levels => return levels,
+            }
+        }
+    }
+
+    fn lost_while_searching(&self, name: &str, lost: u32, why: &str) -> Warning {
+        let most = self.plan.workers.max_restarts;
+        let what = format!(
+            "a worker was lost during the search for the capacity; the search was begun again in another, {lost} of {most}: \
+             {why}"
+        );
+        self.screen.say(&format!("{name}: {what}"));
+        let remedy = format!("mend what the worker says in stderr/{name}.log before you trust the capacity");
+        Warning { backend: Some(name.to_owned()), what, remedy }
     }
 
     async fn search_with(

@@ -41,7 +41,9 @@ impl Course {
     /// The course of the restart that the track is in.
     pub(super) fn of(track: &mut Track, request_deadline: Duration) -> Self {
         let phases = track.plan.phases;
-        let restart = track.turns();
+        // A lost restart is none of those that were planned: the next one does what is left of its share.
+        let restart = track.turns() - track.losses.restarts();
+        let made_up_for = track.losses.done();
         let (done, elapsed) = {
             let so_far = track.phase(Phase::Steady);
             (so_far.requests(), so_far.elapsed())
@@ -52,6 +54,8 @@ impl Course {
             let (count, restarts) = (steady.min_requests, u64::from(restarts));
             count / restarts + u64::from(u64::from(restart) <= count % restarts)
         };
+        let requests = requests.saturating_sub(made_up_for.requests);
+        let time = (steady.min_time / restarts).saturating_sub(made_up_for.time);
         let left = steady.max_time.saturating_sub(elapsed);
         let max_time = if restart <= restarts { left.min(steady.max_time / restarts) } else { left };
         Self {
@@ -65,7 +69,7 @@ impl Course {
             steady_requests: 0,
             steady_began_ns: None,
             elapsed,
-            share: Share { requests, time: steady.min_time / restarts, max_time },
+            share: Share { requests, time, max_time },
             done,
         }
     }

@@ -33,6 +33,7 @@ pub(super) struct Provision<'a> {
     tools: Tools,
     environments: HashMap<Extra, Result<PythonEnvironment, Lacking>>,
     model: Option<ResolvedModel>,
+    max_memory: Option<u64>,
 }
 
 impl<'a> Provision<'a> {
@@ -44,7 +45,13 @@ impl<'a> Provision<'a> {
             tools: Tools::from_environment(),
             environments: HashMap::new(),
             model: None,
+            max_memory: None,
         }
+    }
+
+    /// Lets no worker take more resident memory than this, in bytes.
+    pub(super) fn with_max_memory(self, max_memory: Option<u64>) -> Self {
+        Self { max_memory, ..self }
     }
 
     /// The model, once [`Self::fetch_model`] has got it.
@@ -99,7 +106,8 @@ impl<'a> Provision<'a> {
             (Runtime::Rust { .. }, Placement::Worker) => Some(own_worker(kind.name)?),
             (Runtime::Rust { .. }, Placement::InProcess) => None,
         };
-        Ok(Launch { kind, command, load: LoadRequest { model, options }, replicas: backend.replicas })
+        let load = LoadRequest { model, options };
+        Ok(Launch { kind, command, load, replicas: backend.replicas, max_memory: self.max_memory })
     }
 
     fn environment(&mut self, extra: Extra) -> Result<PythonEnvironment, Lacking> {

@@ -5,16 +5,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tailmark_providers::provider::Provider;
-use tailmark_reports::record::{BackendOutcome, Phase, RunRecord, RunStatus};
+use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::course::Course;
 use super::folder::RunFolder;
 use super::launch::Provision;
+use super::losses::Losses;
 use super::provide::provide;
 use super::session::Session;
 use super::track::Track;
@@ -23,12 +22,11 @@ use crate::commands::CommandError;
 use crate::commands::exit::broken;
 use crate::commands::samples;
 use crate::commands::screen::Screen;
-use crate::driver::{self, Alarm, Driven, Ended, Leg, SampleLog, Stage, Step};
+use crate::driver::{self, Alarm, Driven, Leg, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
-use crate::load::{self, LoadModel, Rule};
-use crate::monitor::Watch;
+use crate::load::Rule;
 use crate::plan::Plan;
-use crate::sample::{Outcome, Sample};
+use crate::sample::Sample;
 use crate::verdict;
 
 /// Runs the plan and gives the finished record. Ctrl-C and SIGTERM end it early with what there is.
@@ -42,11 +40,10 @@ pub(super) async fn run(
     let began = Instant::now();
     let mut record = folder.record();
     save(folder, &record)?;
-    let tracks = plan
-        .backends
-        .iter()
-        .enumerate()
-        .map(|(index, backend)| Track::new(index, backend.clone(), plan.seed, &plan.objectives));
+    let tracks = plan.backends.iter().enumerate().map(|(index, backend)| {
+        let losses = Losses::none(plan.workers.max_restarts);
+        Track::new(index, backend.clone(), plan.seed, &plan.objectives, losses)
+    });
     let mut run = Run {
         plan,
         folder,
@@ -59,7 +56,11 @@ pub(super) async fn run(
         log: sample_log(plan, folder, screen)?,
     };
     provide(plan, &mut run.tracks, provision, model_store, &mut record)?;
-    let interrupted = match run.check(provision).await {
+    run.keep(&mut record);
+    let checked = run.check(provision).await;
+    // A run that is killed from here on knows its backends.
+    run.keep(&mut record);
+    let interrupted = match checked {
         Ok(()) => {
             run.conditions = Some(ConditionsWatch::start());
             match &plan.capacity {
@@ -99,11 +100,11 @@ pub(super) struct Run<'a> {
     pub(super) folder: &'a RunFolder,
     pub(super) screen: &'a Arc<Screen>,
     pub(super) tracks: Vec<Track>,
-    cancelled: watch::Receiver<bool>,
+    pub(super) cancelled: watch::Receiver<bool>,
     pub(super) epoch: Instant,
     pub(super) conditions: Option<ConditionsWatch>,
-    alarm: Alarm,
-    log: SampleLog,
+    pub(super) alarm: Alarm,
+    pub(super) log: SampleLog,
 }
 
 fn sample_log(plan: &Plan, folder: &RunFolder, screen: &Arc<Screen>) -> Result<SampleLog, CommandError> {
@@ -127,11 +128,7 @@ impl Run<'_> {
             }
             for index in order {
                 let turn = self.turn(index).await;
-                let so_far = self.conditions.as_ref().map(ConditionsWatch::so_far);
-                self.fill_in(record, so_far.as_ref());
-                if let Err(error) = save(self.folder, record) {
-                    self.screen.say(&format!("warning: {error}; going on"));
-                }
+                self.keep(record);
                 turn?;
             }
         }
@@ -143,182 +140,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// One restart of one backend: cold start, warm-up, its share of the steady state.
-    pub(super) async fn turn(&mut self, index: usize) -> Result<(), Stopped> {
-        let plan = self.tracks[index].plan.clone();
-        let Some(launch) = self.tracks[index].launch.clone() else { return Ok(()) };
-        self.tracks[index].begin_turn();
-        let restart = self.tracks[index].turns();
-        let planned = plan.phases.restarts;
-        let of = if restart <= planned {
-            format!("restart {restart} of {planned}")
-        } else {
-            format!("restart {restart}")
-        };
-        self.screen.phase(&format!("{}: cold start, {of}", plan.name), None);
-        if let Some(conditions) = &mut self.conditions {
-            conditions.probe_jitter();
+    /// Brings the record up to date and writes it.
+    pub(super) fn keep(&mut self, record: &mut RunRecord) {
+        let so_far = self.conditions.as_ref().map(ConditionsWatch::so_far);
+        self.fill_in(record, so_far.as_ref());
+        if let Err(error) = save(self.folder, record) {
+            self.screen.say(&format!("warning: {error}; going on"));
         }
-        let stderr = self.folder.stderr_of(&plan.name);
-        let opening = Session::open(&launch, self.plan.deadlines, &stderr);
-        let session = match self.or_stopped(&format!("cold start of {}, {of}", plan.name), opening).await? {
-            Ok(session) => session,
-            Err(error) => {
-                self.tracks[index].outcome = BackendOutcome::Broken { why: error.to_string() };
-                return Ok(());
-            }
-        };
-        self.watch_processes(&session);
-        let watch =
-            Some(session.processes()).filter(|all| !all.is_empty()).and_then(|all| Watch::start(all).ok());
-        let ended = self.phases(index, restart, &session, &of).await;
-        if let Some(watch) = watch {
-            self.tracks[index].add_usage(watch.finish());
-        }
-        self.tracks[index].end_turn(session.spawned.elapsed());
-        if let Some(conditions) = &mut self.conditions {
-            conditions.look();
-        }
-        session.close().await;
-        match ended {
-            Ok(Ended::Lost(error)) => {
-                let made = self.tracks[index].phase(Phase::Steady).requests();
-                let why = format!("{error}\n({of}, after {made} steady requests)");
-                self.tracks[index].outcome = BackendOutcome::Broken { why };
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(stopped) => Err(stopped),
-        }
-    }
-
-    async fn phases(
-        &mut self,
-        index: usize,
-        restart: u32,
-        session: &Session,
-        of: &str,
-    ) -> Result<Ended, Stopped> {
-        let name = self.tracks[index].plan.name.clone();
-        let cold = self.cold_start(index, restart, session).await;
-        if cold != Ended::Done {
-            return unless_stopped(cold, || format!("first embedding of {name}, {of}"));
-        }
-        let load = Arc::clone(&self.tracks[index].plan.load);
-        let mut course = Course::of(&mut self.tracks[index], self.plan.deadlines.request);
-        let first_warm_up = self.tracks[index].phase(Phase::WarmUp).requests();
-        let stages = course.stages(first_warm_up);
-        let mut during = Phase::WarmUp;
-        let mut ended = Ended::Done;
-        let legs: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
-            &[(&load::one_caller(), &stages[..1]), (&load, &stages[1..])]
-        } else {
-            &[(&load, &stages)]
-        };
-        for (load, stages) in legs {
-            ended = self.drive(index, session, &***load, stages, &mut course, &mut during, of).await;
-            if ended != Ended::Done {
-                break;
-            }
-        }
-        course.end(&mut self.tracks[index]);
-        if ended == Ended::Overloaded {
-            self.tracks[index].set_overloaded(during);
-        }
-        unless_stopped(ended, || format!("{} of {name}, {of}", phase_name(during)))
-    }
-
-    /// Drives one leg through its stages; `during` is the phase that it is in.
-    #[expect(clippy::too_many_arguments, reason = "all of it is the state of one restart")]
-    async fn drive(
-        &mut self,
-        index: usize,
-        session: &Session,
-        load: &dyn Rule,
-        stages: &[Stage],
-        course: &mut Course,
-        during: &mut Phase,
-        of: &str,
-    ) -> Ended {
-        let track = &mut self.tracks[index];
-        let batches = track.batches.clone();
-        let leg = Leg {
-            backend: track.index,
-            restart: track.turns(),
-            batches: &batches,
-            epoch: self.epoch,
-            at_once: track.at_once(),
-            stream: u64::from(track.turns()),
-        };
-        let turn_began_ns = nanoseconds(session.spawned - self.epoch);
-        let (log, screen, name) = (&self.log, &self.screen, track.plan.name.clone());
-        let planned = course.planned();
-        let mut entered = None;
-        let mut enter = |phase: Phase, requests: u64| {
-            if entered != Some(phase) {
-                entered = Some(phase);
-                screen.phase(&format!("{} of {name}, {of}", phase_name(phase)), Some(requests));
-            }
-        };
-        if let Some(first) = stages.iter().find(|stage| stage.max_requests > 0) {
-            *during = first.phase;
-            let most = if first.phase == Phase::Steady { planned } else { first.max_requests };
-            enter(first.phase, most);
-        }
-        let cancelled = self.cancelled.clone();
-        let driven = driver::drive(session.provider(), load, &self.alarm, leg, stages, cancelled, |sample| {
-            if sample.phase == Phase::Steady {
-                *during = Phase::Steady;
-                enter(Phase::Steady, planned);
-            }
-            log.push(sample);
-            track.record(sample, turn_began_ns);
-            course.see(track, sample)
-        })
-        .await;
-        for (stage, flow) in stages.iter().zip(&driven.stages) {
-            track.add_flow(stage.phase, flow);
-        }
-        driven.ended
-    }
-
-    /// The first embedding, and with it the whole cold start as a request that was due when the process was spawned.
-    async fn cold_start(&mut self, index: usize, restart: u32, session: &Session) -> Ended {
-        let track = &mut self.tracks[index];
-        let batches = track.batches.clone();
-        let first_number = track.phase(Phase::ColdStart).requests();
-        let leg = Leg {
-            backend: track.index,
-            restart,
-            batches: &batches,
-            epoch: self.epoch,
-            at_once: 1,
-            stream: 0,
-        };
-        let spawned_ns = nanoseconds(session.spawned - self.epoch);
-        let mut first: Option<Sample> = None;
-        let once =
-            [Stage { phase: Phase::ColdStart, first_number: 0, max_requests: 1, max_time: Duration::MAX }];
-        let (load, cancelled) = (load::one_caller(), self.cancelled.clone());
-        let driven =
-            driver::drive(session.provider(), &*load, &self.alarm, leg, &once, cancelled, |sample| {
-                first = Some(sample.clone());
-                Step::GoOn
-            })
-            .await;
-        if let Some(mut sample) = first {
-            let embedding = sample.finished_ns.saturating_sub(sample.scheduled_ns);
-            sample.number = first_number;
-            sample.scheduled_ns = spawned_ns;
-            self.log.push(&sample);
-            track.record(&sample, spawned_ns);
-            let total = sample.finished_ns.saturating_sub(spawned_ns);
-            track.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
-            if sample.outcome == Outcome::Answered {
-                track.add_cold_start(session.cold_start(restart, embedding, total));
-            }
-        }
-        driven.ended
     }
 
     /// Puts what is known of every backend into the record.
@@ -380,20 +208,4 @@ impl Run<'_> {
             Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => Err(Stopped { during: during.to_owned() }),
         }
     }
-}
-
-fn unless_stopped(ended: Ended, during: impl FnOnce() -> String) -> Result<Ended, Stopped> {
-    if ended == Ended::Cancelled { Err(Stopped { during: during() }) } else { Ok(ended) }
-}
-
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::ColdStart => "cold start",
-        Phase::WarmUp => "warm-up",
-        Phase::Steady | Phase::Mixed => "steady state",
-    }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

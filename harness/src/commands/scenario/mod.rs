@@ -8,10 +8,13 @@ mod course;
 mod folder;
 mod gate;
 mod launch;
+mod losses;
 mod measure;
 mod provide;
+mod resources;
 mod session;
 mod track;
+mod turn;
 
 use std::path::Path;
 
@@ -54,7 +57,8 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
             "no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME".to_owned(),
         )
     })?;
-    let mut provision = Provision::new(cache, arguments.python.as_deref(), screen.as_ref());
+    let mut provision = Provision::new(cache, arguments.python.as_deref(), screen.as_ref())
+        .with_max_memory(plan.workers.max_memory);
     let record = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

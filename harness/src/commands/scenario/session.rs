@@ -10,8 +10,10 @@ use tailmark_providers::replicas::Replicas;
 use tailmark_providers::worker::{self, WorkerProcess};
 use tailmark_providers::worker_command::WorkerCommand;
 use tailmark_reports::record::ColdStart;
+use tailmark_reports::units;
 use tokio::time::Instant;
 
+use crate::monitor::{Guard, OverLimit};
 use crate::plan::Deadlines;
 
 /// Everything that is needed to start a backend, as often as wanted.
@@ -25,6 +27,8 @@ pub(super) struct Launch {
     pub(super) load: LoadRequest,
     /// How many workers of it run side by side.
     pub(super) replicas: u32,
+    /// The most resident memory that each of them may take, in bytes; `None` without a limit.
+    pub(super) max_memory: Option<u64>,
 }
 
 /// A provider that is loaded.
@@ -36,6 +40,8 @@ pub(super) struct Session {
     pub(super) spawned: Instant,
     /// From spawning to the answer to `initialize`.
     spawn: Duration,
+    /// Holds its workers to the limit of their memory.
+    _guard: Option<Guard>,
 }
 
 enum Running {
@@ -64,6 +70,7 @@ impl Session {
             }
         };
         let spawn = spawned.elapsed();
+        let guard = launch.max_memory.and_then(|limit| guard(&provider, limit));
         let loaded = match provider.as_provider().load(&launch.load).await {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -71,7 +78,7 @@ impl Session {
                 return Err(error);
             }
         };
-        Ok(Self { provider, loaded, spawned, spawn })
+        Ok(Self { provider, loaded, spawned, spawn, _guard: guard })
     }
 
     /// The provider, to be driven.
@@ -107,6 +114,24 @@ impl Session {
     pub(super) async fn close(self) {
         self.provider.close().await;
     }
+}
+
+/// Holds each worker to the limit, from before it loads. Without a thread for it there is no limit, as there is no figure of
+/// its memory.
+fn guard(provider: &Running, limit: u64) -> Option<Guard> {
+    let Running::Workers(workers) = provider else { return None };
+    let held = workers.members().iter().map(|worker| {
+        let killer = worker.killer();
+        let over: OverLimit = Box::new(move |bytes| {
+            killer.kill(&format!(
+                "its memory grew to {}, over the limit of {} that [workers] max_memory sets",
+                units::bytes(bytes),
+                units::bytes(limit)
+            ));
+        });
+        (worker.pid(), over)
+    });
+    Guard::start(limit, held.collect()).ok()
 }
 
 impl Running {

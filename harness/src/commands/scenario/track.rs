@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tailmark_providers::provider::Loaded;
 use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, ColdStart, Equivalence, Execution, Fallback, LittlesLaw, Load, Loss,
-    ObjectiveVerdict, Phase, RepeatProbe, Requirement, Resources, Runs, WarmUp as WarmUpRecord,
+    BackendOutcome, BackendRecord, ColdStart, Equivalence, Execution, Fallback, LittlesLaw, Load,
+    ObjectiveVerdict, Phase, RepeatProbe, Requirement, WarmUp as WarmUpRecord,
 };
 
+use super::losses::Losses;
+use super::resources::{resources, runs};
 use super::session::Launch;
 use crate::load::Rule;
 use crate::monitor::Usage;
@@ -45,7 +47,8 @@ pub(super) struct Track {
     pub(super) requirement: Option<Requirement>,
     /// Whether repeated texts are computed.
     pub(super) repeat_probe: Option<RepeatProbe>,
-    losses: Vec<Loss>,
+    /// Its workers that were lost.
+    pub(super) losses: Losses,
     loaded: Option<Loaded>,
     cold_starts: Vec<ColdStart>,
     phases: BTreeMap<u8, Accumulator>,
@@ -71,7 +74,13 @@ pub(super) struct Overload {
 }
 
 impl Track {
-    pub(super) fn new(index: usize, plan: BackendPlan, seed: u64, objectives: &[Objective]) -> Self {
+    pub(super) fn new(
+        index: usize,
+        plan: BackendPlan,
+        seed: u64,
+        objectives: &[Objective],
+        losses: Losses,
+    ) -> Self {
         let batches = match plan.load.texts() {
             Some(texts) => Batches::one_by_one(texts),
             None => Batches::new(&plan.corpus, plan.batch_size, seed),
@@ -102,7 +111,7 @@ impl Track {
             partial: None,
             requirement: None,
             repeat_probe: None,
-            losses: Vec::new(),
+            losses,
             loaded: None,
             cold_starts: Vec::new(),
             phases: BTreeMap::new(),
@@ -128,7 +137,7 @@ impl Track {
             requirement: self.requirement.clone(),
             repeat_probe: self.repeat_probe.clone(),
             loaded: self.loaded.clone(),
-            ..Self::new(index, plan, seed, objectives)
+            ..Self::new(index, plan, seed, objectives, self.losses.again())
         }
     }
 
@@ -146,7 +155,7 @@ impl Track {
         {
             return false;
         }
-        if self.turns < self.plan.phases.restarts {
+        if self.turns - self.losses.restarts() < self.plan.phases.restarts {
             return true;
         }
         let steady = self.plan.phases.steady;
@@ -174,6 +183,11 @@ impl Track {
     pub(super) fn begin_turn(&mut self) {
         self.turns += 1;
         self.judges.iter_mut().for_each(Judge::begin_restart);
+    }
+
+    /// The present restart was lost.
+    pub(super) fn lose_turn(&mut self) {
+        self.judges.iter_mut().for_each(Judge::lose_restart);
     }
 
     /// Warm-up ended in the present restart.
@@ -226,6 +240,11 @@ impl Track {
     pub(super) fn phase(&mut self, phase: Phase) -> &mut Accumulator {
         let limit = self.judges.iter().find_map(|judge| judge.objective.time_limit());
         self.phases.entry(rank(phase)).or_insert_with(|| Accumulator::new(limit))
+    }
+
+    /// What was seen of a phase; `None` before its first request.
+    pub(super) fn seen(&self, phase: Phase) -> Option<&Accumulator> {
+        self.phases.get(&rank(phase))
     }
 
     /// Adds what came and went in a phase of a restart.
@@ -317,8 +336,8 @@ impl Track {
             requirement: self.requirement.clone(),
             repeat_probe: self.repeat_probe.clone(),
             equivalence: self.equivalence.clone(),
-            losses: self.losses.clone(),
-            max_restarts: 0,
+            losses: self.losses.all().to_vec(),
+            max_restarts: self.losses.max_restarts(),
             cold_starts: self.cold_starts.clone(),
             phases: summaries,
             resources: resources(&self.usages),
@@ -332,7 +351,10 @@ impl Track {
 
     /// One verdict for each objective; none for a backend that was not timed.
     fn verdicts(&self, steady: Option<&Accumulator>) -> Vec<ObjectiveVerdict> {
-        let cold_starts_ns: Vec<u64> = self.cold_starts.iter().map(|cold| cold.total_ns).collect();
+        let mut cold_starts_ns: Vec<u64> = self.cold_starts.iter().map(|cold| cold.total_ns).collect();
+        // Each fresh process that never had a vector was infinitely slow to its first one.
+        let begun = self.seen(Phase::ColdStart).map_or(0, Accumulator::requests) + self.losses.never_asked();
+        cold_starts_ns.resize(cold_starts_ns.len().max(begun as usize), u64::MAX);
         let min_cosine = match self.equivalence {
             Equivalence::Checked { min_cosine, .. } => Some(min_cosine),
             Equivalence::NotChecked { .. } => None,
@@ -373,31 +395,4 @@ fn rank(phase: Phase) -> u8 {
         Phase::Steady => 2,
         Phase::Mixed => 3,
     }
-}
-
-fn runs(loaded: &Loaded) -> Runs {
-    let runs = loaded.runs.clone();
-    Runs {
-        engine: runs.engine,
-        engine_version: runs.engine_version,
-        device: runs.device,
-        execution_provider: runs.execution_provider,
-        threads: runs.threads,
-        dtype: runs.dtype,
-        versions: runs.versions,
-    }
-}
-
-fn resources(usages: &[Usage]) -> Option<Resources> {
-    let peak_rss_bytes = usages.iter().filter_map(|usage| usage.peak_rss_bytes).max();
-    let mut looks: Vec<u64> = usages.iter().flat_map(|usage| usage.rss_bytes.iter().copied()).collect();
-    looks.sort_unstable();
-    let cpu: Duration = usages.iter().map(|usage| usage.cpu).sum();
-    let elapsed: Duration = usages.iter().map(|usage| usage.elapsed).sum();
-    (!looks.is_empty()).then(|| Resources {
-        peak_rss_bytes,
-        steady_rss_bytes: looks.get(looks.len() / 2).copied(),
-        // The kernel counts processor time in hundredths of a second; less than half a second says nothing.
-        cpu_cores: (elapsed >= Duration::from_millis(500)).then(|| cpu.as_secs_f64() / elapsed.as_secs_f64()),
-    })
 }

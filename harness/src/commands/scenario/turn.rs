@@ -1,0 +1,209 @@
+//! One restart of one backend: a fresh process, its cold start, its warm-up and its share of the steady state. A worker that is
+//! lost on the way is an outcome of the restart and not the end of the run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tailmark_reports::record::Phase;
+
+use super::course::Course;
+use super::losses::COLD_START;
+use super::measure::{Run, Stopped};
+use super::session::Session;
+use crate::driver::{self, Ended, Leg, Stage, Step};
+use crate::load::{self, LoadModel, Rule};
+use crate::monitor::Watch;
+use crate::sample::{Outcome, Sample};
+
+impl Run<'_> {
+    /// One restart of one backend: cold start, warm-up, its share of the steady state.
+    pub(super) async fn turn(&mut self, index: usize) -> Result<(), Stopped> {
+        let plan = self.tracks[index].plan.clone();
+        let Some(launch) = self.tracks[index].launch.clone() else { return Ok(()) };
+        let began = self.tracks[index].mark();
+        self.tracks[index].begin_turn();
+        let restart = self.tracks[index].turns();
+        let of = self.tracks[index].which_restart();
+        self.screen.phase(&format!("{}: cold start, {of}", plan.name), None);
+        if let Some(conditions) = &mut self.conditions {
+            conditions.probe_jitter();
+        }
+        let stderr = self.folder.stderr_of(&plan.name);
+        let opening = Session::open(&launch, self.plan.deadlines, &stderr);
+        let session = match self.or_stopped(&format!("cold start of {}, {of}", plan.name), opening).await? {
+            Ok(session) => session,
+            Err(error) => {
+                let said = self.tracks[index].lose(&error, COLD_START, began, &of);
+                self.screen.say(&said);
+                return Ok(());
+            }
+        };
+        self.watch_processes(&session);
+        let watch =
+            Some(session.processes()).filter(|all| !all.is_empty()).and_then(|all| Watch::start(all).ok());
+        let mut during = Phase::ColdStart;
+        let ended = self.phases(index, restart, &session, &mut during, &of).await;
+        if let Some(watch) = watch {
+            self.tracks[index].add_usage(watch.finish());
+        }
+        self.tracks[index].end_turn(session.spawned.elapsed());
+        if let Some(conditions) = &mut self.conditions {
+            conditions.look();
+        }
+        match &ended {
+            Ok(Ended::Lost(error)) => {
+                let said = self.tracks[index].lose(error, phase_name(during), began, &of);
+                self.screen.say(&said);
+            }
+            _ => self.tracks[index].losses.share_is_done(),
+        }
+        session.close().await;
+        ended.map(|_| ())
+    }
+
+    async fn phases(
+        &mut self,
+        index: usize,
+        restart: u32,
+        session: &Session,
+        during: &mut Phase,
+        of: &str,
+    ) -> Result<Ended, Stopped> {
+        let name = self.tracks[index].plan.name.clone();
+        let cold = self.cold_start(index, restart, session).await;
+        if cold != Ended::Done {
+            return unless_stopped(cold, || format!("first embedding of {name}, {of}"));
+        }
+        let load = Arc::clone(&self.tracks[index].plan.load);
+        let mut course = Course::of(&mut self.tracks[index], self.plan.deadlines.request);
+        let first_warm_up = self.tracks[index].phase(Phase::WarmUp).requests();
+        let stages = course.stages(first_warm_up);
+        *during = Phase::WarmUp;
+        let mut ended = Ended::Done;
+        let legs: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
+            &[(&load::one_caller(), &stages[..1]), (&load, &stages[1..])]
+        } else {
+            &[(&load, &stages)]
+        };
+        for (load, stages) in legs {
+            ended = self.drive(index, session, &***load, stages, &mut course, during, of).await;
+            if ended != Ended::Done {
+                break;
+            }
+        }
+        course.end(&mut self.tracks[index]);
+        if ended == Ended::Overloaded {
+            self.tracks[index].set_overloaded(*during);
+        }
+        unless_stopped(ended, || format!("{} of {name}, {of}", phase_name(*during)))
+    }
+
+    /// Drives one leg through its stages; `during` is the phase that it is in.
+    #[expect(clippy::too_many_arguments, reason = "all of it is the state of one restart")]
+    async fn drive(
+        &mut self,
+        index: usize,
+        session: &Session,
+        load: &dyn Rule,
+        stages: &[Stage],
+        course: &mut Course,
+        during: &mut Phase,
+        of: &str,
+    ) -> Ended {
+        let track = &mut self.tracks[index];
+        let batches = track.batches.clone();
+        let leg = Leg {
+            backend: track.index,
+            restart: track.turns(),
+            batches: &batches,
+            epoch: self.epoch,
+            at_once: track.at_once(),
+            stream: u64::from(track.turns()),
+        };
+        let turn_began_ns = nanoseconds(session.spawned - self.epoch);
+        let (log, screen, name) = (&self.log, &self.screen, track.plan.name.clone());
+        let planned = course.planned();
+        let mut entered = None;
+        let mut enter = |phase: Phase, requests: u64| {
+            if entered != Some(phase) {
+                entered = Some(phase);
+                screen.phase(&format!("{} of {name}, {of}", phase_name(phase)), Some(requests));
+            }
+        };
+        if let Some(first) = stages.iter().find(|stage| stage.max_requests > 0) {
+            *during = first.phase;
+            let most = if first.phase == Phase::Steady { planned } else { first.max_requests };
+            enter(first.phase, most);
+        }
+        let cancelled = self.cancelled.clone();
+        let driven = driver::drive(session.provider(), load, &self.alarm, leg, stages, cancelled, |sample| {
+            if sample.phase == Phase::Steady {
+                *during = Phase::Steady;
+                enter(Phase::Steady, planned);
+            }
+            log.push(sample);
+            track.record(sample, turn_began_ns);
+            course.see(track, sample)
+        })
+        .await;
+        for (stage, flow) in stages.iter().zip(&driven.stages) {
+            track.add_flow(stage.phase, flow);
+        }
+        driven.ended
+    }
+
+    /// The first embedding, and with it the whole cold start as a request that was due when the process was spawned.
+    async fn cold_start(&mut self, index: usize, restart: u32, session: &Session) -> Ended {
+        let track = &mut self.tracks[index];
+        let batches = track.batches.clone();
+        let first_number = track.phase(Phase::ColdStart).requests();
+        let leg = Leg {
+            backend: track.index,
+            restart,
+            batches: &batches,
+            epoch: self.epoch,
+            at_once: 1,
+            stream: 0,
+        };
+        let spawned_ns = nanoseconds(session.spawned - self.epoch);
+        let mut first: Option<Sample> = None;
+        let once =
+            [Stage { phase: Phase::ColdStart, first_number: 0, max_requests: 1, max_time: Duration::MAX }];
+        let (load, cancelled) = (load::one_caller(), self.cancelled.clone());
+        let driven =
+            driver::drive(session.provider(), &*load, &self.alarm, leg, &once, cancelled, |sample| {
+                first = Some(sample.clone());
+                Step::GoOn
+            })
+            .await;
+        if let Some(mut sample) = first {
+            let embedding = sample.finished_ns.saturating_sub(sample.scheduled_ns);
+            sample.number = first_number;
+            sample.scheduled_ns = spawned_ns;
+            self.log.push(&sample);
+            track.record(&sample, spawned_ns);
+            let total = sample.finished_ns.saturating_sub(spawned_ns);
+            track.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
+            if sample.outcome == Outcome::Answered {
+                track.add_cold_start(session.cold_start(restart, embedding, total));
+            }
+        }
+        driven.ended
+    }
+}
+
+fn unless_stopped(ended: Ended, during: impl FnOnce() -> String) -> Result<Ended, Stopped> {
+    if ended == Ended::Cancelled { Err(Stopped { during: during() }) } else { Ok(ended) }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::ColdStart => "cold start",
+        Phase::WarmUp => "warm-up",
+        Phase::Steady | Phase::Mixed => "steady state",
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
