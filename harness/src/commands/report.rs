@@ -1,13 +1,15 @@
-//! `tailmark report <folder>`: renders a run again from its record alone, and completes the files of its samples.
+//! `tailmark report <folder>`: renders a run again from its record alone, and completes the files of its samples. The record
+//! of a run that was killed is completed first.
 
 use std::io::{IsTerminal as _, Write as _};
 
 use tailmark_reports::format::write_all;
-use tailmark_reports::record::{self, RunRecord};
-use tailmark_reports::{markdown, terminal};
+use tailmark_reports::record::{self, RunRecord, RunStatus};
+use tailmark_reports::{markdown, terminal, units};
 
 use super::ReportArguments;
 use super::exit::broken;
+use super::recovery;
 use super::samples;
 use super::screen::Screen;
 use super::{CommandError, Exit};
@@ -17,17 +19,50 @@ use super::{CommandError, Exit};
 /// # Errors
 /// What stopped it, with its exit code.
 pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
-    let record = record::read(&arguments.folder).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let mut record =
+        record::read(&arguments.folder).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let screen = Screen::new();
+    let (mut goes_on, mut was_killed) = (false, false);
+    if record.status == RunStatus::Running {
+        goes_on = recovery::is_going_on(&arguments.folder);
+        if goes_on {
+            screen
+                .say("this run is still going on: what is shown is what it last wrote, and no file was made");
+        } else {
+            recovery::recover(&arguments.folder, &mut record)
+                .map_err(|error| CommandError::Broken(error.to_string()))?;
+            was_killed = true;
+            screen.say(&interrupted(&record));
+        }
+    }
     if arguments.markdown {
         let mut text = Vec::new();
         markdown::render(&record, &mut text).map_err(broken("render the report"))?;
         std::io::stdout().lock().write_all(&text).map_err(broken("print the report"))?;
     } else {
-        write_all(&arguments.folder, &record).map_err(broken("write the report"))?;
-        samples::complete(&arguments.folder, &Screen::new());
+        if !goes_on {
+            if was_killed {
+                record::write(&arguments.folder, &record).map_err(broken("write run.json"))?;
+            }
+            write_all(&arguments.folder, &record).map_err(broken("write the report"))?;
+            samples::complete(&arguments.folder, &screen);
+        }
         show(&record)?;
     }
     Ok(Exit::Pass)
+}
+
+/// The line that says how far a run came that did not end.
+fn interrupted(record: &RunRecord) -> String {
+    match &record.status {
+        RunStatus::Interrupted { during, after_ns: Some(after), by } => {
+            format!("{by}: the run was interrupted after {}, during {during}", units::duration(*after as f64))
+        }
+        RunStatus::Interrupted { during, after_ns: None, by } => {
+            format!("{by}: the run was interrupted during {during}")
+        }
+        RunStatus::Running | RunStatus::Complete => String::new(),
+    }
 }
 
 /// Prints the summary table to stdout, as wide as the terminal and in colour only where that is wanted.

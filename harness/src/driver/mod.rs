@@ -16,7 +16,7 @@ pub use alarm::Alarm;
 use books::Books;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-pub use sample_log::{ColumnarError, OnWritten, SampleLog, write_columnar};
+pub use sample_log::{ColumnarError, OnWritten, SampleLog, replay, write_columnar};
 use tailmark_providers::provider::{EmbedRequest, Provider, ProviderError, StageTimes};
 use tailmark_reports::record::Phase;
 use tokio::sync::watch;

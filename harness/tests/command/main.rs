@@ -10,6 +10,7 @@ mod loads;
 mod lost_workers;
 mod overrides;
 mod python;
+mod recovery;
 mod runs;
 mod samples;
 mod scenario_faults;

@@ -10,8 +10,8 @@ use tailmark_reports::record::{
 };
 
 use super::track;
-use crate::commands::CommandError;
 use crate::commands::exit::broken;
+use crate::commands::{CommandError, recovery};
 use crate::environment;
 use crate::objective::Objective;
 use crate::plan::Plan;
@@ -32,6 +32,9 @@ pub(super) struct Source<'a> {
 pub(super) struct RunFolder {
     path: PathBuf,
     record: RunRecord,
+    /// Locked for as long as the run goes on, so that nobody takes it for one that was killed. A file system without locks is
+    /// no reason not to run.
+    _lock: Option<fs::File>,
 }
 
 impl RunFolder {
@@ -51,9 +54,10 @@ impl RunFolder {
         fs::create_dir(path.join("stderr")).map_err(broken("make the folder for the workers' stderr"))?;
         fs::write(path.join("scenario.toml"), &plan.resolved)
             .map_err(broken("write the resolved scenario"))?;
+        let lock = recovery::lock(&path);
         let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let record = opening(plan, source, id, now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        Ok(Self { path, record })
+        Ok(Self { path, record, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -172,7 +172,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         match kind {
             Kind::Word => Self::Words { rows: Vec::with_capacity(GROUP), known: Vec::new() },
             Kind::Small => Self::Small(Vec::with_capacity(GROUP)),
@@ -197,6 +197,23 @@ impl Column {
             Self::Large(rows) => rows.push(whole(field)?),
         }
         Some(())
+    }
+
+    /// The field of a row that was added, as it was written.
+    pub(super) fn text(&self, row: usize) -> String {
+        match self {
+            Self::Words { rows, .. } => String::from_utf8_lossy(rows[row].data()).into_owned(),
+            Self::Small(_) | Self::Large(_) => self.number(row).to_string(),
+        }
+    }
+
+    /// The number of a row that was added; 0 where there are words.
+    pub(super) fn number(&self, row: usize) -> u64 {
+        match self {
+            Self::Words { .. } => 0,
+            Self::Small(rows) => rows[row].unsigned_abs().into(),
+            Self::Large(rows) => rows[row].unsigned_abs(),
+        }
     }
 
     pub(super) fn truncate(&mut self, length: usize) {

@@ -10,6 +10,7 @@ mod columns;
 mod intervals;
 mod lines;
 mod queue;
+mod replay;
 mod rows;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ pub use columnar::{ColumnarError, write_columnar};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use intervals::Intervals;
 use queue::Queue;
+pub use replay::replay;
 use rows::Rows;
 
 use crate::sample::Sample;
