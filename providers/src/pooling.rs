@@ -96,6 +96,13 @@ mod tests {
     }
 
     #[test]
+    fn the_first_token_is_the_texts_own_and_not_that_of_its_neighbour() {
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 9.0, 9.0, 9.0];
+        let tokens = TokenVectors { values: &values, sequence: 2, dimensions: 2 };
+        assert_eq!(first(tokens, &[2, 1, 0]), [1.0, 2.0, 5.0, 6.0, 0.0, 0.0]);
+    }
+
+    #[test]
     fn each_row_is_scaled_to_length_one() {
         let mut rows = [3.0, 4.0, 0.0, -2.0];
         normalise(&mut rows, 2);
