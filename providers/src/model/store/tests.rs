@@ -27,16 +27,16 @@ fn spec() -> ModelSpec {
         max_tokens: 8,
         pooling: Pooling::Mean,
         normalize: true,
-        hub: HubSpec { repository: "someone/tiny".to_owned(), revision: "main".to_owned() },
-        package: PackageSpec {
+        hub: Some(HubSpec { repository: "someone/tiny".to_owned(), revision: "main".to_owned() }),
+        package: Some(PackageSpec {
             name: "tiny-weights".to_owned(),
             version: "1.0".to_owned(),
             wheel_sha256: "00".repeat(32),
             folder: "tiny_weights/model".to_owned(),
-        },
+        }),
         files: FILES.map(pinned).into(),
-        graph: b"a graph that reads model.onnx_data",
-        reference_json: "{}",
+        graph: Some(b"a graph that reads model.onnx_data"),
+        reference_json: "{}".into(),
     }
 }
 
@@ -126,7 +126,7 @@ fn a_package_fills_the_store_and_the_store_answers_from_then_on() {
     let expected = ["config.json", "model.onnx", "model.onnx_data", "model.safetensors", "tokenizer.json"];
     assert_eq!(scratch.names(&first.folder), expected);
     assert_eq!(fs::read(first.folder.join(GRAPH_DATA)).unwrap(), FILES[2].1);
-    assert_eq!(fs::read(first.folder.join(GRAPH)).unwrap(), spec().graph);
+    assert_eq!(fs::read(first.folder.join(GRAPH)).unwrap(), spec().graph.unwrap());
 
     let second = scratch.resolve_with(&NoPackages).unwrap();
     assert_eq!(second.source, "the model store");
