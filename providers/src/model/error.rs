@@ -103,7 +103,8 @@ fn remedy(source: &io::Error) -> &'static str {
 fn unavailable_remedy(failures: &[SourceFailure]) -> &'static str {
     if failures.iter().any(|failure| failure.why.contains("SHA-256")) {
         "a file with another SHA-256 is another model or a damaged copy, and is never used: copy the right files from \
-         another machine and give their folder as the model's folder"
+         another machine and give their folder as the model's folder; a model of your own needs `tailmark model export FOLDER` \
+         first"
     } else {
         "connect to a network once, or copy the model's files from another machine and give their folder as the \
          model's folder"
