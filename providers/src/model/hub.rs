@@ -70,8 +70,14 @@ impl Hub {
         progress: &dyn Progress,
     ) -> Result<(), FetchError> {
         let client = self.client().map_err(|error| FetchError::Source(describe(&error)))?;
-        let mut fetch =
-            Fetch { client, place, spec, progress, total: wanted.iter().map(|file| file.bytes).sum(), done: 0 };
+        let mut fetch = Fetch {
+            client,
+            place,
+            spec,
+            progress,
+            total: wanted.iter().map(|file| file.bytes).sum(),
+            done: 0,
+        };
         let mut patience = FIRST_ANSWER;
         for file in wanted {
             let target = into.join(&file.name);

@@ -1,12 +1,15 @@
 //! Models: which ones are known, and how their files come to lie, checked, in a folder that every backend can run.
 //!
 //! Read in this order: [`catalogue`] says what a model is made of, [`store`] keeps the files, `sources` and [`hub`] fetch
-//! them. Nothing here loads a model or knows which backend will.
+//! them, [`own`] is the user's own models.
+//! Nothing here loads a model or knows which backend will.
 
+pub mod aside;
 pub mod catalogue;
 mod digest;
 mod error;
 pub mod hub;
+pub mod own;
 mod reference;
 mod sources;
 pub mod store;

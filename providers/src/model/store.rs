@@ -97,7 +97,9 @@ impl ModelStore {
         let folder = self.folder_of(spec);
         let whole = |file: &PinnedFile| digest::check(&folder.join(&file.name), file).is_ok();
         spec.files.iter().all(whole)
-            && spec.pinned_graph().is_none_or(|graph| whole(&graph) && data_is_weights(&folder, spec))
+            && spec
+                .pinned_graph()
+                .is_none_or(|graph| whole(&graph) && data_is_weights(&folder, spec.weights()))
     }
 
     /// Under the lock: fetches what is missing or damaged, and says where from.
@@ -199,7 +201,7 @@ impl ModelStore {
             fs::write(&aside, content).map_err(|source| writing(&aside, source))?;
             fs::rename(&aside, &graph).map_err(|source| writing(&graph, source))?;
         }
-        if !data_is_weights(&folder, spec) {
+        if !data_is_weights(&folder, spec.weights()) {
             let (weights, data, aside) =
                 (folder.join(WEIGHTS), folder.join(GRAPH_DATA), part.path.join(GRAPH_DATA));
             // Some file systems have no hard links; there it costs the space of a second copy.
@@ -216,12 +218,18 @@ impl ModelStore {
         ResolvedModel { folder: self.folder_of(spec), source, files, spec: spec.clone() }
     }
 
-    fn lock_file(&self, spec: &ModelSpec) -> PathBuf {
+    /// Where the store is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn lock_file(&self, spec: &ModelSpec) -> PathBuf {
         self.root.join(format!(".lock-{}", plain(&spec.name)))
     }
 
     /// Holds the part folders of this model. Only the holder of the model's lock has one there.
-    fn part_root(&self, spec: &ModelSpec) -> PathBuf {
+    pub(crate) fn part_root(&self, spec: &ModelSpec) -> PathBuf {
         self.root.join(format!(".part-{}", plain(&spec.name)))
     }
 
@@ -315,10 +323,15 @@ impl Drop for PartFolder {
 }
 
 /// Whether the graph will read the weights: either both names are one file, or the second one is a faithful copy.
-fn data_is_weights(folder: &Path, spec: &ModelSpec) -> bool {
-    let identity = |name| fs::metadata(folder.join(name)).map(|found| (found.dev(), found.ino())).ok();
-    let (weights, data) = (identity(WEIGHTS), identity(GRAPH_DATA));
-    data.is_some() && (weights == data || digest::check(&folder.join(GRAPH_DATA), spec.weights()).is_ok())
+pub(crate) fn data_is_weights(folder: &Path, weights: &PinnedFile) -> bool {
+    let data = folder.join(GRAPH_DATA);
+    is_same_file(&folder.join(WEIGHTS), &data) || digest::check(&data, weights).is_ok()
+}
+
+/// Whether two names are those of one file that is there.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
 /// A model's name as the name of one folder.
