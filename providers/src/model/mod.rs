@@ -1,18 +1,22 @@
 //! Models: which ones are known, and how their files come to lie, checked, in a folder that every backend can run.
 //!
 //! Read in this order: [`catalogue`] says what a model is made of, [`store`] keeps the files, `sources` and [`hub`] fetch
-//! them, [`own`] is the user's own models.
+//! them, [`own`] is the user's own models, [`variants`] their other graphs; [`verify`] and `remove` are what their names say.
 //! Nothing here loads a model or knows which backend will.
 
 pub mod aside;
 pub mod catalogue;
 mod digest;
 mod error;
+pub mod graph_difference;
 pub mod hub;
 pub mod own;
 mod reference;
+pub mod remove;
 mod sources;
 pub mod store;
+pub mod variants;
+pub mod verify;
 
 pub use catalogue::{ModelSpec, find, known};
 pub use error::{SourceFailure, StoreError};

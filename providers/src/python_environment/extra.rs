@@ -66,7 +66,8 @@ impl Extra {
     }
 
     /// A package with the version that is pinned, for example `numpy==2.4.6`.
-    pub(crate) fn pin_of(self, package: &str) -> String {
+    #[must_use]
+    pub fn pin_of(self, package: &str) -> String {
         let pinned = self.requirements().lines().filter_map(|line| line.split([' ', ';']).next());
         let is_it = |pin: &&str| pin.strip_prefix(package).is_some_and(|rest| rest.starts_with("=="));
         pinned.into_iter().find(is_it).unwrap_or(package).to_owned()

@@ -1,0 +1,193 @@
+//! Whether a model's files are what they must be: every one of them by its hash, or a quick look at sizes alone. It changes
+//! nothing, and what follows from a fault is said elsewhere.
+
+use std::fs;
+use std::path::Path;
+
+use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, PinnedFile, WEIGHTS};
+use super::digest;
+use super::own::{GraphForm, MANIFEST, Manifest, OwnModelError, REFERENCE};
+use super::store::{ModelStore, is_same_file};
+use super::variants::{self, VARIANTS};
+
+/// What was found of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name in the model's folder.
+    pub name: String,
+    /// What it is.
+    pub state: FileState,
+}
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// As it must be; the words say what was compared.
+    Right(String),
+    /// Not as it must be: the end of a sentence that begins with its name, for example `is missing`.
+    Damaged(String),
+    /// A graph that nothing is known of.
+    Unknown,
+}
+
+/// What a look at the sizes says of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stock {
+    /// It is not there.
+    Absent,
+    /// Every file is there and has the right length.
+    Whole,
+    /// Files are missing or have another length; their names.
+    Damaged(Vec<String>),
+}
+
+/// The files that a model must consist of.
+struct Wanted<'a> {
+    files: Vec<&'a PinnedFile>,
+    /// What the graph reads under another name, if it does.
+    data: Option<&'a PinnedFile>,
+}
+
+/// Compares every file of a known model in the store with its hash.
+#[must_use]
+pub fn known(store: &ModelStore, spec: &ModelSpec) -> Vec<Finding> {
+    let graph = spec.pinned_graph();
+    let files = spec.files.iter().chain(&graph).collect();
+    compare(&store.folder_of(spec), &Wanted { files, data: graph.is_some().then(|| spec.weights()) })
+}
+
+/// Compares every file of a model of the user's own with its hash, and the manifest with the reference vectors.
+///
+/// # Errors
+/// When the folder has no manifest or none that makes sense.
+pub fn own(folder: &Path) -> Result<Vec<Finding>, OwnModelError> {
+    let manifest = Manifest::read(folder)?;
+    let fits = fs::read_to_string(folder.join(REFERENCE))
+        .map_err(|error| format!("cannot be compared with {REFERENCE}: {error}"))
+        .and_then(|text| {
+            manifest.spec(text).map_err(|why| format!("does not fit {REFERENCE}: the latter {why}"))
+        });
+    let state = match fits {
+        Ok(_) => FileState::Right(format!("fits {REFERENCE}")),
+        Err(why) => FileState::Damaged(why),
+    };
+    let mut findings = vec![Finding { name: MANIFEST.to_owned(), state }];
+    findings.extend(compare(folder, &wanted(&manifest)));
+    Ok(findings)
+}
+
+/// What a look at the sizes says of a known model.
+#[must_use]
+pub fn stock_of_known(store: &ModelStore, spec: &ModelSpec) -> Stock {
+    let graph = spec.pinned_graph();
+    let data = graph.is_some().then(|| spec.weights());
+    stock(&store.folder_of(spec), &Wanted { files: spec.files.iter().chain(&graph).collect(), data })
+}
+
+/// What a look at the sizes says of a model of the user's own.
+#[must_use]
+pub fn stock_of_own(folder: &Path) -> Stock {
+    match Manifest::read(folder) {
+        Ok(manifest) => stock(folder, &wanted(&manifest)),
+        Err(_) if !folder.exists() => Stock::Absent,
+        Err(_) => Stock::Damaged(vec![MANIFEST.to_owned()]),
+    }
+}
+
+/// The graph files in a folder, sorted by name.
+#[must_use]
+pub fn graph_files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".onnx") && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The space a model's folder takes: a file with two names counts once, links count as links.
+#[must_use]
+pub fn size(folder: &Path) -> u64 {
+    super::remove::weigh(folder).map_or(0, |found| found.bytes)
+}
+
+fn wanted(manifest: &Manifest) -> Wanted<'_> {
+    let data = manifest.weights().filter(|_| manifest.form == GraphForm::GraphOnly);
+    Wanted { files: manifest.all_files().collect(), data }
+}
+
+fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = wanted.files.iter().map(|file| by_hash(folder, file)).collect();
+    if let Some(weights) = wanted.data {
+        findings.push(Finding { name: GRAPH_DATA.to_owned(), state: data_state(folder, weights) });
+    }
+    let recorded = match variants::read(folder) {
+        Ok(recorded) => recorded,
+        Err(error) => {
+            let state = FileState::Damaged(error.why().to_owned());
+            findings.push(Finding { name: VARIANTS.to_owned(), state });
+            Vec::new()
+        }
+    };
+    findings.extend(recorded.iter().map(|variant| by_hash(folder, &variant.file)));
+    for name in graph_files(folder) {
+        if name != GRAPH && recorded.iter().all(|variant| variant.file.name != name) {
+            findings.push(Finding { name, state: FileState::Unknown });
+        }
+    }
+    findings
+}
+
+fn by_hash(folder: &Path, file: &PinnedFile) -> Finding {
+    let state = match digest::check(&folder.join(&file.name), file) {
+        Ok(()) => FileState::Right(format!("{} bytes, SHA-256 {}", file.bytes, file.sha256)),
+        Err(fault) => FileState::Damaged(fault.to_string()),
+    };
+    Finding { name: file.name.clone(), state }
+}
+
+/// A hard link to the weights needs no second look; a copy is hashed like any file.
+fn data_state(folder: &Path, weights: &PinnedFile) -> FileState {
+    if is_same_file(&folder.join(WEIGHTS), &folder.join(GRAPH_DATA)) {
+        return FileState::Right(format!("the same file as {WEIGHTS}"));
+    }
+    match digest::check(&folder.join(GRAPH_DATA), weights) {
+        Ok(()) => FileState::Right(format!("a copy of {WEIGHTS}")),
+        Err(fault) => FileState::Damaged(fault.to_string()),
+    }
+}
+
+fn stock(folder: &Path, wanted: &Wanted<'_>) -> Stock {
+    let length = |name: &str| fs::metadata(folder.join(name)).ok().map(|found| found.len());
+    let mut there = 0;
+    let mut damaged = Vec::new();
+    let data = wanted.data.map(|weights| (GRAPH_DATA, weights.bytes));
+    let variants = match variants::read(folder) {
+        Ok(variants) => variants,
+        Err(_) => {
+            damaged.push(VARIANTS.to_owned());
+            Vec::new()
+        }
+    };
+    let files = wanted.files.iter().copied().chain(variants.iter().map(|variant| &variant.file));
+    for (name, bytes) in files.map(|file| (file.name.as_str(), file.bytes)).chain(data) {
+        match length(name) {
+            Some(found) => {
+                there += 1;
+                if found != bytes {
+                    damaged.push(name.to_owned());
+                }
+            }
+            None => damaged.push(name.to_owned()),
+        }
+    }
+    match (there, damaged.is_empty()) {
+        (0, _) => Stock::Absent,
+        (_, true) => Stock::Whole,
+        (_, false) => Stock::Damaged(damaged),
+    }
+}
+
+#[cfg(test)]
+mod tests;
