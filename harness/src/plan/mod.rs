@@ -5,6 +5,7 @@
 mod backends;
 mod capacity;
 mod cells;
+mod model;
 mod phases;
 mod resolve;
 #[cfg(test)]
@@ -65,12 +66,14 @@ pub struct Plan {
 /// Which model, and where from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelPlan {
-    /// A name in the catalogue.
+    /// A name in the catalogue, or that of the model of one's own in the folder.
     pub name: String,
     /// A folder that holds its files.
     pub folder: Option<PathBuf>,
     /// Whether the folder is used as it is.
     pub in_place: bool,
+    /// Whether the folder is a model of one's own, with a manifest.
+    pub own: bool,
 }
 
 /// How long to wait before a step counts as failed.

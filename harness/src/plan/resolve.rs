@@ -43,7 +43,7 @@ pub fn resolve(
     let scenario = filled_in(&parsed.scenario, default_name);
     check_name(scenario.name.as_deref().unwrap_or_default(), &[key("name")], &mut faults);
     let corpus = Arc::new(corpus(&scenario, folder, &mut faults));
-    let model = model_plan(&scenario, &mut faults);
+    let model = super::model::model_plan(&scenario.model, &mut faults);
     let capacity = capacity(&scenario, &parsed.scenario.load, &mut faults);
     let load = load_model(&scenario, folder, &mut faults);
     let common = Common { corpus: &corpus, load: &load, quick: selection.quick };
@@ -134,8 +134,7 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     let span = |seconds| Some(TimeSpan(Duration::from_secs(seconds)));
     all.name.get_or_insert_with(|| default_name.to_owned());
     all.title.get_or_insert_with(|| format!("scenario {default_name}"));
-    all.model.name.get_or_insert_with(|| "sentence-transformers/all-MiniLM-L6-v2".to_owned());
-    all.model.in_place.get_or_insert(false);
+    super::model::fill_in(&mut all.model);
     all.workload.corpus.get_or_insert_with(|| "short_queries".to_owned());
     all.workload.batch_size.get_or_insert(1);
     all.workload.seed.get_or_insert(1);
@@ -255,29 +254,6 @@ pub(super) fn check_batch_size(size: u32, corpus: Option<&Corpus>, path: &[Step]
             ),
         );
     }
-}
-
-fn model_plan(scenario: &Scenario, faults: &mut Faults<'_>) -> ModelPlan {
-    let section = &scenario.model;
-    let name = section.name.clone().unwrap_or_default();
-    if let Err(unknown) = model::find(&name) {
-        let known = unknown.known.join(", ");
-        faults.add(&[key("model"), key("name")], format!("unknown model `{name}`; known models are {known}"));
-    }
-    let in_place = section.in_place.unwrap_or(false);
-    match &section.folder {
-        Some(folder) if !folder.is_dir() => {
-            faults.add(&[key("model"), key("folder")], format!("{} is not a folder", folder.display()));
-        }
-        None if in_place => {
-            faults.add(
-                &[key("model"), key("in_place")],
-                "true without `folder`; name the folder to use as it is",
-            );
-        }
-        _ => {}
-    }
-    ModelPlan { name, folder: section.folder.clone(), in_place }
 }
 
 /// The load; one caller when it could not be read, which is a fault, or when the scenario asks for the capacity.

@@ -59,9 +59,11 @@ pub struct Scenario {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSection {
-    /// Name of a model tailmark knows. Default: `sentence-transformers/all-MiniLM-L6-v2`.
+    /// Name of a model tailmark knows, or of the model of your own in `folder`. Default: the name in the folder's manifest,
+    /// else `sentence-transformers/all-MiniLM-L6-v2`.
     pub name: Option<String>,
-    /// A folder that already holds the model's files; they are checked by hash and copied into the model store.
+    /// A folder that already holds the model's files; they are checked by hash and copied into the model store. A folder that
+    /// `tailmark model export` made a model of is used as it is.
     pub folder: Option<PathBuf>,
     /// Use `folder` as it is, instead of copying it into the model store. What it lacks (for example `model.onnx`) is
     /// then lacking for the backends too. Default: false.

@@ -27,7 +27,7 @@ impl Run<'_> {
             let name = self.tracks[index].plan.name.clone();
             self.screen.phase(&format!("{name}: checking its vectors"), None);
             let during = format!("the check of {name}'s vectors");
-            let mut checked = self.or_stopped(&during, check_one(self, index)).await?;
+            let mut checked = self.or_stopped(&during, check_one(self, index, provision.model())).await?;
             if let Err(ProviderError::ModelFile { path, why }) = &checked
                 && let Some(to) = self.tracks[index].plan.fallback
             {
@@ -38,7 +38,7 @@ impl Run<'_> {
                 if self.tracks[index].launch.is_none() {
                     continue;
                 }
-                checked = self.or_stopped(&during, check_one(self, index)).await?;
+                checked = self.or_stopped(&during, check_one(self, index, provision.model())).await?;
             }
             self.tracks[index].take_in(checked);
         }

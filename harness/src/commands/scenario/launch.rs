@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tailmark_providers::kinds::{Kind, Need, Platform, Runtime};
-use tailmark_providers::model::{Hub, ModelStore, ResolvedModel, Sources};
+use tailmark_providers::model::{Hub, ModelStore, ResolvedModel, Sources, own};
 use tailmark_providers::progress::Progress;
 use tailmark_providers::provider::{LoadRequest, ModelFolder, ProviderError};
 use tailmark_providers::python_environment::{
@@ -61,6 +61,11 @@ impl<'a> Provision<'a> {
 
     /// Finds the model, fetching it at need.
     pub(super) fn fetch_model(&mut self, plan: &ModelPlan, store: Option<&Path>) -> Result<(), String> {
+        if let (Some(folder), true) = (&plan.folder, plan.own) {
+            self.progress.step(&format!("checking the model in {}", folder.display()));
+            self.model = Some(own::resolve(folder).map_err(|error| error.to_string())?);
+            return Ok(());
+        }
         let spec = tailmark_providers::model::find(&plan.name).map_err(|error| error.to_string())?;
         let packages = PackageTool::new(self.tools.clone(), &self.cache);
         let sources = Sources { hub: Hub::from_environment(), packages: &packages };

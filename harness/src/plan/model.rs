@@ -1,0 +1,75 @@
+//! The model of a plan: a known one by its name, or one of the user's own by its folder.
+
+use std::path::Path;
+
+use tailmark_providers::model;
+use tailmark_providers::model::own::{self, Manifest};
+
+use super::ModelPlan;
+use super::resolve::{Faults, key};
+use crate::scenario::ModelSection;
+
+/// What is run where a scenario names no model.
+const USUAL: &str = "sentence-transformers/all-MiniLM-L6-v2";
+
+/// Fills in what a scenario leaves out. The folder of a model of one's own has its name, and is used where it is.
+pub(super) fn fill_in(section: &mut ModelSection) {
+    let manifest = section.folder.as_deref().and_then(|folder| Manifest::read(folder).ok());
+    section.in_place.get_or_insert(manifest.is_some());
+    section.name.get_or_insert_with(|| manifest.map_or_else(|| USUAL.to_owned(), |manifest| manifest.name));
+}
+
+/// The model, with every fault in what the scenario says of it.
+pub(super) fn model_plan(section: &ModelSection, faults: &mut Faults<'_>) -> ModelPlan {
+    let name = section.name.clone().unwrap_or_default();
+    let in_place = section.in_place.unwrap_or(false);
+    let own = section.folder.as_deref().is_some_and(own::is_in);
+    match &section.folder {
+        Some(folder) if !folder.is_dir() => {
+            faults.add(&[key("model"), key("folder")], format!("{} is not a folder", folder.display()));
+        }
+        None if in_place => {
+            faults.add(
+                &[key("model"), key("in_place")],
+                "true without `folder`; name the folder to use as it is",
+            );
+        }
+        Some(folder) if own => check_own(folder, &name, in_place, faults),
+        _ => {}
+    }
+    if !own && let Err(unknown) = model::find(&name) {
+        let mut message = format!("unknown model `{name}`; known models are {}", unknown.known.join(", "));
+        if let Some(folder) = section.folder.as_deref().filter(|folder| folder.is_dir()) {
+            let folder = folder.display();
+            message.push_str(&format!(
+                ", and {folder} has no {}: `tailmark model export {folder} --name {name}` makes a model of it",
+                own::MANIFEST
+            ));
+        }
+        faults.add(&[key("model"), key("name")], message);
+    }
+    ModelPlan { name, folder: section.folder.clone(), in_place, own }
+}
+
+fn check_own(folder: &Path, name: &str, in_place: bool, faults: &mut Faults<'_>) {
+    match Manifest::read(folder) {
+        // Another name may be a slip, and the run would be recorded under a model that it did not measure.
+        Ok(manifest) if manifest.name != name => faults.add(
+            &[key("model"), key("name")],
+            format!(
+                "`{name}`, and the model in {} is `{}`; write that, or leave `name` out",
+                folder.display(),
+                manifest.name
+            ),
+        ),
+        Ok(_) if !in_place => faults.add(
+            &[key("model"), key("in_place")],
+            "false, and a model of your own is always used where it is; leave `in_place` out",
+        ),
+        Ok(_) => {}
+        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
+        Err(error) => {
+            faults.add(&[key("model"), key("folder")], error.to_string().replace("\n\nhint: ", "; "))
+        }
+    }
+}
