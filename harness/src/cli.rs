@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{self, CommandError, Exit, ReportArguments, ScenarioArguments, WorkerArguments};
+use crate::commands::{
+    self, CommandError, Exit, ModelArguments, ReportArguments, ScenarioArguments, WorkerArguments,
+};
 
 /// Benchmarks text-embedding backends and verifies a latency SLA, with the chance of being wrong.
 #[derive(Debug, Parser)]
@@ -23,6 +25,8 @@ pub enum Command {
     Scenario(ScenarioArguments),
     /// Render a run's report again from its run.json
     Report(ReportArguments),
+    /// Fetch, check, convert and remove models
+    Model(ModelArguments),
     /// List the shipped scenarios and corpora
     Scenarios,
     /// List the kinds of backends, what each needs and its options
@@ -41,6 +45,7 @@ pub fn run(cli: Cli) -> Result<Exit, CommandError> {
     match cli.command {
         Command::Scenario(arguments) => commands::scenario(&arguments),
         Command::Report(arguments) => commands::report(&arguments),
+        Command::Model(arguments) => commands::model(&arguments),
         Command::Scenarios => commands::list_scenarios(),
         Command::Backends => commands::list_backends(),
         Command::Schema => commands::schema(),

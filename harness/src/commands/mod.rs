@@ -13,6 +13,11 @@ mod worker;
 pub use arguments::{ReportArguments, ScenarioArguments, WorkerArguments};
 pub use exit::{CommandError, Exit};
 pub use list::{backends as list_backends, scenarios as list_scenarios, schema};
+pub use model::run as model;
+pub use model::{
+    ExportArguments, FetchArguments, Form, ModelArguments, ModelCommand, OptimizeArguments,
+    QuantizeArguments, RemoveArguments, StoreOption, ToolOptions, VerifyArguments,
+};
 pub use report::run as report;
 pub use scenario::run as scenario;
 pub use worker::run as worker;

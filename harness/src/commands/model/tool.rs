@@ -1,0 +1,223 @@
+//! Runs the Python tools that make graphs: their lines pass through as they come, and what they made is in their last one.
+//! What is done with it is not known here.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use tailmark_providers::model::variants::Figures;
+use tailmark_providers::python_environment::{EnvironmentRequest, Extra, PythonEnvironment, Tools};
+
+use crate::commands::CommandError;
+use crate::commands::screen::Screen;
+
+/// The tools in an environment that has what they need.
+pub(super) struct ToolRunner<'a> {
+    environment: PythonEnvironment,
+    screen: &'a Screen,
+}
+
+/// What a tool says of the graph it made.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct Made {
+    /// What it is, for example `graph-only` or `float16`.
+    pub(super) form: String,
+    min_cosine: Option<f64>,
+    mean_cosine: Option<f64>,
+    max_abs_difference: Option<f64>,
+    neighbour_agreement: Option<f64>,
+    spearman: Option<f64>,
+    /// Libraries and their versions.
+    #[serde(default)]
+    pub(super) made_with: BTreeMap<String, String>,
+}
+
+impl Made {
+    /// How close its vectors are to torch's.
+    pub(super) fn figures(&self) -> Figures {
+        Figures {
+            min_cosine: self.min_cosine,
+            mean_cosine: self.mean_cosine,
+            max_abs_difference: self.max_abs_difference,
+            neighbour_agreement: self.neighbour_agreement,
+            spearman: self.spearman,
+        }
+    }
+}
+
+/// Figures as one part of a sentence.
+pub(super) fn in_words(figures: &Figures) -> String {
+    let mut parts = Vec::new();
+    if let (Some(min), Some(mean)) = (figures.min_cosine, figures.mean_cosine) {
+        parts.push(format!("cosine to torch {min:.6} at least, {mean:.6} on average"));
+    }
+    if let Some(agreement) = figures.neighbour_agreement {
+        let share = tailmark_reports::units::percent(agreement);
+        parts.push(format!("{share} of the ten nearest neighbours stay"));
+    }
+    if let Some(spearman) = figures.spearman {
+        parts.push(format!("Spearman correlation {spearman:.3}"));
+    }
+    if parts.is_empty() { "no figures".to_owned() } else { parts.join(", ") }
+}
+
+impl<'a> ToolRunner<'a> {
+    /// Finds or makes the environment, or checks the user's.
+    pub(super) fn new(python: Option<&Path>, screen: &'a Screen) -> Result<Self, CommandError> {
+        let tools = Tools::from_environment();
+        let cache_root = super::cache()?;
+        let request = EnvironmentRequest {
+            extra: Extra::Export,
+            cache_root: &cache_root,
+            user_python: python,
+            tools: &tools,
+        };
+        let environment = PythonEnvironment::ensure(&request, screen)
+            .map_err(|error| CommandError::Broken(error.to_string()))?;
+        screen.clear();
+        Ok(Self { environment, screen })
+    }
+
+    /// Runs a tool to its end. `shown` is what its output calls a folder, and what a person is to read instead.
+    ///
+    /// There is no deadline: how long a conversion takes is the model's affair, and a person is watching.
+    pub(super) fn run(
+        &self,
+        tool: &str,
+        arguments: &[&OsStr],
+        shown: (&Path, &Path),
+    ) -> Result<Option<Made>, CommandError> {
+        let start = self.environment.worker_command(tool);
+        let mut command = Command::new(&start.program);
+        command.args(&start.args).args(arguments).envs(start.envs);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |why: String| CommandError::Broken(format!("the Python tool `{tool}` {why}"));
+        let mut child = command.spawn().map_err(|error| failed(format!("cannot be started: {error}")))?;
+        let (from, to) = (shown.0.display().to_string(), shown.1.display().to_string());
+        let say = |line: &str| self.screen.say(&line.replace(&from, &to));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (last, trouble) = std::thread::scope(|scope| {
+            let trouble = scope.spawn(|| hold_back_trouble(stderr, &say));
+            (hold_back_last(stdout, &say), trouble.join().unwrap_or_default())
+        });
+        let status = child.wait().map_err(|error| failed(format!("cannot be waited for: {error}")))?;
+        if !status.success() {
+            // Unlike after a success, the last line is one for a person.
+            last.iter().for_each(|line| say(line));
+            let trouble = trouble.join("\n").replace(&from, &to);
+            let trouble = trouble.trim_end().trim_start_matches("error: ");
+            let said = if trouble.is_empty() { "and did not say why" } else { "and says" };
+            return Err(failed(format!(
+                "failed ({status}) {said}{}{trouble}",
+                if trouble.is_empty() { "" } else { ":\n" }
+            )));
+        }
+        trouble.iter().for_each(|line| say(line));
+        match last.as_deref().map(|line| (line, serde_json::from_str::<Made>(line))) {
+            Some((_, Ok(made))) => Ok(Some(made)),
+            // The object of a tool that makes no graph has other members, and is for programs as well.
+            Some((line, Err(_))) if line.starts_with('{') => Ok(None),
+            Some((line, Err(_))) => {
+                say(line);
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Runs a tool that makes a graph.
+    pub(super) fn make(
+        &self,
+        tool: &str,
+        arguments: &[&OsStr],
+        shown: (&Path, &Path),
+    ) -> Result<Made, CommandError> {
+        self.run(tool, arguments, shown)?.ok_or_else(|| {
+            CommandError::Broken(format!(
+                "the Python tool `{tool}` ended well and did not say what it made: its last line is not the JSON object it \
+                 should be"
+            ))
+        })
+    }
+}
+
+/// Passes lines on, all but the last.
+fn hold_back_last(output: Option<impl Read>, say: &impl Fn(&str)) -> Option<String> {
+    let mut held: Option<String> = None;
+    for line in lines(output) {
+        if let Some(line) = held.replace(line) {
+            say(&line);
+        }
+    }
+    held
+}
+
+/// Passes lines on up to the one that says what went wrong: it and those after it belong into the error.
+fn hold_back_trouble(output: Option<impl Read>, say: &impl Fn(&str)) -> Vec<String> {
+    let mut held: Vec<String> = Vec::new();
+    for line in lines(output) {
+        let begins = line.starts_with("error: ") || line.starts_with("Traceback (most recent call last)");
+        if begins || !held.is_empty() {
+            held.push(line);
+        } else {
+            say(&line);
+        }
+    }
+    held
+}
+
+fn lines(output: Option<impl Read>) -> impl Iterator<Item = String> {
+    let mut reader = output.map(BufReader::new);
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        match reader.as_mut()?.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(String::from_utf8_lossy(&line).trim_end().to_owned()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_kept_and_the_others_are_said() {
+        let said = Mutex::new(Vec::new());
+        let say = |line: &str| said.lock().unwrap().push(line.to_owned());
+        let last = hold_back_last(Some(&b"one\ntwo\xff\n{\"a\": 1}\n"[..]), &say);
+        assert_eq!(last.as_deref(), Some("{\"a\": 1}"));
+        assert_eq!(*said.lock().unwrap(), ["one", "two\u{fffd}"]);
+    }
+
+    #[test]
+    fn what_went_wrong_is_kept_whole_and_what_was_said_before_is_not_repeated() {
+        let said = Mutex::new(Vec::new());
+        let say = |line: &str| said.lock().unwrap().push(line.to_owned());
+        let held = hold_back_trouble(Some(&b"warning: slow\nerror: no\n\nhint: yes\n"[..]), &say);
+        assert_eq!(held, ["error: no", "", "hint: yes"]);
+        assert_eq!(*said.lock().unwrap(), ["warning: slow"]);
+    }
+
+    #[test]
+    fn figures_that_are_there_are_put_into_words() {
+        let figures = Figures {
+            min_cosine: Some(0.984_321_9),
+            mean_cosine: Some(0.99),
+            neighbour_agreement: Some(0.93),
+            spearman: Some(0.8125),
+            ..Figures::default()
+        };
+        assert_eq!(
+            in_words(&figures),
+            "cosine to torch 0.984322 at least, 0.990000 on average, 93 % of the ten nearest neighbours stay, Spearman \
+             correlation 0.812"
+        );
+        assert_eq!(in_words(&Figures::default()), "no figures");
+    }
+}

@@ -1,0 +1,105 @@
+//! `tailmark model optimize` and `quantize`: other graphs of a model, beside its own and recorded there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+use tailmark_providers::model::aside::Aside;
+use tailmark_providers::model::own::{self, OwnModelError};
+use tailmark_providers::model::variants::{self, Variant};
+use tailmark_providers::model::{ModelStore, ResolvedModel};
+use tailmark_reports::units;
+
+use super::subject::Subject;
+use super::tool::{ToolRunner, in_words};
+use super::{OptimizeArguments, QuantizeArguments, ToolOptions, print, resolve};
+use crate::commands::exit::broken;
+use crate::commands::screen::Screen;
+use crate::commands::{CommandError, Exit};
+
+/// A graph to be made.
+struct Wanted {
+    tool: &'static str,
+    flag: Option<&'static str>,
+    file: &'static str,
+}
+
+/// `tailmark model optimize`.
+pub(super) fn optimize(arguments: &OptimizeArguments, screen: &Screen) -> Result<Exit, CommandError> {
+    let wanted = if arguments.half {
+        Wanted { tool: "optimize", flag: Some("--half"), file: "model.fp16.onnx" }
+    } else {
+        Wanted { tool: "optimize", flag: None, file: "model.fused.onnx" }
+    };
+    make(&arguments.model, &arguments.tools, &wanted, screen)
+}
+
+/// `tailmark model quantize`.
+pub(super) fn quantize(arguments: &QuantizeArguments, screen: &Screen) -> Result<Exit, CommandError> {
+    let wanted = if arguments.per_tensor {
+        Wanted { tool: "quantize", flag: Some("--per-tensor"), file: "model.int8-per-tensor.onnx" }
+    } else {
+        Wanted { tool: "quantize", flag: None, file: "model.int8.onnx" }
+    };
+    make(&arguments.model, &arguments.tools, &wanted, screen)
+}
+
+/// Makes a graph, moves it to its place when it is whole, and records what it is.
+fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) -> Result<Exit, CommandError> {
+    let store = options.store.open()?;
+    let subject = Subject::named_or_in(&store, model)?;
+    let model = whole(&store, &subject, screen)?;
+    // A list that cannot be added to is found out before the work, not after it.
+    variants::read(&model.folder).map_err(|error| CommandError::Broken(error.to_string()))?;
+    let python = ToolRunner::new(options.python.as_deref(), screen)?;
+    let folder = &model.folder;
+    let aside = Aside::within(folder).map_err(broken("write into the model's folder"))?;
+    let (graph, output) = (folder.join("model.onnx"), aside.path().join(wanted.file));
+    let flags: [&OsStr; 6] = [
+        "--model".as_ref(),
+        folder.as_ref(),
+        "--graph".as_ref(),
+        graph.as_ref(),
+        "--output".as_ref(),
+        output.as_ref(),
+    ];
+    let flags: Vec<&OsStr> = flags.into_iter().chain(wanted.flag.map(OsStr::new)).collect();
+    let made = python.make(wanted.tool, &flags, (aside.path(), folder))?;
+    let file =
+        variants::measure(aside.path(), wanted.file).map_err(broken("read the graph that was made"))?;
+    let made_from = model.files.iter().find(|file| file.name == "model.onnx");
+    let variant = Variant {
+        file,
+        form: made.form.clone(),
+        made_from: made_from.map_or_else(String::new, |graph| graph.sha256.clone()),
+        figures: made.figures(),
+        made_with: made.made_with.clone(),
+    };
+    aside
+        .put(wanted.file, &folder.join(wanted.file))
+        .map_err(broken("put the graph into the model's folder"))?;
+    let bytes = variant.file.bytes;
+    variants::record(folder, variant).map_err(|error| CommandError::Broken(error.to_string()))?;
+    print(&format!(
+        "{}: {}, {}, {}\na backend takes it with the option graph = \"{}\"\n",
+        folder.join(wanted.file).display(),
+        made.form,
+        units::bytes(bytes),
+        in_words(&made.figures()),
+        wanted.file
+    ))?;
+    Ok(Exit::Pass)
+}
+
+/// The model with all of its files checked: nothing is made from a damaged graph.
+fn whole(store: &ModelStore, subject: &Subject, screen: &Screen) -> Result<ResolvedModel, CommandError> {
+    let model = match subject {
+        Subject::Known(spec) => resolve(store, spec, None, screen)?,
+        Subject::Own(folder) => own::resolve(folder).map_err(|error| match error {
+            OwnModelError::NoManifest { .. } => CommandError::Usage(error.to_string()),
+            _ => CommandError::Broken(error.to_string()),
+        })?,
+    };
+    let folder: PathBuf = fs::canonicalize(&model.folder).map_err(broken("find the model's folder"))?;
+    Ok(ResolvedModel { folder, ..model })
+}

@@ -1,0 +1,135 @@
+//! `tailmark model verify`: every file against its SHA-256, a line for each.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use tailmark_providers::model::ModelStore;
+use tailmark_providers::model::own::OwnModelError;
+use tailmark_providers::model::verify::{self, FileState, Finding, Stock};
+use tailmark_providers::progress::Progress as _;
+
+use super::subject::Subject;
+use super::{VerifyArguments, print};
+use crate::commands::screen::Screen;
+use crate::commands::{CommandError, Exit};
+
+/// Verifies the models that are meant; damage is exit code 4.
+pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, CommandError> {
+    let store = arguments.store.open()?;
+    let subjects = match &arguments.model {
+        Some(model) => vec![(model.clone(), Subject::named_or_in(&store, model)?)],
+        None => everything(&store)?,
+    };
+    if subjects.is_empty() {
+        screen
+            .say(&format!("no model is in the store {} or on the list of your own", store.root().display()));
+    }
+    let mut damaged = false;
+    for (name, subject) in &subjects {
+        screen.step(&format!("comparing the files of {name}"));
+        let (findings, remedy) = match subject {
+            Subject::Known(spec) => {
+                let remedy = format!("`tailmark model fetch {}` repairs it", spec.name);
+                (verify::known(&store, spec), remedy)
+            }
+            Subject::Own(folder) => {
+                let remedy = format!(
+                    "put the right files back, or make graph, reference vectors and manifest of what is there now with \
+                     `tailmark model export {}`",
+                    folder.display()
+                );
+                match verify::own(folder) {
+                    Ok(findings) => (findings, remedy),
+                    // Of many, one that is gone must not hide the others; of one, its error is the answer.
+                    Err(error) if arguments.all => (vec![gone(&error)], remedy),
+                    Err(error @ OwnModelError::NoManifest { .. }) => {
+                        return Err(CommandError::Usage(error.to_string()));
+                    }
+                    Err(error) => return Err(CommandError::Broken(error.to_string())),
+                }
+            }
+        };
+        screen.clear();
+        let faults = show(name, &findings, subjects.len() > 1)?;
+        if faults.main + faults.variants > 0 {
+            damaged = true;
+            let count = tailmark_reports::units::counted(faults.main + faults.variants, "file");
+            screen.say(&format!(
+                "{name}: {count} damaged or missing\n\nhint: {}",
+                faults.remedy(name, subject, &remedy)
+            ));
+        }
+    }
+    Ok(if damaged { Exit::Broken } else { Exit::Pass })
+}
+
+/// Every model of which something is there.
+fn everything(store: &ModelStore) -> Result<Vec<(String, Subject)>, CommandError> {
+    let known = tailmark_providers::model::known().iter();
+    let there = known.filter(|spec| verify::stock_of_known(store, spec) != Stock::Absent);
+    let mut all: Vec<_> = there.map(|spec| (spec.name.clone(), Subject::Known(spec))).collect();
+    let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;
+    all.extend(registered.into_iter().map(|own| (own.name, Subject::Own(own.folder))));
+    Ok(all)
+}
+
+fn gone(error: &OwnModelError) -> Finding {
+    let why = error.to_string();
+    let why = why.split("\n\n").next().unwrap_or_default().to_owned();
+    let name = tailmark_providers::model::own::MANIFEST.to_owned();
+    Finding { name, state: FileState::Damaged(why) }
+}
+
+/// How many files are not right: the model's own, and those that were made from it.
+struct Faults {
+    main: u64,
+    variants: u64,
+}
+
+impl Faults {
+    fn remedy(&self, name: &str, subject: &Subject, of_main: &str) -> String {
+        let mut parts = Vec::new();
+        if self.main > 0 {
+            parts.push(of_main.to_owned());
+        }
+        if self.variants > 0 {
+            let typed = match subject {
+                Subject::Known(_) => name.to_owned(),
+                Subject::Own(folder) => folder.display().to_string(),
+            };
+            parts.push(format!(
+                "`tailmark model optimize {typed}` and `tailmark model quantize {typed}` make variants anew"
+            ));
+        }
+        parts.join("; ")
+    }
+}
+
+/// Prints a line for each file and counts those that are not right.
+fn show(name: &str, findings: &[Finding], headed: bool) -> Result<Faults, CommandError> {
+    let mut text = String::new();
+    if headed {
+        let _ = writeln!(text, "{name}");
+    }
+    let mut faults = Faults { main: 0, variants: 0 };
+    for finding in findings {
+        let file = &finding.name;
+        let _ = match &finding.state {
+            FileState::Right(what) => writeln!(text, "OK       {file}: {what}"),
+            FileState::Damaged(why) => writeln!(text, "DAMAGED  {file} {why}"),
+            FileState::Unknown => {
+                writeln!(
+                    text,
+                    "unknown  {file}: not in variants.json, so there is nothing to compare it with"
+                )
+            }
+        };
+        if matches!(finding.state, FileState::Damaged(_)) {
+            let of_variants = file == tailmark_providers::model::variants::VARIANTS
+                || Path::new(file).extension().is_some_and(|ending| ending == "onnx") && file != "model.onnx";
+            *(if of_variants { &mut faults.variants } else { &mut faults.main }) += 1;
+        }
+    }
+    print(&text)?;
+    Ok(faults)
+}
