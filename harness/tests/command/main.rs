@@ -9,6 +9,7 @@ mod interruption;
 mod loads;
 mod lost_workers;
 mod overrides;
+mod own_model;
 mod python;
 mod recovery;
 mod runs;

@@ -140,6 +140,6 @@ pub(crate) fn real_model() -> Option<PathBuf> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that did nothing must say so")]
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     eprintln!("not tested: {why}");
 }
