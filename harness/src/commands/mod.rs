@@ -3,6 +3,7 @@
 mod arguments;
 mod exit;
 mod list;
+mod model;
 mod recovery;
 mod report;
 mod samples;

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tailmark_providers::model;
 use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
 use super::capacity::capacity;
 use super::workers::workers;
-use super::{BackendPlan, Deadlines, ModelPlan, Plan, cells};
+use super::{BackendPlan, Deadlines, Plan, cells};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
 use crate::scenario;

@@ -8,6 +8,8 @@ mod help;
 mod interruption;
 mod loads;
 mod lost_workers;
+mod model_store;
+mod models;
 mod overrides;
 mod own_model;
 mod python;

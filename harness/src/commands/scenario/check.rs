@@ -1,7 +1,9 @@
-//! Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
+//! Starts every backend once, compares its vectors with the reference and has it prove what executes the model, falling
+//! back where that was allowed.
 
 use tailmark_providers::evidence::Evidence;
 use tailmark_providers::kinds::Kind;
+use tailmark_providers::model::{ModelSpec, ResolvedModel};
 use tailmark_providers::provider::{Loaded, Provider, ProviderError};
 use tailmark_reports::record::{
     BackendOutcome, Equivalence, EquivalenceClass, Execution, ExecutionPart, Fallback, Operator, RepeatProbe,
@@ -15,7 +17,6 @@ use super::provide::outcome_of;
 use super::session::Session;
 use super::track::Track;
 use crate::equivalence;
-use crate::plan::Plan;
 
 impl Run<'_> {
     /// Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
@@ -123,14 +124,19 @@ fn not_accepted(equivalence: &Equivalence) -> Option<String> {
     Some(why)
 }
 
-async fn check_one(run: &Run<'_>, index: usize) -> Result<Checked, ProviderError> {
+async fn check_one(
+    run: &Run<'_>,
+    index: usize,
+    model: Option<&ResolvedModel>,
+) -> Result<Checked, ProviderError> {
     let track = &run.tracks[index];
     let Some(launch) = &track.launch else {
         unreachable!("only what can be started is checked: this is a bug")
     };
     let session = Session::open(launch, run.plan.deadlines, &run.folder.stderr_of(&track.plan.name)).await?;
     let loaded = session.loaded.clone();
-    let checked = look_at(session.provider(), &loaded, launch.load.model.is_some(), run.plan).await;
+    let spec = model.filter(|_| launch.load.model.is_some()).map(|model| &model.spec);
+    let checked = look_at(session.provider(), &loaded, spec, run.plan.accepts).await;
     session.close().await;
     checked.map(|(equivalence, repeat_probe, execution)| Checked {
         loaded,
@@ -143,17 +149,15 @@ async fn check_one(run: &Run<'_>, index: usize) -> Result<Checked, ProviderError
 async fn look_at(
     provider: &dyn Provider,
     loaded: &Loaded,
-    has_model: bool,
-    plan: &Plan,
+    spec: Option<&ModelSpec>,
+    accepts: EquivalenceClass,
 ) -> Result<(Equivalence, Option<RepeatProbe>, Execution), ProviderError> {
-    if !has_model {
+    let Some(spec) = spec else {
         let why = "it answers without a model".to_owned();
         let execution = executed(gate::prove(provider).await);
         return Ok((Equivalence::NotChecked { why }, None, execution));
-    }
-    let spec =
-        tailmark_providers::model::find(&plan.model.name).expect("a plan names a known model: this is a bug");
-    let equivalence = gate::compare(provider, &spec.reference(), plan.accepts).await?;
+    };
+    let equivalence = gate::compare(provider, &spec.reference(), accepts).await?;
     let repeat_probe = gate::repeat(provider, loaded.dimensions).await?;
     // Last, because it leaves the runtime's recorder behind in the process.
     let execution = executed(gate::prove(provider).await);
