@@ -1,11 +1,13 @@
-//! The doubts there are: how heavily each weighs, what it says and what to do about it.
+//! The doubts there are, and how heavily each weighs; what each says stands in `words`.
 //!
 //! Every threshold stands here, beside its reason. They are chosen so that an ordinary idle machine, virtual ones
 //! included, trips none of them.
 
+mod words;
+
 use std::time::Duration;
 
-use tailmark_reports::{record, units};
+use tailmark_reports::record;
 
 /// How heavily a doubt weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +132,16 @@ pub enum Doubt {
         /// Requests per second that were started.
         achieved: f64,
     },
+    /// A text that the backend had just seen was hardly computed: serious, for a corpus repeats its texts, and the callers of
+    /// the backend may not.
+    Caching {
+        /// The backend.
+        backend: String,
+        /// Median service time of the repeated text.
+        repeated: Duration,
+        /// Median service time of new texts of the same length.
+        new: Duration,
+    },
     /// A backend computes with more threads than there are processors: a note, for so it would be deployed.
     Oversubscribed {
         /// The backend.
@@ -173,7 +185,7 @@ impl Doubt {
             Self::Swapping { pages_per_second: Some(pages), .. } => *pages > 100.0,
             Self::Swapping { pages_per_second: None, grown_bytes } => *grown_bytes > 64 << 20,
             Self::LateGenerator { lateness_p99, limit, .. } => *lateness_p99 > *limit / 20,
-            Self::Overloaded { .. } => true,
+            Self::Overloaded { .. } | Self::Caching { .. } => true,
             Self::LoadedBefore { .. }
             | Self::UnsteadyFrequency { .. }
             | Self::Governor { .. }
@@ -210,7 +222,8 @@ impl Doubt {
             | Self::UnoptimisedBuild { .. }
             | Self::CoarseClock { .. }
             | Self::LateGenerator { .. }
-            | Self::Overloaded { .. } => false,
+            | Self::Overloaded { .. }
+            | Self::Caching { .. } => false,
         }
     }
 
@@ -220,6 +233,7 @@ impl Doubt {
         match self {
             Self::LateGenerator { backend, .. }
             | Self::Overloaded { backend, .. }
+            | Self::Caching { backend, .. }
             | Self::Lost { backend, .. }
             | Self::Oversubscribed { backend, .. } => Some(backend),
             _ => None,
@@ -236,129 +250,6 @@ impl Doubt {
             serious: self.weight() == Weight::Serious,
         }
     }
-
-    /// What is doubtful, with its figures: the second half of a sentence.
-    #[must_use]
-    pub fn what(&self) -> String {
-        match self {
-            Self::OthersBusy { mean_share, disturbed_share } => {
-                let bursts = disturbed_share.filter(|share| (0.05..1.0).contains(share));
-                let bursts = bursts.map_or_else(String::new, |share| {
-                    format!(", and more than a quarter of it during {} of the run", units::percent(share))
-                });
-                format!(
-                    "other processes used {} of all processors' time{bursts}",
-                    units::percent(*mean_share)
-                )
-            }
-            Self::Stolen { share } => {
-                format!(
-                    "the hypervisor gave {} of the processors' time to other guests",
-                    units::percent(*share)
-                )
-            }
-            Self::Jitter { lost_share, largest_gap, .. } => format!(
-                "a loop that only reads the clock lost {} of its time, up to {} at once",
-                units::percent(*lost_share),
-                time(*largest_gap)
-            ),
-            Self::LoadedBefore { load, processors } => format!(
-                "the machine was busy when the run began (load average {load:.2} on {})",
-                units::counted(*processors as u64, "processor")
-            ),
-            Self::SlowProcessor { lowest_mhz, max_mhz } => {
-                format!("the processor ran at {lowest_mhz:.0} MHz under load, and can do {max_mhz:.0}")
-            }
-            Self::UnsteadyFrequency { lowest_mhz, highest_mhz } => format!(
-                "the processor's frequency under load went between {lowest_mhz:.0} and {highest_mhz:.0} MHz"
-            ),
-            Self::Governor { governor, .. } => format!("the processor's frequency governor is `{governor}`"),
-            Self::Throttled { events, share, speed_limit, warning_level } => {
-                throttled(*events, *share, *speed_limit, *warning_level)
-            }
-            Self::OnBattery => "the machine ran on its battery".to_owned(),
-            Self::UnoptimisedBuild { opt_level } => {
-                format!("tailmark was compiled without optimisation (level {opt_level})")
-            }
-            Self::CoarseClock { resolution, cost, limit } => format!(
-                "the clock moves in steps of {} and takes {} to read, too much for a limit of {}",
-                time(*resolution),
-                time(*cost),
-                time(*limit)
-            ),
-            Self::Swapping { pages_per_second: Some(pages), .. } => {
-                format!("the machine swapped {} pages a second", units::figure(*pages))
-            }
-            Self::Swapping { pages_per_second: None, grown_bytes } => {
-                format!("the swap in use grew by {}", units::bytes(*grown_bytes))
-            }
-            Self::LateGenerator { backend, lateness_p99, limit } => format!(
-                "tailmark itself started 1 % of the requests to {backend} {} late or more, against a limit of {}",
-                time(*lateness_p99),
-                time(*limit)
-            ),
-            Self::Overloaded { offered, achieved, .. } => format!(
-                "it was overloaded: offered {}, achieved {}",
-                units::rate(*offered),
-                units::rate(*achieved)
-            ),
-            Self::Lost { workers, .. } => {
-                let were = if *workers == 1 { "was" } else { "were" };
-                format!("{workers} of its workers {were} lost; what callers wait meanwhile is in no figure")
-            }
-            Self::Oversubscribed { threads, processors, .. } => format!(
-                "it computes with {} on {}",
-                units::counted(*threads as u64, "thread"),
-                units::counted(*processors as u64, "processor")
-            ),
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn remedy(&self) -> String {
-        let remedy = match self {
-            Self::OthersBusy { .. } => {
-                "close other programs (top lists them), or raise min_seconds so that a burst weighs less"
-            }
-            Self::Stolen { .. } => "measure on a machine, or an instance type, with processors of its own",
-            Self::Jitter { .. } => {
-                "close other programs; on a virtual machine, ask for processors that are not shared"
-            }
-            Self::LoadedBefore { .. } => "wait until what ran before has ended",
-            Self::SlowProcessor { .. } => {
-                "set the frequency governor to `performance`, leave the power-saving mode, and let the machine cool"
-            }
-            Self::UnsteadyFrequency { .. } => {
-                "set the frequency governor to `performance`, and measure where the machine is kept cool"
-            }
-            Self::Governor { .. } => {
-                "set the governor to `performance`, unless the machine you deploy on has this one"
-            }
-            Self::Throttled { .. } => {
-                "let the machine cool, improve its cooling, or leave pauses between runs"
-            }
-            Self::OnBattery => "plug it in",
-            Self::UnoptimisedBuild { .. } => "build it with `cargo build --release`",
-            Self::CoarseClock { .. } => {
-                "choose a finer clock source for the machine, or measure outside the sandbox that replaces it"
-            }
-            Self::Swapping { .. } => "close what uses the memory, or measure fewer or smaller models at once",
-            Self::LateGenerator { .. } => {
-                "offer fewer requests per second, or leave a processor free for tailmark"
-            }
-            Self::Overloaded { .. } => {
-                "offer fewer requests per second ([capacity] finds how many it takes), or give it more replicas or threads"
-            }
-            Self::Lost { .. } => {
-                "see why under its losses and in its stderr log; mend that before you trust a PASS"
-            }
-            Self::Oversubscribed { processors, .. } => {
-                return format!("give it {} or fewer", units::counted(*processors as u64, "thread"));
-            }
-        };
-        remedy.to_owned()
-    }
 }
 
 /// Drivers whose `powersave` is a rule that follows the load, and not the lowest frequency.
@@ -370,25 +261,4 @@ fn governor_is_slow(governor: &str, driver: Option<&str>) -> bool {
         "conservative" | "userspace" => true,
         _ => false,
     }
-}
-
-fn throttled(events: u64, share: Option<f64>, speed_limit: Option<f64>, warning_level: u64) -> String {
-    let mut signs = Vec::new();
-    if let Some(share) = share.filter(|share| *share > 0.0) {
-        signs.push(format!("for {} of the run", units::percent(share)));
-    }
-    if let Some(limit) = speed_limit.filter(|limit| *limit < 1.0) {
-        signs.push(format!("to {} of full speed", units::percent(limit)));
-    }
-    if warning_level > 0 {
-        signs.push(format!("with warning level {warning_level}"));
-    }
-    if events > 0 {
-        signs.push(format!("in {}", units::counted(events, "event")));
-    }
-    format!("heat or a power limit held the processor back {}", signs.join(", "))
-}
-
-fn time(duration: Duration) -> String {
-    units::duration(duration.as_nanos() as f64)
 }

@@ -35,6 +35,8 @@ pub struct BackendFacts {
     pub threads: Option<usize>,
     /// Requests per second that were due and that were started, when more waited than may.
     pub overload: Option<(f64, f64)>,
+    /// Median service times of a repeated text and of new ones, when repeats were hardly computed.
+    pub caching: Option<(Duration, Duration)>,
     /// How many of its workers were lost while they were timed.
     pub losses: u64,
 }
@@ -134,7 +136,8 @@ fn of_the_run(backend: &BackendFacts, processors: usize, limit: Duration) -> imp
     let crowded =
         backend.threads.map(|threads| Doubt::Oversubscribed { backend: name(), threads, processors });
     let lost = (backend.losses > 0).then(|| Doubt::Lost { backend: name(), workers: backend.losses });
-    [overloaded, late, crowded, lost].into_iter().flatten()
+    let caching = backend.caching.map(|(repeated, new)| Doubt::Caching { backend: name(), repeated, new });
+    [overloaded, caching, late, crowded, lost].into_iter().flatten()
 }
 
 /// The doubts that concern a backend: those about the machine, and those about its own run.
@@ -149,7 +152,7 @@ pub fn concerning(doubts: &[Doubt], backend: &str) -> Vec<Doubt> {
 ///
 /// A FAIL stands when even the fastest tenth of the requests misses the limit: noise comes and goes, so a tenth of the
 /// requests was spared by it, and those were too slow as well. It stands, too, where the doubt is about the backend and
-/// not about the machine: one that was overloaded did not meet its objective.
+/// not about the machine: one that was overloaded did not meet its objective, nor did one that answered from a cache.
 #[must_use]
 pub fn adjust(
     verdict: Verdict,
@@ -158,7 +161,8 @@ pub fn adjust(
 ) -> (Verdict, Option<String>) {
     let weighs = |doubt: &&Doubt| {
         doubt.weight() == Weight::Serious
-            && !(verdict == Verdict::Fail && matches!(doubt, Doubt::Overloaded { .. }))
+            && !(verdict == Verdict::Fail
+                && matches!(doubt, Doubt::Overloaded { .. } | Doubt::Caching { .. }))
     };
     let serious: Vec<String> = doubts.iter().filter(weighs).map(Doubt::what).collect();
     let would_be = match verdict {

@@ -317,3 +317,16 @@ fn a_lost_worker_is_shown_and_turns_nothing() {
     assert_eq!((weight, doubt.backend()), (Weight::Note, Some("onnx-cpu")));
     assert_eq!(adjust(Verdict::Pass, &[doubt], false), (Verdict::Pass, None));
 }
+
+#[test]
+fn a_backend_that_answers_from_a_cache_cannot_pass_and_its_fail_stands() {
+    let (repeated, new) = (Duration::from_micros(40), Duration::from_millis(6));
+    let (doubt, weight) = raised(|_, facts| facts.backends[0].caching = Some((repeated, new)));
+    assert_eq!(
+        doubt.what(),
+        "a text that it had just seen took 40.0 µs, and new ones of the same length 6.00 ms: repeats are hardly computed"
+    );
+    assert_eq!((weight, doubt.backend()), (Weight::Serious, Some("onnx-cpu")));
+    assert_eq!(adjust(Verdict::Pass, &[doubt.clone()], true).0, Verdict::Inconclusive);
+    assert_eq!(adjust(Verdict::Fail, &[doubt], false), (Verdict::Fail, None));
+}

@@ -1,5 +1,4 @@
-//! What stands before the figures beside the doubts: a model that ran only in part where it was asked to, and a backend
-//! that seems to answer from a cache. Of the variations of one backend, the one that ran least where it was asked to is told.
+//! What stands before the figures beside the doubts: a model that ran only in part where it was asked to. Of the variations of one backend, the one that ran least where it was asked to is told.
 
 use crate::execution::{self, asked_share, is_partial};
 use crate::record::{BackendRecord, RepeatProbe, RunRecord};
@@ -9,7 +8,7 @@ use crate::view::was_timed;
 /// Something that a reader must know to read the figures of a backend rightly.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Headline {
-    /// `partial execution` or `caching`.
+    /// `partial execution`.
     pub kind: &'static str,
     /// The backend's label, or its name and how many of its variations there are.
     pub of: String,
@@ -22,11 +21,10 @@ pub(crate) struct Headline {
 /// All of them, in the order of the backends. What was not timed has no figures that could be misread.
 pub(crate) fn headlines(record: &RunRecord) -> Vec<Headline> {
     let timed: Vec<&BackendRecord> = record.backends.iter().filter(|backend| was_timed(backend)).collect();
-    let partial =
-        groups(&timed, |backend| is_partial(&backend.execution)).into_iter().filter_map(partial_execution);
-    let caching = |backend: &BackendRecord| backend.repeat_probe.is_some_and(|probe| probe.caching);
-    let caching = groups(&timed, caching).into_iter().filter_map(caching_suspected);
-    partial.chain(caching).collect()
+    groups(&timed, |backend| is_partial(&backend.execution))
+        .into_iter()
+        .filter_map(partial_execution)
+        .collect()
 }
 
 /// The backends that something is true of; variations of one together.
@@ -69,18 +67,6 @@ fn partial_execution(group: Vec<&BackendRecord>) -> Option<Headline> {
     })
 }
 
-fn caching_suspected(group: Vec<&BackendRecord>) -> Option<Headline> {
-    let probes = group.iter().filter_map(|backend| Some((*backend, backend.repeat_probe?)));
-    let (most, probe) =
-        probes.reduce(|most, other| if other.1.repeated_ns < most.1.repeated_ns { other } else { most })?;
-    Some(Headline {
-        kind: "caching suspected",
-        of: named(&group, most),
-        what: repeats(&probe),
-        under: vec!["figures over texts that repeat are not those of the model".to_owned()],
-    })
-}
-
 /// What a probe found of repeated texts.
 pub(crate) fn repeats(probe: &RepeatProbe) -> String {
     let [again, new] = [probe.repeated_ns, probe.new_ns].map(|time| duration(time as f64));
@@ -94,21 +80,10 @@ mod tests {
     use crate::fixture;
 
     #[test]
-    fn what_ran_in_part_and_what_seems_to_cache_is_told_and_nothing_else() {
+    fn what_ran_in_part_is_told_and_nothing_else() {
         let said = headlines(&fixture::executions());
         let told: Vec<_> = said.iter().map(|headline| (headline.kind, headline.of.as_str())).collect();
-        assert_eq!(
-            told,
-            [
-                ("partial execution", "onnx-coreml"),
-                ("partial execution", "python-torch-mps"),
-                ("caching suspected", "http-openai")
-            ]
-        );
-        assert_eq!(
-            said[2].what,
-            "a text just seen is answered in 410 µs, a new one in 6.38 ms (medians of 8 pairs)"
-        );
+        assert_eq!(told, [("partial execution", "onnx-coreml"), ("partial execution", "python-torch-mps")]);
         assert_eq!(headlines(&fixture::five()), []);
     }
 

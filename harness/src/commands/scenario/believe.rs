@@ -24,6 +24,9 @@ pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, tracks: &[T
                     .lateness_p99()
                     .map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
                 threads: track.threads().map(|threads| threads * track.plan.replicas as usize),
+                caching: track.repeat_probe.filter(|probe| probe.caching).map(|probe| {
+                    (Duration::from_nanos(probe.repeated_ns), Duration::from_nanos(probe.new_ns))
+                }),
                 losses: track.losses.count(),
                 overload: track.overload().map(|overload| (overload.offered, overload.achieved)),
             })

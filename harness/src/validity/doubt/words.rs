@@ -1,0 +1,161 @@
+//! What each doubt says, and what to do about it.
+
+use std::time::Duration;
+
+use tailmark_reports::units;
+
+use super::Doubt;
+
+impl Doubt {
+    /// What is doubtful, with its figures: the second half of a sentence.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::OthersBusy { mean_share, disturbed_share } => {
+                let bursts = disturbed_share.filter(|share| (0.05..1.0).contains(share));
+                let bursts = bursts.map_or_else(String::new, |share| {
+                    format!(", and more than a quarter of it during {} of the run", units::percent(share))
+                });
+                format!(
+                    "other processes used {} of all processors' time{bursts}",
+                    units::percent(*mean_share)
+                )
+            }
+            Self::Stolen { share } => {
+                format!(
+                    "the hypervisor gave {} of the processors' time to other guests",
+                    units::percent(*share)
+                )
+            }
+            Self::Jitter { lost_share, largest_gap, .. } => format!(
+                "a loop that only reads the clock lost {} of its time, up to {} at once",
+                units::percent(*lost_share),
+                time(*largest_gap)
+            ),
+            Self::LoadedBefore { load, processors } => format!(
+                "the machine was busy when the run began (load average {load:.2} on {})",
+                units::counted(*processors as u64, "processor")
+            ),
+            Self::SlowProcessor { lowest_mhz, max_mhz } => {
+                format!("the processor ran at {lowest_mhz:.0} MHz under load, and can do {max_mhz:.0}")
+            }
+            Self::UnsteadyFrequency { lowest_mhz, highest_mhz } => format!(
+                "the processor's frequency under load went between {lowest_mhz:.0} and {highest_mhz:.0} MHz"
+            ),
+            Self::Governor { governor, .. } => format!("the processor's frequency governor is `{governor}`"),
+            Self::Throttled { events, share, speed_limit, warning_level } => {
+                throttled(*events, *share, *speed_limit, *warning_level)
+            }
+            Self::OnBattery => "the machine ran on its battery".to_owned(),
+            Self::UnoptimisedBuild { opt_level } => {
+                format!("tailmark was compiled without optimisation (level {opt_level})")
+            }
+            Self::CoarseClock { resolution, cost, limit } => format!(
+                "the clock moves in steps of {} and takes {} to read, too much for a limit of {}",
+                time(*resolution),
+                time(*cost),
+                time(*limit)
+            ),
+            Self::Swapping { pages_per_second: Some(pages), .. } => {
+                format!("the machine swapped {} pages a second", units::figure(*pages))
+            }
+            Self::Swapping { pages_per_second: None, grown_bytes } => {
+                format!("the swap in use grew by {}", units::bytes(*grown_bytes))
+            }
+            Self::LateGenerator { backend, lateness_p99, limit } => format!(
+                "tailmark itself started 1 % of the requests to {backend} {} late or more, against a limit of {}",
+                time(*lateness_p99),
+                time(*limit)
+            ),
+            Self::Overloaded { offered, achieved, .. } => format!(
+                "it was overloaded: offered {}, achieved {}",
+                units::rate(*offered),
+                units::rate(*achieved)
+            ),
+            Self::Lost { workers, .. } => {
+                let were = if *workers == 1 { "was" } else { "were" };
+                format!("{workers} of its workers {were} lost; what callers wait meanwhile is in no figure")
+            }
+            Self::Caching { repeated, new, .. } => format!(
+                "a text that it had just seen took {}, and new ones of the same length {}: repeats are hardly computed",
+                time(*repeated),
+                time(*new)
+            ),
+            Self::Oversubscribed { threads, processors, .. } => format!(
+                "it computes with {} on {}",
+                units::counted(*threads as u64, "thread"),
+                units::counted(*processors as u64, "processor")
+            ),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let remedy = match self {
+            Self::OthersBusy { .. } => {
+                "close other programs (top lists them), or raise min_seconds so that a burst weighs less"
+            }
+            Self::Stolen { .. } => "measure on a machine, or an instance type, with processors of its own",
+            Self::Jitter { .. } => {
+                "close other programs; on a virtual machine, ask for processors that are not shared"
+            }
+            Self::LoadedBefore { .. } => "wait until what ran before has ended",
+            Self::SlowProcessor { .. } => {
+                "set the frequency governor to `performance`, leave the power-saving mode, and let the machine cool"
+            }
+            Self::UnsteadyFrequency { .. } => {
+                "set the frequency governor to `performance`, and measure where the machine is kept cool"
+            }
+            Self::Governor { .. } => {
+                "set the governor to `performance`, unless the machine you deploy on has this one"
+            }
+            Self::Throttled { .. } => {
+                "let the machine cool, improve its cooling, or leave pauses between runs"
+            }
+            Self::OnBattery => "plug it in",
+            Self::UnoptimisedBuild { .. } => "build it with `cargo build --release`",
+            Self::CoarseClock { .. } => {
+                "choose a finer clock source for the machine, or measure outside the sandbox that replaces it"
+            }
+            Self::Swapping { .. } => "close what uses the memory, or measure fewer or smaller models at once",
+            Self::LateGenerator { .. } => {
+                "offer fewer requests per second, or leave a processor free for tailmark"
+            }
+            Self::Overloaded { .. } => {
+                "offer fewer requests per second ([capacity] finds how many it takes), or give it more replicas or threads"
+            }
+            Self::Lost { .. } => {
+                "see why under its losses and in its stderr log; mend that before you trust a PASS"
+            }
+            Self::Caching { .. } => {
+                "switch the cache off, or take a corpus with as many different texts as there are requests"
+            }
+            Self::Oversubscribed { processors, .. } => {
+                return format!("give it {} or fewer", units::counted(*processors as u64, "thread"));
+            }
+        };
+        remedy.to_owned()
+    }
+}
+
+fn throttled(events: u64, share: Option<f64>, speed_limit: Option<f64>, warning_level: u64) -> String {
+    let mut signs = Vec::new();
+    if let Some(share) = share.filter(|share| *share > 0.0) {
+        signs.push(format!("for {} of the run", units::percent(share)));
+    }
+    if let Some(limit) = speed_limit.filter(|limit| *limit < 1.0) {
+        signs.push(format!("to {} of full speed", units::percent(limit)));
+    }
+    if warning_level > 0 {
+        signs.push(format!("with warning level {warning_level}"));
+    }
+    if events > 0 {
+        signs.push(format!("in {}", units::counted(events, "event")));
+    }
+    format!("heat or a power limit held the processor back {}", signs.join(", "))
+}
+
+fn time(duration: Duration) -> String {
+    units::duration(duration.as_nanos() as f64)
+}
