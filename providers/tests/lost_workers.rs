@@ -1,8 +1,6 @@
 //! Workers that are lost while they are asked, as real processes: what is asked of them then, and that nothing of them
 //! is left.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has said what it found")]
-
 mod shell_worker;
 
 use std::process::Command;

@@ -251,6 +251,23 @@ fn without_restarts_the_first_loss_breaks_the_backend() {
 }
 
 #[test]
+fn a_backend_whose_every_worker_hangs_is_broken_after_its_restarts() {
+    let bench = Workbench::new();
+    let hanging = "[deadlines]\nrequest = \"50ms\"\n[phases]\nrestarts = 1\n[workers]\nmax_restarts = 1\n\
+                   [[backend]]\nkind = \"simulated\"\noptions = { hangs = 1.0 }\n";
+    let ended = bench.run_scenario(hanging);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let record = bench.record();
+    let (state, why) = outcome(&record, "simulated");
+    assert!(state == "broken" && why.contains("no answer to 3 requests in a row within 50ms"), "{why}");
+    let simulated = backend(&record, "simulated");
+    let made: Vec<_> =
+        simulated["losses"].as_array().into_iter().flatten().map(|loss| loss["requests"].as_u64()).collect();
+    assert_eq!(made, [Some(3), Some(3)]);
+    assert_eq!(phase(simulated, "mixed")["timeouts"], 6);
+}
+
+#[test]
 fn a_lost_replica_is_replaced_with_the_others() {
     let bench = Workbench::new();
     let Some(scenario) = scenario_with_model(BACKENDS) else { return };

@@ -9,7 +9,7 @@ use tailmark_reports::units;
 
 use super::track::Track;
 
-/// What is done in place of a worker that never came to a request.
+/// What is under way until the first embedding.
 pub(super) const COLD_START: &str = "cold start";
 
 /// The lost workers of one backend.
@@ -83,7 +83,7 @@ impl Losses {
 
 impl Track {
     /// Where the backend is now.
-    pub(super) fn mark(&mut self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         let all = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
         let requests = all.into_iter().filter_map(|phase| self.seen(phase)).map(|seen| seen.requests()).sum();
         let steady = self.seen(Phase::Steady);
