@@ -126,6 +126,11 @@ fn correlation(levels: impl Iterator<Item = Sums>) -> Option<Correlation> {
             correlation.time = correlation.time.max(time * (1.0 - SHRINKAGE * standard_error));
         }
         length *= 2;
+        // Batches that are all equal show no pattern. They differ from the mean by what is in no batch of their length, the end of
+        // a restart: where a worker was lost, that is the request it failed.
+        if level.variance(level.sum / batches) <= 1e-18 * (1.0 + mean * mean) {
+            continue;
+        }
         if neighbours * pairs.sqrt() > VISIBLE * own {
             correlation.memory = length;
         }
@@ -201,6 +206,17 @@ mod tests {
             }
         }
         estimator
+    }
+
+    #[test]
+    fn a_lone_failure_at_the_end_of_a_restart_is_no_pattern_of_those_before_it() {
+        let mut estimator = CorrelationEstimator::new();
+        for requests in [19, 131, 150] {
+            estimator.begin_restart();
+            (1..=requests)
+                .for_each(|request| estimator.observe(f64::from(u8::from(request == 19 && requests == 19))));
+        }
+        assert_eq!(estimator.estimate().map(|found| found.memory), Some(0));
     }
 
     #[test]
