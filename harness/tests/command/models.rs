@@ -218,9 +218,7 @@ fn a_tool_that_fails_is_quoted_whole_and_leaves_nothing() {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(4), ""), "{fault}: {}", ended.stderr);
         assert!(ended.stderr.contains(expected), "{fault}: {}", ended.stderr);
         assert!(ended.stderr.contains("export: about to write "), "{fault}: {}", ended.stderr);
-        if fault != "other_pooling" {
-            assert_eq!(names(&folder), before, "{fault}");
-        }
+        assert_eq!(names(&folder), before, "{fault}");
     }
 }
 

@@ -49,6 +49,15 @@ pub(super) fn run(
             )));
         }
     };
+    let manifest = Manifest::pin(source, aside.path(), &described, &name, form)
+        .map_err(broken("read the files of the model"))?;
+    let reference =
+        fs::read_to_string(aside.path().join(REFERENCE)).map_err(broken("read the reference vectors"))?;
+    manifest.spec(reference).map_err(|why| {
+        CommandError::Broken(format!(
+            "the Python tool `reference` does not see the model as tailmark does: {REFERENCE} {why}"
+        ))
+    })?;
     let put = |file: &str| aside.put(file, &target.join(file)).map_err(broken(&format!("write {file}")));
     if target != source {
         for file in &described.files {
@@ -69,15 +78,6 @@ pub(super) fn run(
     }
     put(GRAPH)?;
     put(REFERENCE)?;
-    let manifest = Manifest::pin(&target, &described, &name, &described.files, form)
-        .map_err(broken("read the files that were written"))?;
-    let reference =
-        fs::read_to_string(target.join(REFERENCE)).map_err(broken("read the reference vectors"))?;
-    manifest.spec(reference).map_err(|why| {
-        let message =
-            format!("the Python tool `reference` does not see the model as tailmark does: {REFERENCE} {why}");
-        CommandError::Broken(message)
-    })?;
     manifest.write(&target).map_err(broken(&format!("write {MANIFEST}")))?;
     drop(aside);
     // The model can be used by its folder all the same, so this is no failure of the export.

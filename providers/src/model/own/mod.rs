@@ -147,28 +147,29 @@ impl Manifest {
         self.files.iter().find(|file| file.name == WEIGHTS)
     }
 
-    /// Pins the files of a folder as they are now; `names` are those the model came with.
+    /// Pins files as they are now: those `described` names in `folder`, graph and reference vectors in `made`, where they may
+    /// still lie aside.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn pin(
         folder: &Path,
+        made: &Path,
         described: &describe::Description,
         name: &str,
-        names: &[String],
         form: GraphForm,
     ) -> io::Result<Self> {
-        let measure = |name: &str| digest::measure(name, &folder.join(name));
+        let measure = |within: &Path, name: &str| digest::measure(name, &within.join(name));
         Ok(Self {
             name: name.to_owned(),
             dimensions: described.dimensions,
             max_tokens: described.max_tokens,
             pooling: described.pooling,
             normalize: described.normalize,
-            files: names.iter().map(|name| measure(name)).collect::<io::Result<_>>()?,
+            files: described.files.iter().map(|name| measure(folder, name)).collect::<io::Result<_>>()?,
             form,
-            graph: measure(GRAPH)?,
-            reference: measure(REFERENCE)?,
+            graph: measure(made, GRAPH)?,
+            reference: measure(made, REFERENCE)?,
         })
     }
 

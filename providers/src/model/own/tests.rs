@@ -26,11 +26,10 @@ pub(crate) fn write_model(folder: &Path) -> Manifest {
         max_tokens: 8,
         pooling: Pooling::Cls,
         normalize: false,
-        files: Vec::new(),
+        files: ["config.json", "tokenizer.json", WEIGHTS].map(str::to_owned).into(),
         notes: Vec::new(),
     };
-    let names = ["config.json", "tokenizer.json", WEIGHTS].map(str::to_owned);
-    let manifest = Manifest::pin(folder, &described, "mine/tiny", &names, GraphForm::GraphOnly).unwrap();
+    let manifest = Manifest::pin(folder, folder, &described, "mine/tiny", GraphForm::GraphOnly).unwrap();
     manifest.write(folder).unwrap();
     manifest
 }
