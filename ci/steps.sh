@@ -1,5 +1,5 @@
 # The steps of ci/test.sh: how one is run and timed, and what the longer ones do. Sourced, with the variables ci, logs,
-# runs, tools and torch set.
+# runs, tools, openvino and torch set.
 
 times=""
 current=""
@@ -43,6 +43,16 @@ fetch_tools() {
         requirements+=(--requirement python/requirements/export.txt)
     fi
     uv pip install --python "$tools/bin/python" --require-hashes "${requirements[@]}"
+    if has_openvino; then
+        uv venv --quiet --allow-existing --python '>=3.11,<3.15' "$openvino"
+        uv pip install --python "$openvino/bin/python" --require-hashes \
+            --requirement python/requirements/openvino.txt
+    fi
+}
+
+# An execution provider that takes a graph in part, for the tests of what says so. Its packages are made for these alone.
+has_openvino() {
+    [ "$(uname -sm)" = 'Linux x86_64' ]
 }
 
 # uv from the package index, into a folder of its own; on a Debian without pip, after its package for environments.

@@ -24,11 +24,13 @@ runs=$ci/runs
 # The environment of the tests' tools: one with PyTorch and one without, so that neither is made over and over.
 tools=$ci/python-tools
 [ "$torch" = yes ] || tools=$ci/python-tools-without-torch
+openvino=$ci/python-openvino
 rm -rf "$logs" "$runs"
 mkdir -p "$logs" "$runs"
 
 export CARGO_TERM_COLOR=never NO_COLOR=1
-unset TAILMARK_TEST_MODEL TAILMARK_TEST_ONNXRUNTIME PYTHONPATH VIRTUAL_ENV
+unset TAILMARK_TEST_MODEL TAILMARK_TEST_ONNXRUNTIME TAILMARK_TEST_OPENVINO_PYTHON TAILMARK_TEST_EXPORT_PYTHON
+unset PYTHONPATH VIRTUAL_ENV
 
 . ci/steps.sh
 
@@ -44,6 +46,12 @@ step first-run run_scenario first --only onnx-cpu --only python-onnx-cpu
 TAILMARK_TEST_MODEL=$(python3 ci/run_folder.py model "$runs/first")
 TAILMARK_TEST_ONNXRUNTIME=$(python3 ci/run_folder.py onnxruntime "$runs/first")
 export TAILMARK_TEST_MODEL TAILMARK_TEST_ONNXRUNTIME
+if has_openvino; then
+    export TAILMARK_TEST_OPENVINO_PYTHON=$openvino/bin/python
+fi
+if [ "$torch" = yes ]; then
+    export TAILMARK_TEST_EXPORT_PYTHON=$tools/bin/python
+fi
 step rust-tests rust_tests
 step ruff python_tool ruff check .
 step ruff-format python_tool ruff format --check .

@@ -146,3 +146,33 @@ fn an_operator_that_mps_moved_to_the_cpu_counts_there_although_its_result_came_b
 fn without_a_record_there_is_nothing_to_say() {
     assert_eq!(executed(&Evidence::none("it answers without a model")), None);
 }
+
+/// Recorded by the Python worker with onnxruntime-openvino 1.24.1 on Linux: all-MiniLM-L6-v2, fused and with int8 weights per
+/// channel, of which OpenVINO takes all but eleven nodes.
+const OPENVINO: &str = include_str!("openvino_int8.json");
+
+#[test]
+fn a_partial_execution_that_was_recorded_adds_up_and_names_what_was_left() {
+    let evidence: Evidence = serde_json::from_str(OPENVINO).expect("evidence");
+    let found = executed(&evidence).expect("recorded");
+    assert_eq!((found.asked.as_str(), found.nodes), ("OpenVINO", Some(124)));
+    let [openvino, cpu] = &found.parts[..] else { panic!("{:?}", found.parts) };
+    assert_eq!((openvino.nodes, openvino.partitions, cpu.nodes), (Some(113), Some(6), Some(11)));
+    for shares in [[openvino.time_share, cpu.time_share], [Some(openvino.node_share), Some(cpu.node_share)]] {
+        let whole: f64 = shares.into_iter().flatten().sum();
+        assert!((whole - 1.0).abs() < 1e-12, "{shares:?}");
+    }
+    assert!(openvino.time_share.is_some_and(|share| share > 0.5 && share < 1.0), "{openvino:?}");
+    let left: BTreeMap<&str, u32> = found.elsewhere.iter().map(|one| (one.op.as_str(), one.count)).collect();
+    assert_eq!(left.values().sum::<u32>(), 11, "{left:?}");
+    assert!(left.contains_key("QAttention"), "{left:?}");
+    // The same graph on the CPU alone has nothing elsewhere.
+    let on_cpu = Evidence {
+        asked: Some(ON_CPU.to_owned()),
+        kernels: evidence.ungrouped.expect("recorded").cpu,
+        ungrouped: None,
+        ..Evidence { runs: evidence.runs, ..Evidence::default() }
+    };
+    let found = executed(&on_cpu).expect("recorded");
+    assert_eq!((found.parts.len(), found.parts[0].nodes, found.elsewhere.len()), (1, Some(124), 0));
+}
