@@ -45,6 +45,7 @@ fn facts() -> RunFacts {
         lateness_p99: Some(Duration::from_micros(40)),
         threads: Some(2),
         overload: None,
+        caching: None,
         losses: 0,
     };
     RunFacts { processors: 2, tightest_limit: Some(Duration::from_millis(20)), backends: vec![backend] }

@@ -1,8 +1,8 @@
 //! What stands before the figures beside the doubts: a model that ran only in part where it was asked to. Of the variations of one backend, the one that ran least where it was asked to is told.
 
 use crate::execution::{self, asked_share, is_partial};
-use crate::record::{BackendRecord, RepeatProbe, RunRecord};
-use crate::units::{counted, duration};
+use crate::record::{BackendRecord, RunRecord};
+use crate::units::counted;
 use crate::view::was_timed;
 
 /// Something that a reader must know to read the figures of a backend rightly.
@@ -65,13 +65,6 @@ fn partial_execution(group: Vec<&BackendRecord>) -> Option<Headline> {
         what: execution::headline(&least.execution)?,
         under: execution::elsewhere(&least.execution).into_iter().chain(required).collect(),
     })
-}
-
-/// What a probe found of repeated texts.
-pub(crate) fn repeats(probe: &RepeatProbe) -> String {
-    let [again, new] = [probe.repeated_ns, probe.new_ns].map(|time| duration(time as f64));
-    let pairs = counted(probe.pairs.into(), "pair");
-    format!("a text just seen is answered in {again}, a new one in {new} (medians of {pairs})")
 }
 
 #[cfg(test)]

@@ -78,6 +78,12 @@ impl Track {
                 self.outcome = BackendOutcome::Wrong { why: format!("{error}; it was not timed") };
                 return;
             }
+            Err(ProviderError::NotAvailable { why, .. }) if self.refused.is_some() => {
+                let refused = self.refused.take().unwrap_or_default();
+                self.outcome =
+                    BackendOutcome::NotAvailable { why: format!("{refused}; asked, it says: {why}") };
+                return;
+            }
             Err(error) => {
                 self.outcome = outcome_of(lacking(error));
                 return;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tailmark_providers::kinds::{Kind, Need, Platform, Runtime};
 use tailmark_providers::model::{Hub, ModelStore, ResolvedModel, Sources, own};
 use tailmark_providers::progress::Progress;
-use tailmark_providers::provider::{LoadRequest, ModelFolder, ProviderError};
+use tailmark_providers::provider::{LoadRequest, ModelFolder, Options, ProviderError};
 use tailmark_providers::python_environment::{
     EnvironmentRequest, Extra, PackageTool, PythonEnvironment, PythonError, Tools,
 };
@@ -82,15 +82,36 @@ impl<'a> Provision<'a> {
 
     /// Everything needed to start this kind with the backend's options.
     pub(super) fn launch(&mut self, backend: &BackendPlan, kind: &'static Kind) -> Result<Launch, Lacking> {
-        let mut options = if kind.name == backend.kind.name {
-            backend.options.clone()
-        } else {
-            // A fallback has options of its own; those that both kinds know are carried over.
-            let known = (kind.resolve_options)(&serde_json::Map::new());
-            let shared = backend.options.iter().filter(|(key, _)| known.contains_key(*key));
-            (kind.resolve_options)(&shared.map(|(key, value)| (key.clone(), value.clone())).collect())
-        };
+        let options = options_of(backend, kind);
         (kind.available)(&options, &Platform::here()).map_err(lacking)?;
+        self.assemble(backend, kind, options)
+    }
+
+    /// The same for a backend that this machine cannot have, if all it takes to ask its runtime is there already: so that
+    /// the runtime says it itself. Nothing is fetched for it.
+    pub(super) fn launch_to_be_refused(&mut self, backend: &BackendPlan) -> Option<Launch> {
+        let kind = backend.kind;
+        let is_there = |need: &Need| match need {
+            Need::Model => self.model.is_some(),
+            Need::OnnxRuntimeLibrary => self.has_environment(Extra::Base),
+            Need::Python(extra) => self.has_environment(*extra),
+        };
+        if !kind.needs.iter().all(is_there) {
+            return None;
+        }
+        self.assemble(backend, kind, options_of(backend, kind)).ok()
+    }
+
+    fn has_environment(&self, extra: Extra) -> bool {
+        self.environments.get(&extra).is_some_and(Result::is_ok)
+    }
+
+    fn assemble(
+        &mut self,
+        backend: &BackendPlan,
+        kind: &'static Kind,
+        mut options: Options,
+    ) -> Result<Launch, Lacking> {
         let mut model = None;
         let mut environment = None;
         for need in kind.needs {
@@ -127,6 +148,17 @@ impl<'a> Provision<'a> {
             .or_insert_with(|| PythonEnvironment::ensure(&request, self.progress).map_err(python_lacking))
             .clone()
     }
+}
+
+/// The backend's options for this kind.
+fn options_of(backend: &BackendPlan, kind: &Kind) -> Options {
+    if kind.name == backend.kind.name {
+        return backend.options.clone();
+    }
+    // A fallback has options of its own; those that both kinds know are carried over.
+    let known = (kind.resolve_options)(&Options::new());
+    let shared = backend.options.iter().filter(|(key, _)| known.contains_key(*key));
+    (kind.resolve_options)(&shared.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// Whether a provider's error says that the machine lacks something, or that something broke.

@@ -48,10 +48,20 @@ pub(super) fn provide(
         });
         count_tokens(plan, &model.folder, model.spec.max_tokens, record)?;
     }
-    for track in tracks {
+    for track in &mut *tracks {
         match provision.launch(&track.plan, track.plan.kind) {
             Ok(launch) => track.launch = Some(launch),
             Err(lacking) => track.outcome = outcome_of(lacking),
+        }
+    }
+    // Only now is it known what the others had to have anyway.
+    for track in tracks {
+        if let BackendOutcome::NotAvailable { why } = &track.outcome
+            && let Some(launch) = provision.launch_to_be_refused(&track.plan)
+        {
+            track.refused = Some(why.clone());
+            track.outcome = BackendOutcome::Pending;
+            track.launch = Some(launch);
         }
     }
     Ok(())

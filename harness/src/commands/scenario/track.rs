@@ -41,6 +41,8 @@ pub(super) struct Track {
     pub(super) equivalence: Equivalence,
     /// What executed the model.
     pub(super) execution: Execution,
+    /// Why this machine cannot have it, while its runtime is still to be asked.
+    pub(super) refused: Option<String>,
     /// What ran instead of what was required, where the scenario has it timed all the same.
     pub(super) partial: Option<String>,
     /// What the scenario requires of that.
@@ -108,6 +110,7 @@ impl Track {
             is_stood_in_for: false,
             equivalence: Equivalence::NotChecked { why: "the run did not get that far".to_owned() },
             execution: Execution::NotMeasured { why: "the run did not get that far".to_owned() },
+            refused: None,
             partial: None,
             requirement: None,
             repeat_probe: None,
