@@ -20,7 +20,7 @@ pub(super) fn run(store: &ModelStore) -> Result<Exit, CommandError> {
     for spec in tailmark_providers::model::known() {
         let folder = store.folder_of(spec);
         let stock = verify::stock_of_known(store, spec);
-        let place = (stock != Stock::Absent).then(|| folder.display().to_string()).unwrap_or_default();
+        let place = if stock == Stock::Absent { String::new() } else { folder.display().to_string() };
         push(&mut rows, &spec.name, &folder, &stock, place);
     }
     let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;

@@ -255,7 +255,7 @@ fn max_tokens(
 
 fn whole_number(value: Option<&Value>) -> Option<u32> {
     let number = value?.as_f64()?;
-    (number >= 1.0 && number < NO_LIMIT && number.fract() == 0.0).then_some(number as u32)
+    ((1.0..NO_LIMIT).contains(&number) && number.fract() == 0.0).then_some(number as u32)
 }
 
 /// A JSON object; `None` where there is no such file.
