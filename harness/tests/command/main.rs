@@ -12,6 +12,7 @@ mod model_store;
 mod models;
 mod overrides;
 mod own_model;
+mod partial_provider;
 mod python;
 mod recovery;
 mod runs;

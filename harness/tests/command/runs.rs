@@ -66,7 +66,7 @@ fn a_run_that_passes_ends_with_0_and_leaves_a_whole_run_folder() {
     assert!(ended.stderr.contains(&folder.file_name().expect("a name").to_string_lossy().into_owned()));
 
     let record = bench.record();
-    assert_eq!(record["record_version"], 3);
+    assert_eq!(record["record_version"], 4);
     assert_eq!(record["status"]["state"], "complete");
     assert_eq!(record["overall"], "PASS");
     for name in ["null", "embedded"] {
@@ -281,7 +281,7 @@ fn a_record_of_another_version_and_what_is_no_record_are_refused() {
         ended.stderr
     };
     let message = refused(folder.clone());
-    assert!(message.contains("record version 999") && message.contains("reads version 3"), "{message}");
+    assert!(message.contains("record version 999") && message.contains("reads version 4"), "{message}");
     fs::write(folder.join("run.json"), "{\"half\": ").expect("written");
     assert!(refused(folder).contains("run.json is not a run record"));
     assert!(refused(bench.path().join("nowhere")).contains("nowhere/run.json"));
