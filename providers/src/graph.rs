@@ -58,13 +58,11 @@ pub(crate) fn graph_file(model: &ModelFolder, graph: &GraphFile) -> Result<PathB
     if path.is_file() {
         return Ok(path);
     }
-    let folder = model.folder.display();
     let how = if *graph == GraphFile::default() {
-        format!("make it with `tailmark model export {folder}`")
+        format!("make it with `tailmark model export {}`", model.folder.display())
     } else {
-        format!(
-            "`tailmark model optimize {folder}` and `tailmark model quantize {folder}` make other forms of the graph"
-        )
+        "`tailmark model optimize MODEL` and `tailmark model quantize MODEL` make other forms of the graph"
+            .to_owned()
     };
     Err(ProviderError::ModelFile { path, why: format!("there is no such file\n\nhint: {how}") })
 }

@@ -34,9 +34,15 @@ pub(super) fn of(
         ));
     }
     found.extend(cut_elsewhere(expected, answers, alone));
-    if alone.iter().all(|cosine| !is_wrong(*cosine)) && together.iter().copied().any(is_wrong) {
+    let right_alone = alone.iter().all(|cosine| !is_wrong(*cosine));
+    if right_alone && together.iter().copied().any(is_wrong) {
         found.push(in_company(expected, answers, together));
-    } else if comparison.batch_difference > UNSTEADY {
+    }
+    // So far each would by itself make the vectors wrong.
+    let is_explained = !found.is_empty();
+    if right_alone == together.iter().all(|cosine| !is_wrong(*cosine))
+        && comparison.batch_difference > UNSTEADY
+    {
         found.push(format!(
             "a text's vector changes by up to {:.3} with the texts that are in its request: padding is not masked, or \
              numbers are scaled over the whole request",
@@ -49,7 +55,7 @@ pub(super) fn of(
             comparison.repeat_difference
         ));
     }
-    if found.is_empty() && comparison.class == EquivalenceClass::Wrong {
+    if !is_explained && comparison.class == EquivalenceClass::Wrong {
         found.push(if keeps_similarities(expected.vectors, &answers.alone) {
             "the similarities between the texts are the reference's and the vectors are not: they are rotated, or their \
              numbers are in another order; no vector of another backend can be compared with them"

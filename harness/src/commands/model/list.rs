@@ -16,18 +16,21 @@ use crate::commands::{CommandError, Exit};
 /// Lists models. A store that is not there is an empty one.
 pub(super) fn run(store: &ModelStore) -> Result<Exit, CommandError> {
     let mut rows = Builder::default();
-    rows.push_record(["model", "state", "size", "graphs", "folder"]);
+    rows.push_record(["model", "state", "size", "graphs"]);
+    let mut places = Vec::new();
     for spec in tailmark_providers::model::known() {
         let folder = store.folder_of(spec);
         let stock = verify::stock_of_known(store, spec);
-        let place = if stock == Stock::Absent { String::new() } else { folder.display().to_string() };
-        push(&mut rows, &spec.name, &folder, &stock, place);
+        if stock != Stock::Absent {
+            places.push((&spec.name, folder.clone()));
+        }
+        push(&mut rows, &spec.name, &folder, &stock);
     }
     let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;
     for own in &registered {
         // Shown even where nothing is: it tells which folder was moved or removed.
-        let place = own.folder.display().to_string();
-        push(&mut rows, &own.name, &own.folder, &verify::stock_of_own(&own.folder), place);
+        places.push((&own.name, own.folder.clone()));
+        push(&mut rows, &own.name, &own.folder, &verify::stock_of_own(&own.folder));
     }
     let mut table = rows.build();
     table
@@ -39,17 +42,21 @@ pub(super) fn run(store: &ModelStore) -> Result<Exit, CommandError> {
         text.push_str(line.trim_end());
         text.push('\n');
     }
+    // Paths and long lists of graphs would make the table wider than a terminal.
+    for (name, folder) in places {
+        text.push_str(&format!("\n{name} is in {}\n", folder.display()));
+    }
     print(&text)?;
     Ok(Exit::Pass)
 }
 
-fn push(rows: &mut Builder, name: &str, folder: &Path, stock: &Stock, place: String) {
+fn push(rows: &mut Builder, name: &str, folder: &Path, stock: &Stock) {
     let (state, there) = match stock {
         Stock::Absent => ("not there".to_owned(), false),
         Stock::Whole => ("whole".to_owned(), true),
         Stock::Damaged(names) => (format!("damaged: {}", names.join(", ")), true),
     };
     let size = if there { units::bytes(verify::size(folder)) } else { String::new() };
-    let graphs = if there { verify::graph_files(folder).join(", ") } else { String::new() };
-    rows.push_record([name.to_owned(), state, size, graphs, place]);
+    let graphs = if there { verify::graph_files(folder).join("\n") } else { String::new() };
+    rows.push_record([name.to_owned(), state, size, graphs]);
 }

@@ -138,7 +138,7 @@ impl Track {
             execution: self.execution.clone(),
             partial: self.partial.clone(),
             requirement: self.requirement.clone(),
-            repeat_probe: self.repeat_probe.clone(),
+            repeat_probe: self.repeat_probe,
             loaded: self.loaded.clone(),
             ..Self::new(index, plan, seed, objectives, self.losses.again())
         }
@@ -337,7 +337,7 @@ impl Track {
             runs: self.loaded.as_ref().map(runs),
             execution: self.execution.clone(),
             requirement: self.requirement.clone(),
-            repeat_probe: self.repeat_probe.clone(),
+            repeat_probe: self.repeat_probe,
             equivalence: self.equivalence.clone(),
             losses: self.losses.all().to_vec(),
             max_restarts: self.losses.max_restarts(),
