@@ -1,6 +1,7 @@
 //! The gate's comparison on what a real runtime answers when a model is run wrongly: other pooling, other truncation. Needs
 //! the weights, which the environment names; without them a test says so and ends.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ fn reference() -> Reference {
 /// What a backend that loads the model so comes to; `None` where there are no weights.
 fn run_with(max_tokens: u32, pooling: Pooling) -> Option<Comparison> {
     let Some(folder) = std::env::var_os("TAILMARK_TEST_MODEL").map(PathBuf::from) else {
-        eprintln!("not tested: TAILMARK_TEST_MODEL is not set");
+        let _ = writeln!(std::io::stderr(), "not tested: TAILMARK_TEST_MODEL is not set");
         return None;
     };
     let reference = reference();

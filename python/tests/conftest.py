@@ -186,7 +186,8 @@ def tiny_model(tmp_path: Path) -> MakeModel:
 def tiny_graph(tiny_model: MakeModel) -> Path:
     """A small random BERT with its graph beside it."""
     pytest.importorskip("onnx", reason="needs the extra `export`")
-    from tailmark_worker.export import export, link_or_copy
+    from tailmark_worker.export import export
+    from tailmark_worker.graph_file import link_or_copy
 
     folder = tiny_model()
     export(folder, folder / "model.onnx")

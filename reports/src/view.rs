@@ -183,16 +183,6 @@ pub(crate) fn no_verdict(record: &RunRecord) -> &'static str {
     }
 }
 
-/// The name of a phase in a report.
-pub(crate) fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::ColdStart => "cold start",
-        Phase::WarmUp => "warm-up",
-        Phase::Steady => "steady state",
-        Phase::Mixed => "mixed",
-    }
-}
-
 /// A text on one line: line breaks and other control characters become single spaces.
 pub(crate) fn one_line(text: &str) -> String {
     let spaced = text.replace(char::is_control, " ");

@@ -45,7 +45,7 @@ pub(super) fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), Colum
             seen.add(sample);
         }
         if last.as_ref().is_none_or(|(at, _)| *at <= sample.finished_ns) {
-            let during = format!("{} of {backend}, restart {}", phase_name(sample.phase), sample.restart);
+            let during = format!("{} of {backend}, restart {}", sample.phase.name(), sample.restart);
             last = Some((sample.finished_ns, during));
         }
     })?;
@@ -176,12 +176,4 @@ fn withdraw_verdicts(record: &mut RunRecord) {
         (capacity.highest_pass, capacity.lowest_fail) = (highest, lowest);
     }
     *overall = None;
-}
-
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::ColdStart => "cold start",
-        Phase::WarmUp => "warm-up",
-        Phase::Steady | Phase::Mixed => "steady state",
-    }
 }

@@ -133,7 +133,7 @@ fn a_text_with_other_tokens_is_named_where_its_vector_is_off() {
     let mut answers = right(&reference);
     let longest = (0..reference.texts.len()).max_by_key(|text| reference.token_counts[*text]).expect("texts");
     answers.token_counts[longest] = 128;
-    assert_eq!(compared(&reference, &answers).findings, [String::new(); 0], "its vector is right");
+    assert!(compared(&reference, &answers).findings.is_empty(), "its vector is right");
     let mut other = reference.vectors[longest].clone();
     other.rotate_right(1);
     for list in [&mut answers.alone, &mut answers.again, &mut answers.together] {

@@ -328,6 +328,6 @@ fn a_backend_that_answers_from_a_cache_cannot_pass_and_its_fail_stands() {
         "a text that it had just seen took 40.0 µs, and new ones of the same length 6.00 ms: repeats are hardly computed"
     );
     assert_eq!((weight, doubt.backend()), (Weight::Serious, Some("onnx-cpu")));
-    assert_eq!(adjust(Verdict::Pass, &[doubt.clone()], true).0, Verdict::Inconclusive);
+    assert_eq!(adjust(Verdict::Pass, std::slice::from_ref(&doubt), true).0, Verdict::Inconclusive);
     assert_eq!(adjust(Verdict::Fail, &[doubt], false), (Verdict::Fail, None));
 }

@@ -28,9 +28,9 @@ pub(super) fn headline(page: &mut String, record: &RunRecord) {
 /// The whole of it.
 pub(super) fn write(page: &mut String, record: &RunRecord) {
     page.push_str(
-        "## Execution\n\nWhere the model ran, recorded by the runtime in probe runs apart from the timed ones. Nodes are those \
-         of the graph before the runtime fuses them, or operator calls where there is no graph; a partition is a stretch \
-         of the graph that runs in one piece.\n\n",
+        "## Execution\n\nWhere the model ran, recorded by the runtime in probe runs apart from the timed ones. Nodes are \
+         counted where they are handed to execution providers (for the CPU alone, as it runs them), or operator calls \
+         where there is no graph; a partition is a stretch of the graph that runs in one piece.\n\n",
     );
     let columns = [
         Column::Left("backend"),

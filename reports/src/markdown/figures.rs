@@ -6,8 +6,7 @@ use crate::record::{BackendRecord, ColdStart, Latency, Phase, PhaseSummary, RunR
 use crate::sentences;
 use crate::units::{self, ABSENT};
 use crate::view::{
-    AMONG_FAILURES, cold_start_stages, interval_text, median_restart, percentile_text, phase, phase_name,
-    was_timed,
+    AMONG_FAILURES, cold_start_stages, interval_text, median_restart, percentile_text, phase, was_timed,
 };
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -83,7 +82,7 @@ fn phases(page: &mut String, backend: &BackendRecord) {
             let requests = units::counted(reason.requests, "request");
             page.push_str(&format!(
                 "- {requests} failed in {}: {}\n",
-                phase_name(summary.phase),
+                summary.phase.name(),
                 inline(&reason.why)
             ));
         }
@@ -99,7 +98,7 @@ fn phases(page: &mut String, backend: &BackendRecord) {
 
 /// The phase by its response times and, where they are told apart, by its service times.
 fn phase_rows(summary: &PhaseSummary) -> Vec<Vec<String>> {
-    let name = phase_name(summary.phase);
+    let name = summary.phase.name();
     let mut rows = vec![phase_row(name, summary, summary.response_time.as_ref())];
     if let Some(service) = &summary.service_time {
         rows.push(phase_row(&format!("{name}, service time"), summary, Some(service)));

@@ -4,7 +4,7 @@ use super::text::{Column, capitalised, code, inline, sentence, table};
 use crate::record::{Arrivals, BackendRecord, Latency, Phase, RunRecord};
 use crate::sentences::load::loads;
 use crate::units::{self, ABSENT};
-use crate::view::{percentile_text, phase, phase_name};
+use crate::view::{percentile_text, phase};
 
 /// The loads, and what was changed on the command line.
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -67,7 +67,7 @@ fn row(backend: &BackendRecord, of: Phase, arrivals: &Arrivals) -> Vec<String> {
     let (lag, lateness) = (arrivals.lag.as_ref(), arrivals.lateness.as_ref());
     vec![
         inline(&backend.label),
-        phase_name(of).to_owned(),
+        of.name().to_owned(),
         inline(&backend.load.text),
         rate(arrivals.offered_per_second),
         rate(arrivals.achieved_per_second),

@@ -11,7 +11,7 @@ use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
 use super::palette::{FAINT_INK, LIMIT, NAME, SMALL, phase as colour_of};
 use crate::record::{BackendRecord, Phase, RunRecord, TimelineGroup};
 use crate::variations::{foremost, place};
-use crate::view::{Limit, limits, one_line, phase_name};
+use crate::view::{Limit, limits, one_line};
 
 const TITLE: &str = "Latency over time";
 /// Heading of a panel and the line of restart numbers under it.
@@ -83,7 +83,7 @@ fn legend_entries(panels: &[&BackendRecord]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = phases
         .into_iter()
         .filter(|phase| groups().any(|group| group.phase == *phase))
-        .map(|phase| Entry::new(Sign::Patch, colour_of(phase), phase_name(phase)))
+        .map(|phase| Entry::new(Sign::Patch, colour_of(phase), phase.name()))
         .collect();
     if groups().any(|group| group.failures > 0) {
         entries.push(Entry::new(Sign::Cross, LIMIT, "failed requests"));

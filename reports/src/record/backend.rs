@@ -178,6 +178,19 @@ pub enum Phase {
     Mixed,
 }
 
+impl Phase {
+    /// Its name in a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ColdStart => "cold start",
+            Self::WarmUp => "warm-up",
+            Self::Steady => "steady state",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// The figures of one phase of one backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseSummary {

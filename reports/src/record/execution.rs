@@ -20,7 +20,8 @@ pub enum Execution {
         runs: u32,
         /// What was asked for, as the parts are named.
         asked: String,
-        /// Nodes of the graph, counted before the runtime fuses them; absent where there is no graph.
+        /// Nodes of the graph, counted where they are handed to execution providers, and for the CPU alone as it runs them; absent
+        /// where there is no graph.
         nodes: Option<u32>,
         /// Where the model ran, what was asked for first. Shares add up to 1.
         parts: Vec<ExecutionPart>,

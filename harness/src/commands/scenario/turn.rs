@@ -52,7 +52,7 @@ impl Run<'_> {
         }
         match &ended {
             Ok(Ended::Lost(error)) => {
-                let said = self.tracks[index].lose(error, phase_name(during), began, &of);
+                let said = self.tracks[index].lose(error, during.name(), began, &of);
                 self.screen.say(&said);
             }
             _ => self.tracks[index].losses.share_is_done(),
@@ -95,7 +95,7 @@ impl Run<'_> {
         if ended == Ended::Overloaded {
             self.tracks[index].set_overloaded(*during);
         }
-        unless_stopped(ended, || format!("{} of {name}, {of}", phase_name(*during)))
+        unless_stopped(ended, || format!("{} of {name}, {of}", during.name()))
     }
 
     /// Drives one leg through its stages; `during` is the phase that it is in.
@@ -127,7 +127,7 @@ impl Run<'_> {
         let mut enter = |phase: Phase, requests: u64| {
             if entered != Some(phase) {
                 entered = Some(phase);
-                screen.phase(&format!("{} of {name}, {of}", phase_name(phase)), Some(requests));
+                screen.phase(&format!("{} of {name}, {of}", phase.name()), Some(requests));
             }
         };
         if let Some(first) = stages.iter().find(|stage| stage.max_requests > 0) {
@@ -194,14 +194,6 @@ impl Run<'_> {
 
 fn unless_stopped(ended: Ended, during: impl FnOnce() -> String) -> Result<Ended, Stopped> {
     if ended == Ended::Cancelled { Err(Stopped { during: during() }) } else { Ok(ended) }
-}
-
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::ColdStart => "cold start",
-        Phase::WarmUp => "warm-up",
-        Phase::Steady | Phase::Mixed => "steady state",
-    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
