@@ -214,3 +214,26 @@ fn a_model_folder_with_another_file_in_it_is_refused_by_name_and_hash() {
     assert_eq!(ended.code, Some(4), "{}\n{}", ended.stdout, ended.stderr);
     assert!(ended.stderr.contains("tokenizer.json") && ended.stderr.contains("error:"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_backend_that_answers_repeats_from_a_cache_is_under_a_serious_doubt() {
+    let Some((bench, ended)) = run(&FakePython::new().with_fault("caches")) else { return };
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    let record = bench.record();
+    let probe = &backend(&record, "python-onnx")["repeat_probe"];
+    assert_eq!((&probe["caching"], &probe["repeated_ns"]), (&true.into(), &40_000.into()));
+    let doubts = record["doubts"].as_array().expect("doubts");
+    let caching = doubts.iter().find(|doubt| doubt["backend"] == "python-onnx").expect("a doubt of its own");
+    assert_eq!(caching["serious"], true);
+    assert!(
+        caching["what"].as_str().is_some_and(|what| what.contains("repeats are hardly computed")),
+        "{caching}"
+    );
+    assert!(ended.stdout.contains("serious doubt: python-onnx"), "{}", ended.stdout);
+    // Without a model there is nothing that could be repeated, and nothing that executed it.
+    let null = backend(&record, "null");
+    assert_eq!(
+        (&null["repeat_probe"], &null["execution"]["state"]),
+        (&serde_json::Value::Null, &"not_measured".into())
+    );
+}

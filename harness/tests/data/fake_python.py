@@ -78,6 +78,7 @@ class Worker:
         """Nothing was asked yet."""
         self.kind = kind
         self.timed = 0
+        self.seen: set[str] = set()
         reference = json.loads(Path(os.environ["FAKE_REFERENCE"]).read_text(encoding="utf-8"))
         self.vectors = dict(zip(reference["texts"], map(base64.b64decode, reference["vectors"]), strict=True))
         self.usual = self.vectors[reference["texts"][0]]
@@ -162,12 +163,16 @@ class Worker:
             vectors = [self.usual for _ in texts]
         if FAULT == "no_vectors":
             vectors = []
+        worker_ns = 3
+        if FAULT == "caches":
+            worker_ns = 40_000 if all(text in self.seen for text in texts) else 6_000_000
+            self.seen.update(texts)
         return {
             "result": {
                 "vectors": [base64.b64encode(vector).decode() for vector in vectors],
                 "token_counts": [7 for _ in texts],
                 "truncated": 0,
-                "stages": {"tokenize_ns": 1, "infer_ns": 1, "pool_ns": 1, "worker_ns": 3},
+                "stages": {"tokenize_ns": 1, "infer_ns": 1, "pool_ns": 1, "worker_ns": worker_ns},
             }
         }
 
