@@ -160,3 +160,23 @@ def test_every_kind_and_tool_is_in_the_readme() -> None:
     readme = (PYTHON_FOLDER / "README.md").read_text(encoding="utf-8")
     missing = [name for name in (*KINDS, *TOOLS) if f"`{name}`" not in readme]
     assert missing == []
+
+
+def test_a_worker_ends_with_whoever_started_it_although_its_input_stays_open() -> None:
+    # The shell is the worker's parent and stays, because there is something left for it to do.
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", '"$@"; true', "sh", *command("null")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    with shell.stdin, shell.stdout:
+        shell.stdin.write(json.dumps(initialize()).encode() + b"\n")
+        shell.stdin.flush()
+        assert json.loads(shell.stdout.readline())["result"]["kind"] == "null"
+        shell.kill()
+        shell.wait(DEADLINE)
+        # The worker held the last writing end: its output ends when it does.
+        assert shell.stdout.read() == b""

@@ -56,7 +56,7 @@ pub(super) fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), Colum
     }
     let (after_ns, during) = match last {
         Some((at, during)) => (Some(at), during),
-        None => (None, "the preparation, before any request was answered".to_owned()),
+        None => (last_sign(folder, record), "the preparation, before any request was answered".to_owned()),
     };
     withdraw_verdicts(record);
     record.status = RunStatus::Interrupted { during, after_ns, by: "tailmark was killed".to_owned() };
@@ -69,6 +69,17 @@ pub(super) fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), Colum
         remedy: "run the scenario again for its verdicts".to_owned(),
     });
     Ok(())
+}
+
+/// From the beginning of the run to the last time that anything was written into its folder, in nanoseconds; `None` where the
+/// system's clock was set back in between.
+fn last_sign(folder: &Path, record: &RunRecord) -> Option<u64> {
+    let began: jiff::Timestamp = record.started_at.parse().ok()?;
+    let logs = std::fs::read_dir(folder.join("stderr")).into_iter().flatten().flatten();
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let written = files.chain(logs).filter_map(|entry| entry.metadata().ok()?.modified().ok()).max()?;
+    let written = jiff::Timestamp::try_from(written).ok()?;
+    u64::try_from(written.duration_since(began).as_nanos()).ok()
 }
 
 /// What the samples of one backend show.

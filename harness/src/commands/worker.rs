@@ -1,6 +1,8 @@
-//! `tailmark worker <kind>`: serves a Rust backend over standard input and output.
+//! `tailmark worker <kind>`: serves a Rust backend over standard input and output, for as long as whoever started it lives.
 
 use std::io::BufReader;
+use std::os::unix::process::parent_id;
+use std::time::Duration;
 
 use tailmark_providers::kinds::{self, KINDS, Runtime};
 use tailmark_providers::wire::server;
@@ -8,6 +10,9 @@ use tailmark_providers::wire::server;
 use super::WorkerArguments;
 use super::exit::broken;
 use super::{CommandError, Exit};
+
+/// How often a worker looks whether whoever started it is still there.
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// Serves a Rust backend until standard input ends.
 ///
@@ -35,8 +40,21 @@ pub fn run(arguments: &WorkerArguments) -> Result<Exit, CommandError> {
         );
         return Err(CommandError::Usage(message));
     };
+    end_with(parent_id()).map_err(broken("start the thread that watches tailmark"))?;
     let output = server::take_wire().map_err(broken("take standard output for the wire"))?;
     let input = BufReader::new(std::io::stdin().lock());
     server::serve(kind.name, backend(), input, output).map_err(broken("serve"))?;
     Ok(Exit::Pass)
+}
+
+/// Ends this process once it has another parent than that one, which is then gone. The end of the input says the same, but is
+/// only read between requests: a worker whose tailmark was killed would finish loading for nobody.
+fn end_with(parent: u32) -> std::io::Result<()> {
+    let watch = move || {
+        while parent_id() == parent {
+            std::thread::sleep(LOOKS);
+        }
+        std::process::exit(0);
+    };
+    std::thread::Builder::new().name("parent".to_owned()).spawn(watch).map(|_| ())
 }

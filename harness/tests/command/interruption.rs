@@ -1,8 +1,9 @@
 //! Runs that do not get to their end: Ctrl-C leaves a complete run folder, a kill a readable one, and neither a process.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
@@ -241,4 +242,29 @@ fn a_harness_that_is_killed_leaves_a_readable_folder_and_no_process() {
     let columns = SerializedFileReader::new(columns).expect("is Parquet");
     let read = columns.metadata().file_metadata().num_rows();
     assert_eq!(usize::try_from(read).ok(), Some(whole.lines().count() - 1), "every whole row");
+}
+
+#[test]
+fn a_worker_ends_with_whoever_started_it_although_its_input_stays_open() {
+    // The shell is the worker's parent and stays, because there is something left for it to do.
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", "\"$0\" worker null; true", env!("CARGO_BIN_EXE_tailmark")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell");
+    let (mut input, output) = (shell.stdin.take().expect("piped"), shell.stdout.take().expect("piped"));
+    let mut output = BufReader::new(output);
+    let greeting = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol":1,"client":{"name":"t","version":"1"}}}"#;
+    writeln!(input, "{greeting}").expect("the worker reads");
+    let mut answer = String::new();
+    output.read_line(&mut answer).expect("the worker answers");
+    assert!(answer.contains("\"kind\":\"null\""), "{answer}");
+    shell.kill().expect("the shell was there");
+    shell.wait().expect("its status");
+    // The worker held the last writing end: its output ends when it does.
+    answer.clear();
+    assert_eq!(output.read_line(&mut answer).expect("the end"), 0, "{answer}");
+    drop(input);
 }

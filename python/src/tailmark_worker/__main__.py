@@ -19,6 +19,9 @@ TOOLS = {
 
 BAD_ARGUMENTS = 2
 
+LOOKS_SECONDS = 1.0
+"""How often a worker looks whether whoever started it is still there."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
@@ -64,7 +67,25 @@ def _serve(kind: str) -> None:
     requests, answers = take_wire()
     # A crash in a library's own code leaves a traceback in the log instead of nothing.
     faulthandler.enable()
+    _end_with(os.getppid())
     serve(kind, make(kind), requests, answers)
+
+
+def _end_with(parent: int) -> None:
+    """End this process once it has another parent than that one, which is then gone.
+
+    The end of the input says the same, but is only read between requests: a worker whose harness was killed
+    would finish loading for nobody.
+    """
+    import threading
+    import time
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOKS_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 if __name__ == "__main__":
