@@ -93,7 +93,10 @@ impl Track {
         self.requirement = self.plan.require.as_ref().map(|required| required.judge(&execution));
         if let Some(why) = self.requirement.as_ref().and_then(|requirement| requirement.why.clone()) {
             if self.plan.require.as_ref().is_some_and(|required| required.labels) {
-                self.partial = execution::headline(&execution).or(Some(why));
+                self.partial = Some(match &execution {
+                    Execution::NotMeasured { .. } => "execution not measured".to_owned(),
+                    Execution::Measured { .. } => execution::in_short(&execution),
+                });
             } else {
                 self.outcome = BackendOutcome::NotAsRequired { why };
             }
