@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::Value;
-use sysinfo::{Pid, Signal};
+use sysinfo::{Pid, ProcessStatus, Signal};
 
 use super::interruption::{is_alive, processes, wait_for};
 use super::python::{FAKE_STATE, FakePython, scenario_with_model};
@@ -45,12 +45,16 @@ fn once(fault: &str) -> FakePython {
     FakePython::new().with_fault(fault).with("FAKE_AT", "50").with("FAKE_TIMES", "1")
 }
 
-/// The processes of fake workers that a run has had, none of which may be there any more.
-fn assert_no_process_is_left(bench: &Workbench, at_least: usize) {
+/// The processes of fake workers that a run has had.
+fn fake_workers(bench: &Workbench) -> Vec<Pid> {
     let files = fs::read_dir(bench.path().join(FAKE_STATE)).expect("what the fake workers left");
     let names = files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
-    let processes: Vec<Pid> =
-        names.filter_map(|name| Some(Pid::from_u32(name.strip_prefix("process-")?.parse().ok()?))).collect();
+    names.filter_map(|name| Some(Pid::from_u32(name.strip_prefix("process-")?.parse().ok()?))).collect()
+}
+
+/// None of the fake workers that a run has had may be there any more.
+fn assert_no_process_is_left(bench: &Workbench, at_least: usize) {
+    let processes = fake_workers(bench);
     assert!(processes.len() >= at_least, "{processes:?}");
     for process in processes {
         wait_for("a fake worker to be gone", || (!is_alive(process)).then_some(()));
@@ -362,6 +366,11 @@ fn a_stopped_worker_does_not_outlive_a_killed_harness() {
     // The system itself ends it: the stopped processes of a group that has lost its parent are sent SIGHUP.
     let bench = Workbench::new();
     let Some(mut harness) = under_way(&bench, "stops_while_timed") else { return };
+    // The worker says that it will stop before it does; one that stops later than its group is orphaned gets no signal.
+    let is_stopped = |worker: &Pid| {
+        processes().process(*worker).is_some_and(|found| found.status() == ProcessStatus::Stop)
+    };
+    wait_for("the worker to stop", || fake_workers(&bench).iter().any(is_stopped).then_some(()));
     send(Signal::Kill, &harness);
     wait_for("tailmark to end", || harness.try_wait().expect("its status"));
     assert_no_process_is_left(&bench, 2);
