@@ -167,8 +167,7 @@ impl Track {
             (done.requests(), done.elapsed())
         };
         // What is left of the budget must be worth a fresh process and its warm-up.
-        let left = steady.max_time.saturating_sub(elapsed);
-        let worth_it = left > steady.max_time / 20;
+        let worth_it = steady.max_time.saturating_sub(elapsed) > steady.max_time / 20;
         !steady.quick && requests < steady.max_requests && worth_it && !self.is_decided()
     }
 
