@@ -1,20 +1,23 @@
 //! The model hub as a source: the hub's own cache on this machine first, then the network. It gives up within seconds when
 //! there is no network, because the next source may need none.
 
-use std::fs::File;
-use std::future::Future;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use hf_hub::{HFClient, HFError, split_id};
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
 
 use super::catalogue::{HubSpec, ModelSpec, PinnedFile};
 use super::digest;
+use super::hub_cache;
 use super::sources::{FetchError, copy_file, create, not_written};
 use crate::progress::Progress;
 
+/// The hub, unless a variable of its own tools names another.
+const ENDPOINT: &str = "https://huggingface.co";
 /// How long the hub may take to begin sending the first, small file: this decides how soon a machine without a network
 /// goes on to the next source.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
@@ -26,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub struct Hub {
     /// Look only into the hub's cache on this machine.
     pub offline: bool,
-    /// Another server than the usual one; `None` leaves it to the hub's own variables.
+    /// Another server than the usual one; `None` leaves it to the hub's own variable, `HF_ENDPOINT`.
     pub endpoint: Option<String>,
     /// Another cache folder than the usual one; `None` leaves it to the hub's own variables.
     pub cache: Option<PathBuf>,
@@ -48,47 +51,19 @@ impl Hub {
         into: &Path,
         progress: &dyn Progress,
     ) -> Result<(), FetchError> {
-        let work = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| FetchError::Source(error.to_string()))?;
-            let fetched = runtime.block_on(self.fetch_all(place, spec, wanted, into, progress));
-            // A name lookup that hangs has a thread of its own, which must not be waited for.
-            runtime.shutdown_background();
-            fetched
-        };
-        // On a thread of its own, because the caller may be inside a runtime, where another cannot be started.
-        std::thread::scope(|scope| scope.spawn(work).join())
-            .unwrap_or_else(|_| Err(FetchError::Source("the hub's client panicked".to_owned())))
-    }
-
-    async fn fetch_all(
-        &self,
-        place: &HubSpec,
-        spec: &ModelSpec,
-        wanted: &[&PinnedFile],
-        into: &Path,
-        progress: &dyn Progress,
-    ) -> Result<(), FetchError> {
-        let client = self.client().map_err(|error| FetchError::Source(describe(&error)))?;
-        let mut fetch = Fetch {
-            client,
-            place,
-            spec,
-            progress,
-            total: wanted.iter().map(|file| file.bytes).sum(),
-            done: 0,
-        };
+        let total = wanted.iter().map(|file| file.bytes).sum();
+        let mut fetch = Fetch { hub: self, place, spec, progress, total, done: 0 };
         let mut patience = FIRST_ANSWER;
         for file in wanted {
             let target = into.join(&file.name);
-            if !fetch.copy_cached(file, &target).await? {
+            if !fetch.copy_cached(file, &target)? {
                 if self.offline {
                     let name = &file.name;
                     let why =
                         format!("HF_HUB_OFFLINE is set, and its cache on this machine has no fitting {name}");
                     return Err(FetchError::Source(why));
                 }
-                fetch.download(file, &target, patience).await?;
+                fetch.download(file, &target, patience)?;
                 patience = SILENCE;
             }
             fetch.done += file.bytes;
@@ -96,23 +71,40 @@ impl Hub {
         Ok(())
     }
 
-    fn client(&self) -> Result<HFClient, HFError> {
-        let mut builder = HFClient::builder()
-            .user_agent(concat!("tailmark/", env!("CARGO_PKG_VERSION")))
-            .retry_max_attempts(1)
-            .retry_base_delay(Duration::from_millis(100));
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.endpoint(endpoint);
-        }
-        if let Some(cache) = &self.cache {
-            builder = builder.cache_dir(cache);
-        }
-        builder.build()
+    fn cache(&self) -> Option<PathBuf> {
+        self.cache.clone().or_else(hub_cache::folder)
+    }
+
+    fn address_of(&self, place: &HubSpec, file: &str) -> String {
+        let endpoint = self.endpoint.clone().or_else(|| std::env::var("HF_ENDPOINT").ok());
+        let endpoint =
+            endpoint.filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| ENDPOINT.to_owned());
+        // A branch may contain a slash, which is not one of the path here.
+        let revision = place.revision.replace('/', "%2F");
+        format!("{}/{}/resolve/{revision}/{file}", endpoint.trim_end_matches('/'), place.repository)
     }
 }
 
+/// A client that waits this long for each step, and trusts the certificates that the machine trusts: a company's proxy has
+/// one of its own.
+fn client(patience: Duration) -> Agent {
+    // Ring is the only provider that is compiled in. Whoever installed one before has done the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    Agent::config_builder()
+        .user_agent(concat!("tailmark/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .timeout_resolve(Some(patience))
+        .timeout_connect(Some(patience))
+        .timeout_recv_response(Some(patience))
+        .timeout_per_read(Some(patience.max(SILENCE)))
+        .build()
+        .into()
+}
+
 struct Fetch<'a> {
-    client: HFClient,
+    hub: &'a Hub,
     place: &'a HubSpec,
     spec: &'a ModelSpec,
     progress: &'a dyn Progress,
@@ -122,74 +114,89 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     /// Copies the file if the hub's own tools fetched it before; says whether they had.
-    async fn copy_cached(&self, file: &PinnedFile, target: &Path) -> Result<bool, FetchError> {
-        let (owner, name) = split_id(&self.place.repository);
-        let repository = self.client.model(owner, name);
-        let lookup = repository.download_file().filename(&file.name).revision(&self.place.revision);
-        match lookup.local_files_only(true).send().await {
-            // An outdated copy is no reason to give up: the network may have the right one.
-            Ok(path) if digest::check(&path, file).is_ok() => {
-                copy_file(&path, target, self.spec, &mut |done| {
-                    self.progress.bytes(self.done + done, self.total)
-                })?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+    fn copy_cached(&self, file: &PinnedFile, target: &Path) -> Result<bool, FetchError> {
+        let HubSpec { repository, revision } = self.place;
+        let cached =
+            self.hub.cache().and_then(|cache| hub_cache::find(&cache, repository, revision, &file.name));
+        // An outdated copy is no reason to give up: the network may have the right one.
+        let Some(path) = cached.filter(|path| digest::check(path, file).is_ok()) else {
+            return Ok(false);
+        };
+        copy_file(&path, target, self.spec, &mut |done| self.progress.bytes(self.done + done, self.total))?;
+        Ok(true)
     }
 
-    async fn download(&self, file: &PinnedFile, target: &Path, patience: Duration) -> Result<(), FetchError> {
-        let (owner, name) = split_id(&self.place.repository);
-        let repository = self.client.model(owner, name);
-        let stream =
-            repository.download_file_stream().filename(&file.name).revision(&self.place.revision).send();
-        let (_, mut stream) =
-            self.within(patience, stream).await?.map_err(|error| self.failed(file, &error))?;
-        let mut output: File = create(target, self.spec)?;
+    fn download(&self, file: &PinnedFile, target: &Path, patience: Duration) -> Result<(), FetchError> {
+        let mut request = client(patience).get(self.hub.address_of(self.place, &file.name));
+        if let Some(token) = hub_cache::token() {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| failed(file, &describe(&error)))?;
+        if let Some(why) = refusal(&response, &self.place.revision) {
+            return Err(failed(file, &why));
+        }
+        let mut body = response.body_mut().as_reader();
+        let mut output = create(target, self.spec)?;
+        let mut part = vec![0; 1 << 17];
         let mut written = 0;
-        while let Some(part) = self.within(SILENCE, stream.next()).await? {
-            let part = part.map_err(|error| self.failed(file, &error))?;
-            written += part.len() as u64;
+        loop {
+            let length =
+                body.read(&mut part).map_err(|error| failed(file, &describe(&ureq::Error::from(error))))?;
+            if length == 0 {
+                break;
+            }
+            written += length as u64;
             if written > file.bytes {
                 // Whatever this is, it is not the file; it must not fill the disk.
                 let why = format!("{} is longer than {} bytes", file.name, file.bytes);
                 return Err(FetchError::Source(why));
             }
-            output.write_all(&part).map_err(|error| not_written(target, self.spec, error))?;
+            output.write_all(&part[..length]).map_err(|error| not_written(target, self.spec, error))?;
             self.progress.bytes(self.done + written, self.total);
         }
         Ok(())
     }
+}
 
-    async fn within<T>(&self, patience: Duration, work: impl Future<Output = T>) -> Result<T, FetchError> {
-        tokio::time::timeout(patience, work)
-            .await
-            .map_err(|_| FetchError::Source(format!("no answer within {patience:?}")))
-    }
+fn failed(file: &PinnedFile, why: &str) -> FetchError {
+    FetchError::Source(format!("{}: {why}", file.name))
+}
 
-    fn failed(&self, file: &PinnedFile, error: &HFError) -> FetchError {
-        FetchError::Source(format!("{}: {}", file.name, describe(error)))
+/// Why the hub does not send the file; `None` when it does. The hub names the reason in a header, because the same status
+/// stands for a file, a revision and a repository that are not there.
+fn refusal(response: &Response<Body>, revision: &str) -> Option<String> {
+    let status = response.status();
+    if status.is_success() {
+        return None;
     }
+    let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default();
+    Some(match (code, status) {
+        ("RepoNotFound", _) => "there is no such repository, or it is private".to_owned(),
+        ("RevisionNotFound", _) => format!("there is no revision {revision}"),
+        ("GatedRepo", _) => {
+            "the repository is gated: accept its terms on the hub's page, then set HF_TOKEN".to_owned()
+        }
+        ("EntryNotFound", _) | (_, StatusCode::NOT_FOUND) => "there is no such file".to_owned(),
+        (_, StatusCode::TOO_MANY_REQUESTS) => "too many requests from this address".to_owned(),
+        (_, StatusCode::UNAUTHORIZED) => {
+            format!("refused with status {status}; HF_TOKEN holds the token to log in with")
+        }
+        _ => format!("refused with status {status}"),
+    })
 }
 
 /// What went wrong in one line, without addresses: they say nothing that the reader could act on.
-fn describe(error: &HFError) -> String {
+fn describe(error: &ureq::Error) -> String {
     match error {
-        HFError::Request { source, .. } => {
-            let mut cause: &dyn std::error::Error = source;
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::HostNotFound => "no connection (the name of its server is not known)".to_owned(),
+        other => {
+            let mut cause: &dyn std::error::Error = other;
             while let Some(deeper) = cause.source() {
                 cause = deeper;
             }
             format!("no connection ({})", without_addresses(&cause.to_string()))
         }
-        HFError::Http { context } | HFError::AuthRequired { context } | HFError::Forbidden { context } => {
-            format!("refused with status {}", context.status)
-        }
-        HFError::RateLimited { .. } => "too many requests from this address".to_owned(),
-        HFError::RepoNotFound { .. } => "there is no such repository".to_owned(),
-        HFError::RevisionNotFound { revision, .. } => format!("there is no revision {revision}"),
-        HFError::EntryNotFound { .. } => "there is no such file".to_owned(),
-        other => without_addresses(&other.to_string()),
     }
 }
 
@@ -214,5 +221,36 @@ mod tests {
     #[test]
     fn addresses_are_left_out_of_messages() {
         assert_eq!(without_addresses("failed for (http://127.0.0.1:1/x) twice"), "failed for twice");
+    }
+
+    #[test]
+    fn a_branch_with_a_slash_stays_one_part_of_the_address() {
+        let hub = Hub { endpoint: Some("http://hub.test/".to_owned()), ..Hub::default() };
+        let place = HubSpec { repository: "someone/tiny".to_owned(), revision: "refs/pr/1".to_owned() };
+        assert_eq!(
+            hub.address_of(&place, "onnx/model.onnx"),
+            "http://hub.test/someone/tiny/resolve/refs%2Fpr%2F1/onnx/model.onnx"
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_hub_lacks() {
+        let answer = |status: u16, code: Option<&str>| {
+            let mut response = Response::builder().status(status);
+            if let Some(code) = code {
+                response = response.header("X-Error-Code", code);
+            }
+            refusal(&response.body(Body::builder().data("")).unwrap(), "v9")
+        };
+        assert_eq!(answer(200, None), None);
+        assert_eq!(answer(404, None).unwrap(), "there is no such file");
+        assert_eq!(answer(404, Some("RevisionNotFound")).unwrap(), "there is no revision v9");
+        assert_eq!(
+            answer(401, Some("RepoNotFound")).unwrap(),
+            "there is no such repository, or it is private"
+        );
+        assert!(answer(403, Some("GatedRepo")).unwrap().ends_with("set HF_TOKEN"));
+        assert_eq!(answer(429, None).unwrap(), "too many requests from this address");
+        assert_eq!(answer(500, None).unwrap(), "refused with status 500 Internal Server Error");
     }
 }

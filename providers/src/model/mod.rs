@@ -10,6 +10,7 @@ mod digest;
 mod error;
 pub mod graph_difference;
 pub mod hub;
+mod hub_cache;
 pub mod own;
 mod reference;
 pub mod remove;
