@@ -3,13 +3,13 @@
 //! Read in this order: [`scenario`] is the file as written, [`plan`] the same with nothing left to fail but the world;
 //! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
 //! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
-//! whether the run under those conditions ([`environment`]) can be believed at all; [`commands`] carries a run out from
-//! end to end and [`cli`] is what is typed. [`capacity`] is the search for the rates worth judging. [`equivalence`] and
+//! whether the run under those conditions ([`environment`]) can be believed at all; [`run`] carries a plan out from end to
+//! end, [`commands`] are what can be asked for and [`cli`] is what is typed; [`screen`] is what a person sees meanwhile. [`capacity`] is the search for the rates worth judging. [`equivalence`] and
 //! [`requirement`] are what a backend must come up to before it is timed.
 //!
-//! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `driver`,
+//! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `run` > `driver`,
 //! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `objective`,
-//! `requirement`, `statistics`, `workload` > `sample`, `scenario`.
+//! `requirement`, `statistics`, `workload` > `sample`, `scenario`, `screen`.
 
 pub mod capacity;
 pub mod cli;
@@ -22,8 +22,10 @@ pub mod monitor;
 pub mod objective;
 pub mod plan;
 pub mod requirement;
+pub mod run;
 pub mod sample;
 pub mod scenario;
+pub mod screen;
 pub mod statistics;
 pub mod validity;
 pub mod verdict;

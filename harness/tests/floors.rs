@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["commands"],
+    &["run"],
     &["driver", "monitor", "plan", "validity", "verdict"],
     &["capacity", "environment", "equivalence", "load", "objective", "requirement", "statistics", "workload"],
-    &["sample", "scenario"],
+    &["sample", "scenario", "screen"],
 ];
 
 fn floor(module: &str) -> usize {

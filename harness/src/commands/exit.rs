@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use tailmark_reports::record::Verdict;
 
+use crate::run::RunError;
+
 /// How a command ended that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -47,6 +49,12 @@ pub enum CommandError {
     /// The world or tailmark failed: exit code 4.
     #[error("{0}")]
     Broken(String),
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        Self::Broken(error.to_string())
+    }
 }
 
 impl CommandError {

@@ -4,11 +4,8 @@ mod arguments;
 mod exit;
 mod list;
 mod model;
-mod recovery;
 mod report;
-mod samples;
 mod scenario;
-mod screen;
 mod worker;
 
 pub use arguments::{ReportArguments, ScenarioArguments, WorkerArguments};

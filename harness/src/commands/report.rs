@@ -9,10 +9,9 @@ use tailmark_reports::{markdown, terminal, units};
 
 use super::ReportArguments;
 use super::exit::broken;
-use super::recovery;
-use super::samples;
-use super::screen::Screen;
 use super::{CommandError, Exit};
+use crate::run;
+use crate::screen::Screen;
 
 /// Renders a run again.
 ///
@@ -24,12 +23,12 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
     let screen = Screen::new();
     let (mut goes_on, mut was_killed) = (false, false);
     if record.status == RunStatus::Running {
-        goes_on = recovery::is_going_on(&arguments.folder);
+        goes_on = run::is_going_on(&arguments.folder);
         if goes_on {
             screen
                 .say("this run is still going on: what is shown is what it last wrote, and no file was made");
         } else {
-            recovery::recover(&arguments.folder, &mut record)
+            run::recover(&arguments.folder, &mut record)
                 .map_err(|error| CommandError::Broken(error.to_string()))?;
             was_killed = true;
             screen.say(&interrupted(&record));
@@ -45,7 +44,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
                 record::write(&arguments.folder, &record).map_err(broken("write run.json"))?;
             }
             write_all(&arguments.folder, &record).map_err(broken("write the report"))?;
-            samples::complete(&arguments.folder, &screen);
+            run::complete_samples(&arguments.folder, &screen);
         }
         show(&record)?;
     }

@@ -16,8 +16,8 @@ use super::subject::{Subject, absolute};
 use super::tool::{Made, ToolRunner, in_words};
 use super::{ExportArguments, own_export, print, resolve};
 use crate::commands::exit::broken;
-use crate::commands::screen::Screen;
 use crate::commands::{CommandError, Exit};
+use crate::screen::Screen;
 
 /// Exports what is meant.
 pub(super) fn run(arguments: &ExportArguments, screen: &Screen) -> Result<Exit, CommandError> {

@@ -22,8 +22,8 @@ pub use self::arguments::{
 };
 use self::subject::Subject;
 use super::exit::broken;
-use super::screen::Screen;
 use super::{CommandError, Exit};
+use crate::screen::Screen;
 
 /// Carries out a command on models.
 ///

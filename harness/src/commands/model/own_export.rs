@@ -15,8 +15,8 @@ use super::subject::absolute;
 use super::tool::{Made, ToolRunner, in_words};
 use super::{ExportArguments, print};
 use crate::commands::exit::broken;
-use crate::commands::screen::Screen;
 use crate::commands::{CommandError, Exit};
+use crate::screen::Screen;
 
 const GRAPH: &str = "model.onnx";
 const GRAPH_DATA: &str = "model.onnx_data";

@@ -5,8 +5,8 @@ use tailmark_reports::units;
 
 use super::subject::Subject;
 use super::{RemoveArguments, print};
-use crate::commands::screen::Screen;
 use crate::commands::{CommandError, Exit};
+use crate::screen::Screen;
 
 /// Removes what is meant. A whole model goes only with `--yes`.
 pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, CommandError> {

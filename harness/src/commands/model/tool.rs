@@ -12,7 +12,7 @@ use tailmark_providers::model::variants::Figures;
 use tailmark_providers::python_environment::{EnvironmentRequest, Extra, PythonEnvironment, Tools};
 
 use crate::commands::CommandError;
-use crate::commands::screen::Screen;
+use crate::screen::Screen;
 
 /// The tools in an environment that has what they need.
 pub(super) struct ToolRunner<'a> {

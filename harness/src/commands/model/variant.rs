@@ -14,8 +14,8 @@ use super::subject::Subject;
 use super::tool::{ToolRunner, in_words};
 use super::{OptimizeArguments, QuantizeArguments, ToolOptions, print, resolve};
 use crate::commands::exit::broken;
-use crate::commands::screen::Screen;
 use crate::commands::{CommandError, Exit};
+use crate::screen::Screen;
 
 /// A graph to be made.
 struct Wanted {

@@ -10,8 +10,8 @@ use tailmark_providers::progress::Progress as _;
 
 use super::subject::Subject;
 use super::{VerifyArguments, print};
-use crate::commands::screen::Screen;
 use crate::commands::{CommandError, Exit};
+use crate::screen::Screen;
 
 /// Verifies the models that are meant; damage is exit code 4.
 pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, CommandError> {

@@ -5,12 +5,12 @@ use std::path::Path;
 use tailmark_reports::record::Warning;
 use tailmark_reports::units;
 
-use super::screen::Screen;
 use crate::driver::{SampleLog, write_columnar};
+use crate::screen::Screen;
 
 /// Makes `samples.parquet` where it is missing or older than the rows. A run is judged without it, so that it could not be
 /// made is said and ends nothing.
-pub(super) fn complete(folder: &Path, screen: &Screen) {
+pub fn complete(folder: &Path, screen: &Screen) {
     screen.phase("writing samples.parquet", None);
     if let Err(error) = write_columnar(folder) {
         screen.say(&format!("warning: {error}; samples.parquet was not made, and samples.csv is as it was"));

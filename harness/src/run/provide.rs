@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use tailmark_providers::kinds::{Need, Platform};
-use tailmark_providers::provider::ProviderError;
 use tailmark_providers::tokenise::{TokenBatch, Tokenizer};
 use tailmark_reports::record::{BackendOutcome, Model, ModelFile, RunRecord, TokenCounts, Warning};
 
+use super::error::RunError;
 use super::launch::{Lacking, Provision};
 use super::track::Track;
-use crate::commands::CommandError;
 use crate::plan::Plan;
 
 /// Gets the model and everything else the backends need; what a backend lacks is its outcome.
@@ -19,7 +18,7 @@ pub(super) fn provide(
     provision: &mut Provision<'_>,
     model_store: Option<&Path>,
     record: &mut RunRecord,
-) -> Result<(), CommandError> {
+) -> Result<(), RunError> {
     // What this machine cannot have at all is no reason to fetch a model for it.
     let needs_model = |track: &Track| {
         let kind = track.plan.kind;
@@ -27,7 +26,7 @@ pub(super) fn provide(
             && (kind.available)(&track.plan.options, &Platform::here()).is_ok()
     };
     if tracks.iter().any(needs_model) {
-        provision.fetch_model(&plan.model, model_store).map_err(CommandError::Broken)?;
+        provision.fetch_model(&plan.model, model_store).map_err(RunError::Model)?;
     }
     if let Some(model) = provision.model() {
         record.model = Some(Model {
@@ -68,18 +67,12 @@ pub(super) fn provide(
 }
 
 /// Counts the corpus's tokens, and warns once of texts that will be cut.
-fn count_tokens(
-    plan: &Plan,
-    model: &Path,
-    max_tokens: u32,
-    record: &mut RunRecord,
-) -> Result<(), CommandError> {
-    let failed = |error: ProviderError| CommandError::Broken(error.to_string());
-    let tokenizer = Tokenizer::from_folder(model, max_tokens).map_err(failed)?;
+fn count_tokens(plan: &Plan, model: &Path, max_tokens: u32, record: &mut RunRecord) -> Result<(), RunError> {
+    let tokenizer = Tokenizer::from_folder(model, max_tokens)?;
     let mut batch = TokenBatch::<i64>::default();
     let mut counts = Vec::with_capacity(plan.corpus.texts.len());
     for text in &plan.corpus.texts {
-        tokenizer.encode(std::slice::from_ref(text), &mut batch).map_err(failed)?;
+        tokenizer.encode(std::slice::from_ref(text), &mut batch)?;
         counts.extend(&batch.token_counts);
         record.workload.truncated += u64::from(batch.truncated);
     }

@@ -10,7 +10,7 @@ use tailmark_providers::progress::Progress;
 
 /// Shows how a run gets on.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub struct Screen {
     bar: ProgressBar,
     terminal: bool,
     last_step: Mutex<String>,
@@ -18,8 +18,16 @@ pub(super) struct Screen {
     written: AtomicU64,
 }
 
+impl Default for Screen {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Screen {
-    pub(super) fn new() -> Self {
+    /// One on stderr, with a bar if that is a terminal.
+    #[must_use]
+    pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
         Self {
@@ -33,12 +41,12 @@ impl Screen {
 
     /// A line that stays.
     #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
-    pub(super) fn say(&self, line: &str) {
+    pub fn say(&self, line: &str) {
         if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
     }
 
     /// A phase begins; `requests` when it has a known length.
-    pub(super) fn phase(&self, what: &str, requests: Option<u64>) {
+    pub fn phase(&self, what: &str, requests: Option<u64>) {
         if !self.terminal {
             return;
         }
@@ -57,7 +65,7 @@ impl Screen {
     }
 
     /// So many samples have been written in the run.
-    pub(super) fn written(&self, samples: u64) {
+    pub fn written(&self, samples: u64) {
         self.written.store(samples, Ordering::Relaxed);
         if self.terminal {
             self.bar.set_position(samples.saturating_sub(self.phase_began_at.load(Ordering::Relaxed)));
@@ -65,7 +73,7 @@ impl Screen {
     }
 
     /// Takes the bar away.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -1,35 +1,17 @@
-//! `tailmark scenario`: reads, plans, measures, judges, records, shows.
-
-mod believe;
-mod cancel;
-mod capacity;
-mod check;
-mod course;
-mod folder;
-mod gate;
-mod launch;
-mod losses;
-mod measure;
-mod provide;
-mod resources;
-mod session;
-mod track;
-mod turn;
+//! `tailmark scenario`: reads and plans, has the run carried out, shows what came of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use tailmark_providers::cache;
 use tailmark_reports::format::write_all;
-use tailmark_reports::record::{self, BackendOutcome, RunRecord, RunStatus};
+use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
 
-use self::folder::{RunFolder, Source};
-use self::launch::Provision;
 use super::exit::broken;
-use super::screen::Screen;
-use super::{CommandError, Exit, report, samples};
-use crate::commands::ScenarioArguments;
+use super::{CommandError, Exit, ScenarioArguments, report};
 use crate::plan::{self, Plan, Selection};
+use crate::run;
 use crate::scenario;
+use crate::screen::Screen;
 
 /// Runs a scenario and leaves a report.
 ///
@@ -44,27 +26,14 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
         return Ok(Exit::Pass);
     }
     let source = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
-    let folder = RunFolder::create(
-        &arguments.runs,
-        &plan,
-        Source { file: &source, text: &text, overrides: &arguments.set },
-    )?;
-    let screen = std::sync::Arc::new(Screen::new());
-    screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, folder.path().display()));
-
-    let cache = cache::default_folder().ok_or_else(|| {
-        CommandError::Broken(
-            "no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME".to_owned(),
-        )
-    })?;
-    let mut provision = Provision::new(cache, arguments.python.as_deref(), screen.as_ref())
-        .with_max_memory(plan.workers.max_memory);
-    let record = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(broken("start the runtime"))?
-        .block_on(measure::run(&plan, &folder, &screen, &mut provision, arguments.model_store.as_deref()))?;
-    samples::complete(folder.path(), &screen);
+    let places = run::Places {
+        runs: &arguments.runs,
+        python: arguments.python.as_deref(),
+        model_store: arguments.model_store.as_deref(),
+    };
+    let source = run::Source { file: &source, text: &text, overrides: &arguments.set };
+    let screen = Arc::new(Screen::new());
+    let run::Finished { folder, record } = run::carry_out(&plan, source, places, &screen)?;
     screen.clear();
     write_all(folder.path(), &record).map_err(broken("write the report"))?;
     report::show(&record)?;
@@ -109,9 +78,4 @@ fn exit_of(record: &RunRecord) -> Exit {
         let short = went(|outcome| matches!(outcome, BackendOutcome::NotAsRequired { .. }));
         if short && judged == Exit::Pass { Exit::Inconclusive } else { judged }
     }
-}
-
-/// Writes the record as it stands.
-fn save(folder: &RunFolder, record: &RunRecord) -> Result<(), CommandError> {
-    record::write(folder.path(), record).map_err(broken("write run.json"))
 }

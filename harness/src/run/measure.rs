@@ -11,22 +11,20 @@ use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::error::{RunError, cannot};
 use super::folder::RunFolder;
 use super::launch::Provision;
 use super::losses::Losses;
 use super::provide::provide;
 use super::session::Session;
 use super::track::Track;
-use super::{believe, cancel, capacity, save};
-use crate::commands::CommandError;
-use crate::commands::exit::broken;
-use crate::commands::samples;
-use crate::commands::screen::Screen;
+use super::{believe, cancel, capacity, samples, save};
 use crate::driver::{self, Alarm, Driven, Leg, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
 use crate::load::Rule;
 use crate::plan::Plan;
 use crate::sample::Sample;
+use crate::screen::Screen;
 use crate::verdict;
 
 /// Runs the plan and gives the finished record. Ctrl-C and SIGTERM end it early with what there is.
@@ -36,7 +34,7 @@ pub(super) async fn run(
     screen: &Arc<Screen>,
     provision: &mut Provision<'_>,
     model_store: Option<&Path>,
-) -> Result<RunRecord, CommandError> {
+) -> Result<RunRecord, RunError> {
     let began = Instant::now();
     let mut record = folder.record();
     save(folder, &record)?;
@@ -52,7 +50,7 @@ pub(super) async fn run(
         cancelled: cancel::on_signal()?,
         epoch: began,
         conditions: None,
-        alarm: Alarm::start().map_err(broken("start the thread of the schedule"))?,
+        alarm: Alarm::start().map_err(cannot("start the thread of the schedule"))?,
         log: sample_log(plan, folder, screen)?,
     };
     provide(plan, &mut run.tracks, provision, model_store, &mut record)?;
@@ -83,7 +81,7 @@ pub(super) async fn run(
         None => RunStatus::Complete,
     };
     let Run { log, .. } = run;
-    log.close().map_err(broken("write the samples"))?;
+    log.close().map_err(cannot("write the samples"))?;
     save(folder, &record)?;
     Ok(record)
 }
@@ -107,11 +105,11 @@ pub(super) struct Run<'a> {
     pub(super) log: SampleLog,
 }
 
-fn sample_log(plan: &Plan, folder: &RunFolder, screen: &Arc<Screen>) -> Result<SampleLog, CommandError> {
+fn sample_log(plan: &Plan, folder: &RunFolder, screen: &Arc<Screen>) -> Result<SampleLog, RunError> {
     let names = plan.backends.iter().map(|backend| backend.name.clone()).collect();
     let screen = Arc::clone(screen);
     SampleLog::create(folder.path(), names, Box::new(move |samples| screen.written(samples)))
-        .map_err(broken("write the samples"))
+        .map_err(cannot("write the samples"))
 }
 
 impl Run<'_> {

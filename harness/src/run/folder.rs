@@ -9,27 +9,26 @@ use tailmark_reports::record::{
     Horizon, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload,
 };
 
-use super::track;
-use crate::commands::exit::broken;
-use crate::commands::{CommandError, recovery};
+use super::error::{RunError, cannot};
+use super::{recovery, track};
 use crate::environment;
 use crate::objective::Objective;
 use crate::plan::Plan;
 
 /// What a plan was made of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
+pub struct Source<'a> {
     /// The file's path, or `built in`.
-    pub(super) file: &'a str,
+    pub file: &'a str,
     /// What it holds.
-    pub(super) text: &'a str,
+    pub text: &'a str,
     /// What `--set` changed, as typed.
-    pub(super) overrides: &'a [String],
+    pub overrides: &'a [String],
 }
 
 /// The folder of a run.
 #[derive(Debug)]
-pub(super) struct RunFolder {
+pub struct RunFolder {
     path: PathBuf,
     record: RunRecord,
     /// Locked for as long as the run goes on, so that nobody takes it for one that was killed. A file system without locks is
@@ -39,10 +38,10 @@ pub(super) struct RunFolder {
 
 impl RunFolder {
     /// Makes `<runs>/<UTC time>-<scenario>/` with the resolved scenario in it.
-    pub(super) fn create(runs: &Path, plan: &Plan, source: Source<'_>) -> Result<Self, CommandError> {
+    pub(super) fn create(runs: &Path, plan: &Plan, source: Source<'_>) -> Result<Self, RunError> {
         let now = jiff::Timestamp::now();
         let stem = format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), plan.name);
-        fs::create_dir_all(runs).map_err(broken(&format!("make the folder {}", runs.display())))?;
+        fs::create_dir_all(runs).map_err(cannot(format!("make the folder {}", runs.display())))?;
         let path = (1..)
             .map(|number| runs.join(if number == 1 { stem.clone() } else { format!("{stem}-{number}") }))
             .find_map(|path| match fs::create_dir(&path) {
@@ -50,17 +49,19 @@ impl RunFolder {
                 made => Some(made.map(|()| path)),
             })
             .expect("an endless range of names: this is a bug")
-            .map_err(broken(&format!("make a folder in {}", runs.display())))?;
-        fs::create_dir(path.join("stderr")).map_err(broken("make the folder for the workers' stderr"))?;
+            .map_err(cannot(format!("make a folder in {}", runs.display())))?;
+        fs::create_dir(path.join("stderr")).map_err(cannot("make the folder for the workers' stderr"))?;
         fs::write(path.join("scenario.toml"), &plan.resolved)
-            .map_err(broken("write the resolved scenario"))?;
+            .map_err(cannot("write the resolved scenario"))?;
         let lock = recovery::lock(&path);
         let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let record = opening(plan, source, id, now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         Ok(Self { path, record, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

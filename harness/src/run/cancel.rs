@@ -2,15 +2,14 @@
 
 use tokio::sync::watch;
 
-use crate::commands::CommandError;
-use crate::commands::exit::broken;
+use super::error::{RunError, cannot};
 
 /// Becomes true once the user, or whoever manages the process, asks it to stop.
-pub(super) fn on_signal() -> Result<watch::Receiver<bool>, CommandError> {
+pub(super) fn on_signal() -> Result<watch::Receiver<bool>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = watch::channel(false);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken("listen for Ctrl-C"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken("listen for SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot("listen for Ctrl-C"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot("listen for SIGTERM"))?;
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -25,7 +25,8 @@ pub(super) fn lock(folder: &Path) -> Option<File> {
 }
 
 /// Whether the run still goes on. On a file system without locks every run counts as ended.
-pub(super) fn is_going_on(folder: &Path) -> bool {
+#[must_use]
+pub fn is_going_on(folder: &Path) -> bool {
     File::open(folder.join(LOCKED))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
@@ -34,7 +35,7 @@ pub(super) fn is_going_on(folder: &Path) -> bool {
 ///
 /// # Errors
 /// When there are samples and they cannot be read.
-pub(super) fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), ColumnarError> {
+pub fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), ColumnarError> {
     let mut all: BTreeMap<String, Seen> = BTreeMap::new();
     let mut last: Option<(u64, String)> = None;
     replay(folder, |backend, sample| {

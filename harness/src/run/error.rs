@@ -1,0 +1,33 @@
+//! Why a run could not be carried out.
+
+use std::io;
+
+use tailmark_providers::provider::ProviderError;
+
+/// What kept a run from measuring. The cause, where there is one, is the error's source and not in its text.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The system refused what the run needs of it.
+    #[error("cannot {doing}")]
+    System {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The user has no home folder, so there is nowhere to keep models and environments.
+    #[error("no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME")]
+    NoCache,
+    /// The model is not there and could not be fetched.
+    #[error("{0}")]
+    Model(String),
+    /// The model's tokenizer cannot count the corpus's tokens.
+    #[error(transparent)]
+    Tokenizer(#[from] ProviderError),
+}
+
+/// An error of the system as one that ends the run, with what was being done.
+pub(super) fn cannot(doing: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
+    move |source| RunError::System { doing: doing.into(), source }
+}

@@ -1,0 +1,87 @@
+//! A run from its plan to its record: gets what the backends need, checks their vectors, measures and judges them, and keeps
+//! what was seen in the run's folder as it goes.
+//!
+//! Knows no command line, prints no table and decides no exit code.
+
+mod believe;
+mod cancel;
+mod capacity;
+mod check;
+mod course;
+mod error;
+mod folder;
+mod gate;
+mod launch;
+mod losses;
+mod measure;
+mod provide;
+mod recovery;
+mod resources;
+mod samples;
+mod session;
+mod track;
+mod turn;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use error::RunError;
+use error::cannot;
+pub use folder::{RunFolder, Source};
+use launch::Provision;
+pub use recovery::{is_going_on, recover};
+pub use samples::complete as complete_samples;
+use tailmark_providers::cache;
+use tailmark_reports::record::{self, RunRecord};
+
+use crate::plan::Plan;
+use crate::screen::Screen;
+
+/// Where a run finds what it needs, and where it leaves what it saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The folder in which the run's own folder is made.
+    pub runs: &'a Path,
+    /// A Python interpreter with the workers' packages, instead of an environment made by tailmark.
+    pub python: Option<&'a Path>,
+    /// The folder in which models are kept, instead of the one in the user's cache.
+    pub model_store: Option<&'a Path>,
+}
+
+/// A run that is over. Its folder is locked until this is dropped.
+#[derive(Debug)]
+pub struct Finished {
+    /// Where it left what it saw.
+    pub folder: RunFolder,
+    /// What it saw.
+    pub record: RunRecord,
+}
+
+/// Carries a plan out. Ctrl-C and SIGTERM end it early with what there is.
+///
+/// # Errors
+/// What kept it from measuring. A backend that fails is no error but its outcome.
+pub fn carry_out(
+    plan: &Plan,
+    source: Source<'_>,
+    places: Places<'_>,
+    screen: &Arc<Screen>,
+) -> Result<Finished, RunError> {
+    let folder = RunFolder::create(places.runs, plan, source)?;
+    screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, folder.path().display()));
+    let cache = cache::default_folder().ok_or(RunError::NoCache)?;
+    let mut provision =
+        Provision::new(cache, places.python, screen.as_ref()).with_max_memory(plan.workers.max_memory);
+    let record = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(cannot("start the runtime"))?
+        .block_on(measure::run(plan, &folder, screen, &mut provision, places.model_store))?;
+    samples::complete(folder.path(), screen);
+    Ok(Finished { folder, record })
+}
+
+/// Writes the record as it stands.
+fn save(folder: &RunFolder, record: &RunRecord) -> Result<(), RunError> {
+    record::write(folder.path(), record).map_err(cannot("write run.json"))
+}
