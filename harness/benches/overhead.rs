@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tailmark::driver::{self, Alarm, Ended, Leg, SampleLog, Stage, Step};
+use tailmark::driver::{self, Alarm, Block, Ended, SampleLog, Stage, Step};
 use tailmark::load::{self, LoadModel};
 use tailmark::statistics::{Accumulator, Timeline};
 use tailmark::workload::{Batches, Corpus};
@@ -23,7 +23,7 @@ const REQUESTS: u64 = 2_000;
 async fn drive(provider: &dyn Provider, batches: &Batches, log: &SampleLog, rule: &LoadModel) {
     let (_sender, cancelled) = watch::channel(false);
     let epoch = Instant::now();
-    let leg = Leg { backend: 0, restart: 1, batches, epoch, at_once: 1, stream: 0 };
+    let block = Block { backend: 0, restart: 1, batches, epoch, at_once: 1, stream: 0 };
     let mut steady = Accumulator::new(Some(Duration::from_millis(20)));
     let mut timeline = Timeline::default();
     let stages = [Stage {
@@ -33,7 +33,7 @@ async fn drive(provider: &dyn Provider, batches: &Batches, log: &SampleLog, rule
         max_time: Duration::from_secs(60),
     }];
     let alarm = Alarm::of_the_runtime();
-    let driven = driver::drive(provider, &**rule, &alarm, leg, &stages, cancelled, |sample| {
+    let driven = driver::drive(provider, &**rule, &alarm, block, &stages, cancelled, |sample| {
         log.push(sample);
         timeline.record(sample.phase, sample.restart, sample.scheduled_ns, sample.response_ns());
         steady.record(sample);

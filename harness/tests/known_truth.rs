@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tailmark::driver::{Alarm, Ended, Leg, Stage, Step, drive};
+use tailmark::driver::{Alarm, Block, Ended, Stage, Step, drive};
 use tailmark::load;
 use tailmark::objective::Objective;
 use tailmark::scenario::ObjectiveSection;
@@ -54,14 +54,14 @@ async fn judge(p95_ms: f64, rho: f64, horizon: Horizon) -> ObjectiveVerdict {
     for restart in 1.. {
         judge.begin_restart();
         let provider = simulated(p95_ms, rho, u64::from(restart)).await;
-        let leg = Leg { backend: 0, restart, batches: &batches, epoch, at_once: 1, stream: 0 };
+        let block = Block { backend: 0, restart, batches: &batches, epoch, at_once: 1, stream: 0 };
         let only = |phase| {
             let max_time = Duration::from_secs(100_000);
             [Stage { phase, first_number: 0, max_requests: MOST_REQUESTS, max_time }]
         };
         let mut warm_up = WarmUp::new(50, 1_000);
         let stages = only(Phase::WarmUp);
-        let warmed = drive(&*provider, &*rule, &alarm, leg, &stages, cancelled.clone(), |sample| {
+        let warmed = drive(&*provider, &*rule, &alarm, block, &stages, cancelled.clone(), |sample| {
             let latency = sample.response_ns().expect("simulated answers");
             warm_up.observe((latency as f64).ln(), judge.is_missed_by(sample));
             if warm_up.state() == WarmUpState::WarmingUp { Step::GoOn } else { Step::NextStage }
@@ -72,7 +72,7 @@ async fn judge(p95_ms: f64, rho: f64, horizon: Horizon) -> ObjectiveVerdict {
         }
         let mut decided = false;
         let stages = only(Phase::Steady);
-        let measured = drive(&*provider, &*rule, &alarm, leg, &stages, cancelled.clone(), |sample| {
+        let measured = drive(&*provider, &*rule, &alarm, block, &stages, cancelled.clone(), |sample| {
             judge.observe(sample);
             decided = judge.is_decided();
             let enough = decided || judge.wants_fresh_process() == Some(true);

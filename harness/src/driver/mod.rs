@@ -28,7 +28,7 @@ use crate::workload::Batches;
 
 /// What every request of a [`drive`] has in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Leg<'a> {
+pub struct Block<'a> {
     /// Index of the backend in the plan.
     pub backend: usize,
     /// Which fresh process, from 1.
@@ -101,20 +101,20 @@ struct Due {
     finds_a_slot: bool,
 }
 
-/// Drives one leg: makes requests due by the load model, starts each as soon as it is due and has a slot, hands each to
+/// Drives one block: makes requests due by the load model, starts each as soon as it is due and has a slot, hands each to
 /// `observe` as it ends, and goes through the stages until the last is over. Requests due by then are finished.
 pub async fn drive(
     provider: &dyn Provider,
     rule: &dyn Rule,
     alarm: &Alarm,
-    leg: Leg<'_>,
+    block: Block<'_>,
     stages: &[Stage],
     mut cancelled: watch::Receiver<bool>,
     mut observe: impl FnMut(&Sample) -> Step,
 ) -> Driven {
     let begun = Instant::now();
-    let (max_in_flight, max_waiting) = rule.limits().for_backend(leg.at_once);
-    let mut arrivals = Arrivals { begun, schedule: rule.schedule(leg.stream), upcoming: None };
+    let (max_in_flight, max_waiting) = rule.limits().for_backend(block.at_once);
+    let mut arrivals = Arrivals { begun, schedule: rule.schedule(block.stream), upcoming: None };
     let mut books = Books::open(stages, begun);
     let mut waiting: VecDeque<Due> = VecDeque::new();
     let mut in_flight = FuturesUnordered::new();
@@ -142,12 +142,12 @@ pub async fn drive(
         {
             let ready = if due.finds_a_slot { due.scheduled } else { due.scheduled.max(slot_free_since) };
             let phase = stages[due.stage].phase;
-            in_flight.push(async move { (due.stage, request(provider, leg, phase, due, ready).await) });
+            in_flight.push(async move { (due.stage, request(provider, block, phase, due, ready).await) });
         }
         if overloaded || lost.is_some() {
             for due in waiting.drain(..) {
                 books.give_up(due.stage, now);
-                observe(&given_up(leg, stages[due.stage].phase, due, now));
+                observe(&given_up(block, stages[due.stage].phase, due, now));
             }
         }
         books.count(in_flight.len(), waiting.len());
@@ -171,7 +171,7 @@ pub async fn drive(
             () = alarm.until(next.unwrap_or(now)), if next.is_some() => continue,
             Ok(_) = &mut cancellation => return books.close(Ended::Cancelled),
         };
-        let at = |nanoseconds| leg.epoch + Duration::from_nanos(nanoseconds);
+        let at = |nanoseconds| block.epoch + Duration::from_nanos(nanoseconds);
         slot_free_since = at(sample.finished_ns);
         arrivals.schedule.answered(slot_free_since.saturating_duration_since(begun));
         books.leave(at(sample.started_ns), slot_free_since);
@@ -205,7 +205,7 @@ impl Arrivals {
 }
 
 fn sample_of(
-    leg: Leg<'_>,
+    block: Block<'_>,
     phase: Phase,
     due: Due,
     texts: usize,
@@ -215,41 +215,41 @@ fn sample_of(
         u64::try_from(to.saturating_duration_since(from).as_nanos()).unwrap_or(u64::MAX)
     };
     Sample {
-        backend: leg.backend,
-        restart: leg.restart,
+        backend: block.backend,
+        restart: block.restart,
         phase,
         number: due.number,
         texts: u32::try_from(texts).unwrap_or(u32::MAX),
         tokens: 0,
-        scheduled_ns: since(leg.epoch, due.scheduled),
-        started_ns: since(leg.epoch, started),
+        scheduled_ns: since(block.epoch, due.scheduled),
+        started_ns: since(block.epoch, started),
         queued_ns: since(due.scheduled, ready.min(started)),
-        finished_ns: since(leg.epoch, finished),
+        finished_ns: since(block.epoch, finished),
         outcome: Outcome::Answered,
         stages: StageTimes::default(),
     }
 }
 
 /// A request that waited until it was given up.
-fn given_up(leg: Leg<'_>, phase: Phase, due: Due, now: Instant) -> Sample {
-    let texts = leg.batches.request(due.number).texts.len();
-    let mut sample = sample_of(leg, phase, due, texts, [now, now, now]);
+fn given_up(block: Block<'_>, phase: Phase, due: Due, now: Instant) -> Sample {
+    let texts = block.batches.request(due.number).texts.len();
+    let mut sample = sample_of(block, phase, due, texts, [now, now, now]);
     sample.outcome = Outcome::Failed("given up in the queue: it was never started".into());
     sample
 }
 
 async fn request(
     provider: &dyn Provider,
-    leg: Leg<'_>,
+    block: Block<'_>,
     phase: Phase,
     due: Due,
     ready: Instant,
 ) -> (Sample, Option<ProviderError>) {
-    let request: &EmbedRequest = leg.batches.request(due.number);
+    let request: &EmbedRequest = block.batches.request(due.number);
     let started = Instant::now();
     let answer = provider.embed(request).await;
     let finished = Instant::now();
-    let mut sample = sample_of(leg, phase, due, request.texts.len(), [ready, started, finished]);
+    let mut sample = sample_of(block, phase, due, request.texts.len(), [ready, started, finished]);
     match answer {
         Ok(embeddings) => {
             sample.tokens = embeddings.token_counts.iter().sum();

@@ -73,10 +73,11 @@ async fn drive_it(options: serde_json::Value, at_once: usize, told: Told) -> (Ve
             sender.send_replace(true);
         });
     }
-    let leg = Leg { backend: 0, restart: 1, batches: &batches, epoch: Instant::now(), at_once, stream: 1 };
+    let block =
+        Block { backend: 0, restart: 1, batches: &batches, epoch: Instant::now(), at_once, stream: 1 };
     let alarm = Alarm::of_the_runtime();
     let mut samples = Vec::new();
-    let driven = drive(&*provider, &*told.load, &alarm, leg, &told.stages, cancelled, |sample| {
+    let driven = drive(&*provider, &*told.load, &alarm, block, &told.stages, cancelled, |sample| {
         samples.push(sample.clone());
         if samples.len() >= told.enough { Step::NextStage } else { Step::GoOn }
     })
@@ -281,10 +282,11 @@ async fn the_percentiles_of_a_stalling_backend_are_those_worked_out_by_hand() {
     let mut responses = Vec::new();
     let mut figures = crate::statistics::Accumulator::new(None);
     let batches = Batches::new(&Corpus { name: "c".into(), texts: vec!["a".into()] }, 1, 1);
-    let leg = Leg { backend: 0, restart: 1, batches: &batches, epoch: Instant::now(), at_once: 1, stream: 1 };
+    let block =
+        Block { backend: 0, restart: 1, batches: &batches, epoch: Instant::now(), at_once: 1, stream: 1 };
     let (_sender, cancelled) = watch::channel(false);
     let stages = [stage(6_000, MINUTE)];
-    let driven = drive(&*provider, &*load, &Alarm::of_the_runtime(), leg, &stages, cancelled, |sample| {
+    let driven = drive(&*provider, &*load, &Alarm::of_the_runtime(), block, &stages, cancelled, |sample| {
         responses.extend(sample.response_ns());
         figures.record(sample);
         Step::GoOn

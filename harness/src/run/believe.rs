@@ -5,30 +5,30 @@ use std::time::Duration;
 
 use tailmark_reports::record::{BackendRecord, Indicator, ObjectiveVerdict, RunRecord, Verdict};
 
-use super::track::Track;
+use super::backend_run::BackendRun;
 use crate::environment::Conditions;
 use crate::objective::Objective;
 use crate::plan::Plan;
 use crate::validity::{self, BackendFacts, Doubt, RunFacts, Weight};
 
 /// Fills in conditions and doubts, and applies the doubts to the verdicts that are there.
-pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, tracks: &[Track], plan: &Plan) {
-    let measured = tracks.iter().filter(|track| track.has_samples());
+pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, backends: &[BackendRun], plan: &Plan) {
+    let measured = backends.iter().filter(|backend| backend.has_samples());
     let facts = RunFacts {
         processors: record.machine.logical_cores as usize,
         tightest_limit: plan.objectives.iter().filter_map(Objective::time_limit).min(),
         backends: measured
-            .map(|track| BackendFacts {
-                name: track.plan.name.clone(),
-                lateness_p99: track
+            .map(|backend| BackendFacts {
+                name: backend.plan.name.clone(),
+                lateness_p99: backend
                     .lateness_p99()
                     .map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
-                threads: track.threads().map(|threads| threads * track.plan.replicas as usize),
-                caching: track.repeat_probe.filter(|probe| probe.caching).map(|probe| {
+                threads: backend.threads().map(|threads| threads * backend.plan.replicas as usize),
+                caching: backend.repeat_probe.filter(|probe| probe.caching).map(|probe| {
                     (Duration::from_nanos(probe.repeated_ns), Duration::from_nanos(probe.new_ns))
                 }),
-                losses: track.losses.count(),
-                overload: track.overload().map(|overload| (overload.offered, overload.achieved)),
+                losses: backend.losses.count(),
+                overload: backend.overload().map(|overload| (overload.offered, overload.achieved)),
             })
             .collect(),
     };
@@ -38,19 +38,19 @@ pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, tracks: &[T
     if !plan.doubts_turn_verdicts {
         return;
     }
-    for (backend, track) in record.backends.iter_mut().zip(tracks) {
-        let doubts = validity::concerning(&doubts, &backend.name);
-        judge_again(backend, track, &doubts, &record.objectives);
+    for (recorded, backend) in record.backends.iter_mut().zip(backends) {
+        let doubts = validity::concerning(&doubts, &recorded.name);
+        judge_again(recorded, backend, &doubts, &record.objectives);
     }
 }
 
 fn judge_again(
-    backend: &mut BackendRecord,
-    track: &Track,
+    recorded: &mut BackendRecord,
+    backend: &BackendRun,
     doubts: &[Doubt],
     objectives: &[tailmark_reports::record::Objective],
 ) {
-    for judged in &mut backend.verdicts {
+    for judged in &mut recorded.verdicts {
         let Some(objective) = objectives.get(judged.objective) else { continue };
         // Memory and vectors are what they are on a busy machine too.
         if matches!(objective.indicator, Indicator::PeakRss | Indicator::Cosine) {
@@ -58,7 +58,7 @@ fn judge_again(
         }
         let over = match objective.indicator {
             Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } => {
-                track.fastest_decile_is_over(objective.limit as u64)
+                backend.fastest_decile_is_over(objective.limit as u64)
             }
             _ => false,
         };

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::measure::{Run, Stopped};
 use super::session::Session;
 use crate::capacity::Search;
-use crate::driver::{Ended, Leg, Stage, Step};
+use crate::driver::{Block, Ended, Stage, Step};
 use crate::load::{self, Limits, Rule};
 use crate::objective::{Indicator, Objective};
 use crate::plan::{CapacityPlan, Levels};
@@ -43,11 +43,12 @@ impl Run<'_> {
         record: &mut RunRecord,
     ) -> Result<(), Stopped> {
         for base in 0..self.plan.backends.len() {
-            if self.tracks[base].outcome != BackendOutcome::Pending || self.tracks[base].launch.is_none() {
+            if self.backends[base].outcome != BackendOutcome::Pending || self.backends[base].launch.is_none()
+            {
                 continue;
             }
             let mut capacity = Capacity {
-                backend: self.tracks[base].plan.name.clone(),
+                backend: self.backends[base].plan.name.clone(),
                 load: plan.load.clone(),
                 search: Vec::new(),
                 levels: Vec::new(),
@@ -55,7 +56,7 @@ impl Run<'_> {
                 lowest_fail: None,
                 why_not: None,
             };
-            self.tracks[base].is_stood_in_for = true;
+            self.backends[base].is_stood_in_for = true;
             let rates = match plan.levels {
                 Levels::Given(ref rates) => Ok(rates.clone()),
                 Levels::Found(count) => {
@@ -70,8 +71,8 @@ impl Run<'_> {
                     match why {
                         NoRates::Stopped(stopped) => return Err(stopped),
                         NoRates::Broken(why) => {
-                            self.tracks[base].is_stood_in_for = false;
-                            self.tracks[base].outcome = BackendOutcome::Broken { why };
+                            self.backends[base].is_stood_in_for = false;
+                            self.backends[base].outcome = BackendOutcome::Broken { why };
                             continue;
                         }
                     }
@@ -104,27 +105,27 @@ impl Run<'_> {
         rate: f64,
         record: &mut RunRecord,
     ) -> Result<Option<Verdict>, Stopped> {
-        let mut level = self.tracks[base].plan.clone();
+        let mut level = self.backends[base].plan.clone();
         let mut axes = level.cell.as_ref().map(|cell| cell.axes.clone()).unwrap_or_default();
         axes.push(Axis { name: "rate".to_owned(), value: format!("{rate}/s") });
         level.cell = Some(Cell { of: level.base().to_owned(), axes });
         level.name = format!("{}-at-{rate}", level.name);
         level.load = plan.at(rate);
-        let index = self.tracks.len();
+        let index = self.backends.len();
         self.add_to_log(level.name.clone());
-        let track = self.tracks[base].again(index, level, self.plan.seed, &self.plan.objectives);
-        self.tracks.push(track);
+        let backend = self.backends[base].again(index, level, self.plan.seed, &self.plan.objectives);
+        self.backends.push(backend);
         self.keep(record);
-        while self.tracks[index].wants_turn() {
-            let turn = self.turn(index).await;
+        while self.backends[index].wants_restart() {
+            let ended = self.restart(index).await;
             self.keep(record);
-            turn?;
+            ended?;
         }
-        if self.tracks[index].outcome == BackendOutcome::Pending {
-            self.tracks[index].outcome = BackendOutcome::Measured;
+        if self.backends[index].outcome == BackendOutcome::Pending {
+            self.backends[index].outcome = BackendOutcome::Measured;
         }
         self.keep(record);
-        let name = &self.tracks[index].plan.name;
+        let name = &self.backends[index].plan.name;
         let measured = record.backends.iter().find(|backend| backend.name == *name);
         Ok(measured.and_then(|backend| verdict::worst(backend.verdicts.iter().map(|judged| judged.verdict))))
     }
@@ -139,8 +140,8 @@ impl Run<'_> {
         capacity: &mut Capacity,
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<f64>, NoRates> {
-        let name = self.tracks[base].plan.name.clone();
-        let Some(launch) = self.tracks[base].launch.clone() else { return Ok(Vec::new()) };
+        let name = self.backends[base].plan.name.clone();
+        let Some(launch) = self.backends[base].launch.clone() else { return Ok(Vec::new()) };
         let during = format!("search for the capacity of {name}");
         let stderr = self.folder.stderr_of(&name);
         let (mut made, mut lost) = (0, 0);
@@ -222,18 +223,18 @@ impl Run<'_> {
         load: &dyn Rule,
         requests: u64,
     ) -> Result<Probe, NoRates> {
-        let track = &self.tracks[searched.index];
-        let batches = track.batches.clone();
+        let backend = &self.backends[searched.index];
+        let batches = backend.batches.clone();
         let open = load.limits().is_open();
-        let leg = Leg {
-            backend: track.index,
+        let block = Block {
+            backend: backend.index,
             restart: 1,
             batches: &batches,
             epoch: self.epoch,
             at_once: searched.session.loaded.concurrency as usize,
             stream: searched.made,
         };
-        let base = track.plan.base().to_owned();
+        let base = backend.plan.base().to_owned();
         // A closed load has no end of its own; an open one lasts as long as its requests take to come.
         let max_time = if open { 4 * plan.probe } else { plan.probe };
         let stages =
@@ -248,7 +249,7 @@ impl Run<'_> {
         let mut figures = Accumulator::new(None);
         let began = Instant::now();
         let driven = self
-            .drive_unrecorded(searched.session.provider(), load, leg, &stages, |sample| {
+            .drive_unrecorded(searched.session.provider(), load, block, &stages, |sample| {
                 figures.record(sample);
                 tries.iter_mut().for_each(|tried| tried.add(sample));
                 Step::GoOn

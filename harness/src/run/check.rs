@@ -10,52 +10,52 @@ use tailmark_reports::record::{
 };
 use tailmark_reports::{execution, units};
 
+use super::backend_run::BackendRun;
 use super::gate;
 use super::launch::{Provision, lacking};
 use super::measure::{Run, Stopped};
 use super::provide::outcome_of;
 use super::session::Session;
-use super::track::Track;
 use crate::equivalence;
 
 impl Run<'_> {
     /// Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
     pub(super) async fn check(&mut self, provision: &mut Provision<'_>) -> Result<(), Stopped> {
-        for index in 0..self.tracks.len() {
-            if self.tracks[index].launch.is_none() {
+        for index in 0..self.backends.len() {
+            if self.backends[index].launch.is_none() {
                 continue;
             }
-            let name = self.tracks[index].plan.name.clone();
+            let name = self.backends[index].plan.name.clone();
             self.screen.phase(&format!("{name}: checking its vectors"), None);
             let during = format!("the check of {name}'s vectors");
             let mut checked = self.or_stopped(&during, check_one(self, index, provision.model())).await?;
             if let Err(ProviderError::ModelFile { path, why }) = &checked
-                && let Some(to) = self.tracks[index].plan.fallback
+                && let Some(to) = self.backends[index].plan.fallback
             {
                 let file =
                     path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
                 let why = format!("{file}: {why}");
                 self.fall_back(index, to, why, provision);
-                if self.tracks[index].launch.is_none() {
+                if self.backends[index].launch.is_none() {
                     continue;
                 }
                 checked = self.or_stopped(&during, check_one(self, index, provision.model())).await?;
             }
-            self.tracks[index].take_in(checked);
+            self.backends[index].take_in(checked);
         }
         Ok(())
     }
 
     fn fall_back(&mut self, index: usize, to: &'static Kind, why: String, provision: &mut Provision<'_>) {
-        let track = &mut self.tracks[index];
-        let from = track.plan.kind.name.to_owned();
-        self.screen.say(&format!("{}: falling back from {from} to {}: {why}", track.plan.name, to.name));
-        track.fallback = Some(Fallback { from, to: to.name.to_owned(), why });
-        match provision.launch(&track.plan, to) {
-            Ok(launch) => track.launch = Some(launch),
+        let backend = &mut self.backends[index];
+        let from = backend.plan.kind.name.to_owned();
+        self.screen.say(&format!("{}: falling back from {from} to {}: {why}", backend.plan.name, to.name));
+        backend.fallback = Some(Fallback { from, to: to.name.to_owned(), why });
+        match provision.launch(&backend.plan, to) {
+            Ok(launch) => backend.launch = Some(launch),
             Err(lacking) => {
-                track.launch = None;
-                track.outcome = outcome_of(lacking);
+                backend.launch = None;
+                backend.outcome = outcome_of(lacking);
             }
         }
     }
@@ -69,7 +69,7 @@ struct Checked {
     repeat_probe: Option<RepeatProbe>,
 }
 
-impl Track {
+impl BackendRun {
     /// Takes in what was found, and what follows from it for the outcome.
     fn take_in(&mut self, checked: Result<Checked, ProviderError>) {
         let Checked { loaded, equivalence, execution, repeat_probe } = match checked {
@@ -138,11 +138,12 @@ async fn check_one(
     index: usize,
     model: Option<&ResolvedModel>,
 ) -> Result<Checked, ProviderError> {
-    let track = &run.tracks[index];
-    let Some(launch) = &track.launch else {
+    let backend = &run.backends[index];
+    let Some(launch) = &backend.launch else {
         unreachable!("only what can be started is checked: this is a bug")
     };
-    let session = Session::open(launch, run.plan.deadlines, &run.folder.stderr_of(&track.plan.name)).await?;
+    let session =
+        Session::open(launch, run.plan.deadlines, &run.folder.stderr_of(&backend.plan.name)).await?;
     let loaded = session.loaded.clone();
     let spec = model.filter(|_| launch.load.model.is_some()).map(|model| &model.spec);
     let checked = look_at(session.provider(), &loaded, spec, run.plan.accepts).await;

@@ -10,7 +10,7 @@ use tailmark_reports::record::{
 };
 
 use super::error::{RunError, cannot};
-use super::{recovery, track};
+use super::{backend_run, recovery};
 use crate::environment;
 use crate::objective::Objective;
 use crate::plan::Plan;
@@ -115,7 +115,7 @@ fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> R
             tokens: None,
             truncated: 0,
         },
-        load: track::load(&*plan.load),
+        load: backend_run::load(&*plan.load),
         objectives: plan.objectives.iter().map(Objective::to_record).collect(),
         backends: Vec::new(),
         capacities: Vec::new(),

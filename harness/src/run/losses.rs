@@ -7,7 +7,7 @@ use tailmark_providers::provider::ProviderError;
 use tailmark_reports::record::{BackendOutcome, Loss, Phase};
 use tailmark_reports::units;
 
-use super::track::Track;
+use super::backend_run::BackendRun;
 
 /// What is under way until the first embedding.
 pub(super) const COLD_START: &str = "cold start";
@@ -81,7 +81,7 @@ impl Losses {
     }
 }
 
-impl Track {
+impl BackendRun {
     /// Where the backend is now.
     pub(super) fn mark(&self) -> Mark {
         let all = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
@@ -110,7 +110,7 @@ impl Track {
         };
         let said =
             format!("{}: a worker was lost during {during} ({of}, {after}); {then}: {why}", self.plan.name);
-        let restart = self.turns();
+        let restart = self.restarts();
         self.losses.never_asked += u64::from(requests == 0);
         self.losses.done.requests += now.steady.requests - began.steady.requests;
         self.losses.done.time += now.steady.time.saturating_sub(began.steady.time);
@@ -121,7 +121,7 @@ impl Track {
             why: why.clone(),
             restarted,
         });
-        self.lose_turn();
+        self.lose_restart();
         if !restarted {
             let steady = units::counted(now.steady.requests, "steady request");
             self.outcome = BackendOutcome::Broken {
@@ -133,7 +133,7 @@ impl Track {
 
     /// Which restart this is: each lost one adds one to those that were planned.
     pub(super) fn which_restart(&self) -> String {
-        let (restart, planned) = (self.turns(), self.plan.phases.restarts + self.losses.restarts());
+        let (restart, planned) = (self.restarts(), self.plan.phases.restarts + self.losses.restarts());
         if restart <= planned {
             format!("restart {restart} of {planned}")
         } else {

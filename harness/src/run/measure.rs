@@ -11,15 +11,15 @@ use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::backend_run::BackendRun;
 use super::error::{RunError, cannot};
 use super::folder::RunFolder;
 use super::launch::Provision;
 use super::losses::Losses;
 use super::provide::provide;
 use super::session::Session;
-use super::track::Track;
 use super::{believe, cancel, capacity, samples, save};
-use crate::driver::{self, Alarm, Driven, Leg, SampleLog, Stage, Step};
+use crate::driver::{self, Alarm, Block, Driven, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
 use crate::load::Rule;
 use crate::plan::Plan;
@@ -38,22 +38,22 @@ pub(super) async fn run(
     let began = Instant::now();
     let mut record = folder.record();
     save(folder, &record)?;
-    let tracks = plan.backends.iter().enumerate().map(|(index, backend)| {
+    let backends = plan.backends.iter().enumerate().map(|(index, backend)| {
         let losses = Losses::none(plan.workers.max_restarts);
-        Track::new(index, backend.clone(), plan.seed, &plan.objectives, losses)
+        BackendRun::new(index, backend.clone(), plan.seed, &plan.objectives, losses)
     });
     let mut run = Run {
         plan,
         folder,
         screen,
-        tracks: tracks.collect(),
+        backends: backends.collect(),
         cancelled: cancel::on_signal()?,
         epoch: began,
         conditions: None,
         alarm: Alarm::start().map_err(cannot("start the thread of the schedule"))?,
         log: sample_log(plan, folder, screen)?,
     };
-    provide(plan, &mut run.tracks, provision, model_store, &mut record)?;
+    provide(plan, &mut run.backends, provision, model_store, &mut record)?;
     run.keep(&mut record);
     let checked = run.check(provision).await;
     // A run that is killed from here on knows its backends.
@@ -97,7 +97,7 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) folder: &'a RunFolder,
     pub(super) screen: &'a Arc<Screen>,
-    pub(super) tracks: Vec<Track>,
+    pub(super) backends: Vec<BackendRun>,
     pub(super) cancelled: watch::Receiver<bool>,
     pub(super) epoch: Instant,
     pub(super) conditions: Option<ConditionsWatch>,
@@ -116,23 +116,23 @@ impl Run<'_> {
     /// Measures: one restart of every backend that wants one per round, until none does.
     async fn rounds(&mut self, record: &mut RunRecord) -> Result<(), Stopped> {
         for round in 1_u32.. {
-            let mut order: Vec<usize> = (0..self.tracks.len()).collect();
+            let mut order: Vec<usize> = (0..self.backends.len()).collect();
             if round % 2 == 0 {
                 order.reverse();
             }
-            order.retain(|index| self.tracks[*index].wants_turn());
+            order.retain(|index| self.backends[*index].wants_restart());
             if order.is_empty() {
                 break;
             }
             for index in order {
-                let turn = self.turn(index).await;
+                let ended = self.restart(index).await;
                 self.keep(record);
-                turn?;
+                ended?;
             }
         }
-        for track in &mut self.tracks {
-            if track.outcome == BackendOutcome::Pending && track.has_samples() {
-                track.outcome = BackendOutcome::Measured;
+        for backend in &mut self.backends {
+            if backend.outcome == BackendOutcome::Pending && backend.has_samples() {
+                backend.outcome = BackendOutcome::Measured;
             }
         }
         Ok(())
@@ -149,20 +149,20 @@ impl Run<'_> {
 
     /// Puts what is known of every backend into the record.
     pub(super) fn fill_in(&self, record: &mut RunRecord, conditions: Option<&Conditions>) {
-        record.backends = self.tracks.iter().map(Track::to_record).collect();
+        record.backends = self.backends.iter().map(BackendRun::to_record).collect();
         if let Some(conditions) = conditions {
-            believe::apply(record, conditions, &self.tracks, self.plan);
+            believe::apply(record, conditions, &self.backends, self.plan);
         }
         if self.plan.capacity.is_none() {
             let all = record.backends.iter().flat_map(|backend| &backend.verdicts);
             record.overall = verdict::worst(all.map(|judged| judged.verdict));
             return;
         }
-        // What stands for others was filled in with them, in the order of the tracks; only now can it go.
-        let mut stood_in_for = self.tracks.iter().map(|track| track.is_stood_in_for);
+        // What stands for others was filled in with them, in the order of the backends; only now can it go.
+        let mut stood_in_for = self.backends.iter().map(|backend| backend.is_stood_in_for);
         record.backends.retain(|_| !stood_in_for.next().unwrap_or_default());
-        let track = |name: &str| self.tracks.iter().find(|track| track.plan.name == name);
-        capacity::judge(record, |name| track(name)?.littles_law());
+        let named = |name: &str| self.backends.iter().find(|backend| backend.plan.name == name);
+        capacity::judge(record, |name| named(name)?.littles_law());
         record.overall = capacity::overall(&record.capacities);
     }
 
@@ -183,11 +183,11 @@ impl Run<'_> {
         &self,
         provider: &dyn Provider,
         load: &dyn Rule,
-        leg: Leg<'_>,
+        block: Block<'_>,
         stages: &[Stage],
         mut seen: impl FnMut(&Sample) -> Step,
     ) -> Driven {
-        driver::drive(provider, load, &self.alarm, leg, stages, self.cancelled.clone(), |sample| {
+        driver::drive(provider, load, &self.alarm, block, stages, self.cancelled.clone(), |sample| {
             self.log.push(sample);
             seen(sample)
         })

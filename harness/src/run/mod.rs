@@ -3,11 +3,11 @@
 //!
 //! Knows no command line, prints no table and decides no exit code.
 
+mod backend_run;
 mod believe;
 mod cancel;
 mod capacity;
 mod check;
-mod course;
 mod error;
 mod folder;
 mod gate;
@@ -17,10 +17,10 @@ mod measure;
 mod provide;
 mod recovery;
 mod resources;
+mod restart;
 mod samples;
 mod session;
-mod track;
-mod turn;
+mod stopping_rule;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,21 +6,21 @@ use tailmark_providers::kinds::{Need, Platform};
 use tailmark_providers::tokenise::{TokenBatch, Tokenizer};
 use tailmark_reports::record::{BackendOutcome, Model, ModelFile, RunRecord, TokenCounts, Warning};
 
+use super::backend_run::BackendRun;
 use super::error::RunError;
 use super::launch::{Lacking, Provision};
-use super::track::Track;
 use crate::plan::Plan;
 
 /// Gets the model and everything else the backends need; what a backend lacks is its outcome.
 pub(super) fn provide(
     plan: &Plan,
-    tracks: &mut [Track],
+    tracks: &mut [BackendRun],
     provision: &mut Provision<'_>,
     model_store: Option<&Path>,
     record: &mut RunRecord,
 ) -> Result<(), RunError> {
     // What this machine cannot have at all is no reason to fetch a model for it.
-    let needs_model = |track: &Track| {
+    let needs_model = |track: &BackendRun| {
         let kind = track.plan.kind;
         kind.needs.iter().any(|need| matches!(need, Need::Model))
             && (kind.available)(&track.plan.options, &Platform::here()).is_ok()

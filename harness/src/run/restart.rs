@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use tailmark_reports::record::Phase;
 
-use super::course::Course;
 use super::losses::COLD_START;
 use super::measure::{Run, Stopped};
 use super::session::Session;
-use crate::driver::{self, Ended, Leg, Stage, Step};
+use super::stopping_rule::StoppingRule;
+use crate::driver::{self, Block, Ended, Stage, Step};
 use crate::load::{self, LoadModel, Rule};
 use crate::monitor::Watch;
 use crate::sample::{Outcome, Sample};
 
 impl Run<'_> {
     /// One restart of one backend: cold start, warm-up, its share of the steady state.
-    pub(super) async fn turn(&mut self, index: usize) -> Result<(), Stopped> {
-        let plan = self.tracks[index].plan.clone();
-        let Some(launch) = self.tracks[index].launch.clone() else { return Ok(()) };
-        let began = self.tracks[index].mark();
-        self.tracks[index].begin_turn();
-        let restart = self.tracks[index].turns();
-        let of = self.tracks[index].which_restart();
+    pub(super) async fn restart(&mut self, index: usize) -> Result<(), Stopped> {
+        let plan = self.backends[index].plan.clone();
+        let Some(launch) = self.backends[index].launch.clone() else { return Ok(()) };
+        let began = self.backends[index].mark();
+        self.backends[index].begin_restart();
+        let restart = self.backends[index].restarts();
+        let of = self.backends[index].which_restart();
         self.screen.phase(&format!("{}: cold start, {of}", plan.name), None);
         if let Some(conditions) = &mut self.conditions {
             conditions.probe_jitter();
@@ -33,7 +33,7 @@ impl Run<'_> {
         let session = match self.or_stopped(&format!("cold start of {}, {of}", plan.name), opening).await? {
             Ok(session) => session,
             Err(error) => {
-                let said = self.tracks[index].lose(&error, COLD_START, began, &of);
+                let said = self.backends[index].lose(&error, COLD_START, began, &of);
                 self.screen.say(&said);
                 return Ok(());
             }
@@ -44,18 +44,18 @@ impl Run<'_> {
         let mut during = Phase::ColdStart;
         let ended = self.phases(index, restart, &session, &mut during, &of).await;
         if let Some(watch) = watch {
-            self.tracks[index].add_usage(watch.finish());
+            self.backends[index].add_usage(watch.finish());
         }
-        self.tracks[index].end_turn(session.spawned.elapsed());
+        self.backends[index].end_restart(session.spawned.elapsed());
         if let Some(conditions) = &mut self.conditions {
             conditions.look();
         }
         match &ended {
             Ok(Ended::Lost(error)) => {
-                let said = self.tracks[index].lose(error, during.name(), began, &of);
+                let said = self.backends[index].lose(error, during.name(), began, &of);
                 self.screen.say(&said);
             }
-            _ => self.tracks[index].losses.share_is_done(),
+            _ => self.backends[index].losses.share_is_done(),
         }
         session.close().await;
         ended.map(|_| ())
@@ -69,36 +69,36 @@ impl Run<'_> {
         during: &mut Phase,
         of: &str,
     ) -> Result<Ended, Stopped> {
-        let name = self.tracks[index].plan.name.clone();
+        let name = self.backends[index].plan.name.clone();
         let cold = self.cold_start(index, restart, session).await;
         if cold != Ended::Done {
             return unless_stopped(cold, || format!("first embedding of {name}, {of}"));
         }
-        let load = Arc::clone(&self.tracks[index].plan.load);
-        let mut course = Course::of(&mut self.tracks[index], self.plan.deadlines.request);
-        let first_warm_up = self.tracks[index].phase(Phase::WarmUp).requests();
-        let stages = course.stages(first_warm_up);
+        let load = Arc::clone(&self.backends[index].plan.load);
+        let mut rule = StoppingRule::of(&mut self.backends[index], self.plan.deadlines.request);
+        let first_warm_up = self.backends[index].phase(Phase::WarmUp).requests();
+        let stages = rule.stages(first_warm_up);
         *during = Phase::WarmUp;
         let mut ended = Ended::Done;
-        let legs: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
+        let blocks: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
             &[(&load::one_caller(), &stages[..1]), (&load, &stages[1..])]
         } else {
             &[(&load, &stages)]
         };
-        for (load, stages) in legs {
-            ended = self.drive(index, session, &***load, stages, &mut course, during, of).await;
+        for (load, stages) in blocks {
+            ended = self.drive(index, session, &***load, stages, &mut rule, during, of).await;
             if ended != Ended::Done {
                 break;
             }
         }
-        course.end(&mut self.tracks[index]);
+        rule.end(&mut self.backends[index]);
         if ended == Ended::Overloaded {
-            self.tracks[index].set_overloaded(*during);
+            self.backends[index].set_overloaded(*during);
         }
         unless_stopped(ended, || format!("{} of {name}, {of}", during.name()))
     }
 
-    /// Drives one leg through its stages; `during` is the phase that it is in.
+    /// Drives one block through its stages; `during` is the phase that it is in.
     #[expect(clippy::too_many_arguments, reason = "all of it is the state of one restart")]
     async fn drive(
         &mut self,
@@ -106,23 +106,23 @@ impl Run<'_> {
         session: &Session,
         load: &dyn Rule,
         stages: &[Stage],
-        course: &mut Course,
+        rule: &mut StoppingRule,
         during: &mut Phase,
         of: &str,
     ) -> Ended {
-        let track = &mut self.tracks[index];
-        let batches = track.batches.clone();
-        let leg = Leg {
-            backend: track.index,
-            restart: track.turns(),
+        let backend = &mut self.backends[index];
+        let batches = backend.batches.clone();
+        let block = Block {
+            backend: backend.index,
+            restart: backend.restarts(),
             batches: &batches,
             epoch: self.epoch,
-            at_once: track.at_once(),
-            stream: u64::from(track.turns()),
+            at_once: backend.at_once(),
+            stream: u64::from(backend.restarts()),
         };
-        let turn_began_ns = nanoseconds(session.spawned - self.epoch);
-        let (log, screen, name) = (&self.log, &self.screen, track.plan.name.clone());
-        let planned = course.planned();
+        let restart_began_ns = nanoseconds(session.spawned - self.epoch);
+        let (log, screen, name) = (&self.log, &self.screen, backend.plan.name.clone());
+        let planned = rule.planned();
         let mut entered = None;
         let mut enter = |phase: Phase, requests: u64| {
             if entered != Some(phase) {
@@ -136,29 +136,30 @@ impl Run<'_> {
             enter(first.phase, most);
         }
         let cancelled = self.cancelled.clone();
-        let driven = driver::drive(session.provider(), load, &self.alarm, leg, stages, cancelled, |sample| {
-            if sample.phase == Phase::Steady {
-                *during = Phase::Steady;
-                enter(Phase::Steady, planned);
-            }
-            log.push(sample);
-            track.record(sample, turn_began_ns);
-            course.see(track, sample)
-        })
-        .await;
+        let driven =
+            driver::drive(session.provider(), load, &self.alarm, block, stages, cancelled, |sample| {
+                if sample.phase == Phase::Steady {
+                    *during = Phase::Steady;
+                    enter(Phase::Steady, planned);
+                }
+                log.push(sample);
+                backend.record(sample, restart_began_ns);
+                rule.see(backend, sample)
+            })
+            .await;
         for (stage, flow) in stages.iter().zip(&driven.stages) {
-            track.add_flow(stage.phase, flow);
+            backend.add_flow(stage.phase, flow);
         }
         driven.ended
     }
 
     /// The first embedding, and with it the whole cold start as a request that was due when the process was spawned.
     async fn cold_start(&mut self, index: usize, restart: u32, session: &Session) -> Ended {
-        let track = &mut self.tracks[index];
-        let batches = track.batches.clone();
-        let first_number = track.phase(Phase::ColdStart).requests();
-        let leg = Leg {
-            backend: track.index,
+        let backend = &mut self.backends[index];
+        let batches = backend.batches.clone();
+        let first_number = backend.phase(Phase::ColdStart).requests();
+        let block = Block {
+            backend: backend.index,
             restart,
             batches: &batches,
             epoch: self.epoch,
@@ -171,7 +172,7 @@ impl Run<'_> {
             [Stage { phase: Phase::ColdStart, first_number: 0, max_requests: 1, max_time: Duration::MAX }];
         let (load, cancelled) = (load::one_caller(), self.cancelled.clone());
         let driven =
-            driver::drive(session.provider(), &*load, &self.alarm, leg, &once, cancelled, |sample| {
+            driver::drive(session.provider(), &*load, &self.alarm, block, &once, cancelled, |sample| {
                 first = Some(sample.clone());
                 Step::GoOn
             })
@@ -181,11 +182,11 @@ impl Run<'_> {
             sample.number = first_number;
             sample.scheduled_ns = spawned_ns;
             self.log.push(&sample);
-            track.record(&sample, spawned_ns);
+            backend.record(&sample, spawned_ns);
             let total = sample.finished_ns.saturating_sub(spawned_ns);
-            track.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
+            backend.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
             if sample.outcome == Outcome::Answered {
-                track.add_cold_start(session.cold_start(restart, embedding, total));
+                backend.add_cold_start(session.cold_start(restart, embedding, total));
             }
         }
         driven.ended

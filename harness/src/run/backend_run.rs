@@ -22,7 +22,7 @@ use crate::verdict::{Bounds, Figures, Horizon, Judge};
 use crate::workload::Batches;
 
 /// One backend of a run under way.
-pub(super) struct Track {
+pub(super) struct BackendRun {
     /// Index in the plan.
     pub(super) index: usize,
     /// What was planned.
@@ -56,7 +56,7 @@ pub(super) struct Track {
     phases: BTreeMap<u8, Accumulator>,
     judges: Vec<Judge>,
     warm_ups: Vec<WarmUpRecord>,
-    turns: u32,
+    restarts: u32,
     timeline: Timeline,
     own_time: Duration,
     usages: Vec<Usage>,
@@ -75,7 +75,7 @@ pub(super) struct Overload {
     pub(super) achieved: f64,
 }
 
-impl Track {
+impl BackendRun {
     pub(super) fn new(
         index: usize,
         plan: BackendPlan,
@@ -120,7 +120,7 @@ impl Track {
             phases: BTreeMap::new(),
             judges,
             warm_ups: Vec::new(),
-            turns: 0,
+            restarts: 0,
             timeline: Timeline::default(),
             own_time: Duration::ZERO,
             usages: Vec::new(),
@@ -145,20 +145,20 @@ impl Track {
     }
 
     /// Restarts that were begun.
-    pub(super) fn turns(&self) -> u32 {
-        self.turns
+    pub(super) fn restarts(&self) -> u32 {
+        self.restarts
     }
 
     /// Whether it is to be measured in another fresh process: the planned restarts, and more while an objective is open and
     /// the budget lasts.
-    pub(super) fn wants_turn(&mut self) -> bool {
+    pub(super) fn wants_restart(&mut self) -> bool {
         if self.outcome != BackendOutcome::Pending
             || self.launch.is_none()
             || self.overloaded_during.is_some()
         {
             return false;
         }
-        if self.turns - self.losses.restarts() < self.plan.phases.restarts {
+        if self.restarts - self.losses.restarts() < self.plan.phases.restarts {
             return true;
         }
         let steady = self.plan.phases.steady;
@@ -182,19 +182,19 @@ impl Track {
     }
 
     /// A fresh process begins.
-    pub(super) fn begin_turn(&mut self) {
-        self.turns += 1;
+    pub(super) fn begin_restart(&mut self) {
+        self.restarts += 1;
         self.judges.iter_mut().for_each(Judge::begin_restart);
     }
 
     /// The present restart was lost.
-    pub(super) fn lose_turn(&mut self) {
+    pub(super) fn lose_restart(&mut self) {
         self.judges.iter_mut().for_each(Judge::lose_restart);
     }
 
     /// Warm-up ended in the present restart.
     pub(super) fn end_warm_up(&mut self, requests: u64, steady: bool) {
-        self.warm_ups.push(WarmUpRecord { restart: self.turns, requests, steady });
+        self.warm_ups.push(WarmUpRecord { restart: self.restarts, requests, steady });
         if !steady {
             self.judges.iter_mut().for_each(Judge::no_steady_state);
         }
@@ -227,10 +227,10 @@ impl Track {
         self.usages.push(usage);
     }
 
-    /// Adds a request; `turn_began_ns` is when this restart was spawned, in the samples' time.
-    pub(super) fn record(&mut self, sample: &Sample, turn_began_ns: u64) {
+    /// Adds a request; `restart_began_ns` is when this restart was spawned, in the samples' time.
+    pub(super) fn record(&mut self, sample: &Sample, restart_began_ns: u64) {
         let own_ns = u64::try_from(self.own_time.as_nanos()).unwrap_or(u64::MAX);
-        let at = own_ns + sample.scheduled_ns.saturating_sub(turn_began_ns);
+        let at = own_ns + sample.scheduled_ns.saturating_sub(restart_began_ns);
         self.timeline.record(sample.phase, sample.restart, at, sample.response_ns());
         self.phase(sample.phase).record(sample);
         if sample.phase == Phase::Steady {
@@ -275,7 +275,7 @@ impl Track {
     }
 
     /// A restart ended that took this long.
-    pub(super) fn end_turn(&mut self, took: Duration) {
+    pub(super) fn end_restart(&mut self, took: Duration) {
         self.own_time += took;
     }
 

@@ -1,18 +1,17 @@
-//! The course of one restart after its first embedding: warm-up, then its share of the steady state. Says how long each
-//! lasts; the driver does the rest.
+//! When each phase of a restart is over: its warm-up, then its share of the steady state. The driver does the rest.
 
 use std::time::Duration;
 
 use tailmark_reports::record::Phase;
 
-use super::track::Track;
+use super::backend_run::BackendRun;
 use crate::driver::{Stage, Step};
 use crate::plan::{Phases, WarmUp};
 use crate::sample::Sample;
 use crate::statistics::steady::{self, WarmUpState};
 
 /// What has been seen of a restart, and when each of its phases is over.
-pub(super) struct Course {
+pub(super) struct StoppingRule {
     phases: Phases,
     /// What a request that failed counts as while warm-up is looked for.
     slowest_ns: u64,
@@ -37,15 +36,15 @@ struct Share {
     max_time: Duration,
 }
 
-impl Course {
-    /// The course of the restart that the track is in.
-    pub(super) fn of(track: &mut Track, request_deadline: Duration) -> Self {
-        let phases = track.plan.phases;
+impl StoppingRule {
+    /// That of the restart that the backend is in.
+    pub(super) fn of(backend: &mut BackendRun, request_deadline: Duration) -> Self {
+        let phases = backend.plan.phases;
         // A lost restart is none of those that were planned: the next one does what is left of its share.
-        let restart = track.turns() - track.losses.restarts();
-        let made_up_for = track.losses.done();
+        let restart = backend.restarts() - backend.losses.restarts();
+        let made_up_for = backend.losses.done();
         let (done, elapsed) = {
-            let so_far = track.phase(Phase::Steady);
+            let so_far = backend.phase(Phase::Steady);
             (so_far.requests(), so_far.elapsed())
         };
         let Phases { restarts, steady, .. } = phases;
@@ -102,46 +101,46 @@ impl Course {
         self.share.requests
     }
 
-    /// Takes a request into account that the track has recorded already.
-    pub(super) fn see(&mut self, track: &mut Track, sample: &Sample) -> Step {
+    /// Takes a request into account that the backend has recorded already.
+    pub(super) fn see(&mut self, backend: &mut BackendRun, sample: &Sample) -> Step {
         let enough = match sample.phase {
-            Phase::WarmUp => self.is_warm(track, sample),
-            _ => self.is_enough(track, sample),
+            Phase::WarmUp => self.is_warm(backend, sample),
+            _ => self.is_enough(backend, sample),
         };
         if enough { Step::NextStage } else { Step::GoOn }
     }
 
     /// The restart is over. A warm-up that was still looked for then was not found.
-    pub(super) fn end(&mut self, track: &mut Track) {
+    pub(super) fn end(&mut self, backend: &mut BackendRun) {
         if self.watch.take().is_some() {
-            track.end_warm_up(self.warm_up_requests, false);
+            backend.end_warm_up(self.warm_up_requests, false);
         }
     }
 
-    fn is_warm(&mut self, track: &mut Track, sample: &Sample) -> bool {
+    fn is_warm(&mut self, backend: &mut BackendRun, sample: &Sample) -> bool {
         let Some(watch) = &mut self.watch else { return false };
         self.warm_up_requests += 1;
         let latency_ns = sample.response_ns().unwrap_or(self.slowest_ns).max(1);
-        watch.observe((latency_ns as f64).ln(), track.is_missed_by(sample));
+        watch.observe((latency_ns as f64).ln(), backend.is_missed_by(sample));
         let state = watch.state();
         if state == WarmUpState::WarmingUp {
             return false;
         }
         self.watch = None;
-        track.end_warm_up(self.warm_up_requests, state == WarmUpState::Steady);
+        backend.end_warm_up(self.warm_up_requests, state == WarmUpState::Steady);
         true
     }
 
-    fn is_enough(&mut self, track: &mut Track, sample: &Sample) -> bool {
+    fn is_enough(&mut self, backend: &mut BackendRun, sample: &Sample) -> bool {
         self.steady_requests += 1;
         let began_ns = *self.steady_began_ns.get_or_insert(sample.scheduled_ns);
         let here = Duration::from_nanos(sample.finished_ns.saturating_sub(began_ns));
         let Share { requests, time, .. } = self.share;
-        match track.wants_fresh_process() {
+        match backend.wants_fresh_process() {
             // Nothing decides as it goes: this restart's share of the planned count.
             None => self.steady_requests >= requests && here >= time,
             Some(fresh) => {
-                let decided = self.elapsed + here >= self.phases.steady.min_time && track.is_decided();
+                let decided = self.elapsed + here >= self.phases.steady.min_time && backend.is_decided();
                 decided || (fresh && here >= time)
             }
         }
