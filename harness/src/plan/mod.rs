@@ -45,8 +45,8 @@ pub struct Plan {
     pub seed: u64,
     /// When requests are due, where a backend has no load of its own.
     pub load: LoadModel,
-    /// Which rates to look for, when the scenario asks how much each backend takes.
-    pub capacity: Option<CapacityPlan>,
+    /// What is measured, and in which order.
+    pub mode: Mode,
     /// How long to wait.
     pub deadlines: Deadlines,
     /// The least class of vectors that is timed.
@@ -61,6 +61,15 @@ pub struct Plan {
     pub backends: Vec<BackendPlan>,
     /// Every setting, defaults included, as TOML.
     pub resolved: String,
+}
+
+/// The ways to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    /// Every backend under its load, in rounds of restarts.
+    Rounds,
+    /// How much load each backend takes.
+    Capacity(Box<CapacityPlan>),
 }
 
 /// Which model, and where from.

@@ -10,7 +10,7 @@ use tailmark_reports::record::EquivalenceClass;
 use super::backends::{Common, backends};
 use super::capacity::capacity;
 use super::workers::workers;
-use super::{BackendPlan, Deadlines, Plan, cells};
+use super::{BackendPlan, Deadlines, Mode, Plan, cells};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
 use crate::scenario;
@@ -90,7 +90,7 @@ pub fn resolve(
         batch_size: scenario.workload.batch_size.unwrap_or(1) as usize,
         seed: scenario.workload.seed.unwrap_or(1),
         load,
-        capacity,
+        mode: capacity.map_or(Mode::Rounds, |wanted| Mode::Capacity(Box::new(wanted))),
         deadlines,
         accepts,
         workers,

@@ -117,7 +117,7 @@ fn capacity_without_an_objective_or_with_a_rate_of_its_own_is_refused() {
     refused(&with("[capacity]\nload = \"closed\"\n"), "`closed` has no rate to certify");
     refused(&with("[capacity]\nlevels = 9\n"), "9 levels; between 1 and 5");
     let plan = planned(&with("[load]\nmax_queue = 50\n[capacity]\nrates = [\"10/s\", \"20/s\"]\n"));
-    let capacity = plan.capacity.expect("a capacity");
+    let Mode::Capacity(capacity) = plan.mode else { panic!("a capacity") };
     assert_eq!(capacity.levels, Levels::Given(vec![10.0, 20.0]));
     assert_eq!(capacity.at(20.0).text(), "poisson, 20.0/s");
     assert_eq!(capacity.at(20.0).limits().for_backend(2), (2, 50));
@@ -157,7 +157,7 @@ fn what_is_written_out_is_a_scenario_that_plans_the_same_run() {
         let first = planned(&text);
         let again = planned(&first.resolved);
         assert_eq!(first.resolved, again.resolved, "{text}");
-        assert_eq!(first.capacity, again.capacity, "{text}");
+        assert_eq!(first.mode, again.mode, "{text}");
         let names = |plan: &Plan| {
             plan.backends
                 .iter()

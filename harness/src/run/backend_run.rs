@@ -1,78 +1,40 @@
-//! What has been gathered about one backend so far, and its entry in the record.
+//! One backend of a run under way: what was planned for it, what was found out about it, what was measured of it, and its
+//! entry in the record.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use tailmark_providers::provider::ProviderError;
+use tailmark_reports::record::{BackendOutcome, BackendRecord, Loss, ObjectiveVerdict, Phase};
+use tailmark_reports::units;
 
-use tailmark_providers::provider::Loaded;
-use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, ColdStart, Equivalence, Execution, Fallback, LittlesLaw, Load,
-    ObjectiveVerdict, Phase, RepeatProbe, Requirement, WarmUp as WarmUpRecord,
-};
-
+use super::found::Found;
 use super::losses::Losses;
-use super::resources::{resources, runs};
-use super::session::Launch;
-use crate::load::Rule;
-use crate::monitor::Usage;
+use super::measured::{Mark, Measured, Steady};
+use super::recorded::{load, resources, runs};
 use crate::objective::Objective;
 use crate::plan::BackendPlan;
-use crate::sample::{Flow, Sample};
-use crate::statistics::{Accumulator, Timeline};
+use crate::statistics::Accumulator;
 use crate::verdict::{Bounds, Figures, Horizon, Judge};
 use crate::workload::Batches;
 
 /// One backend of a run under way.
 pub(super) struct BackendRun {
-    /// Index in the plan.
+    /// Index in the run, and in its samples.
     pub(super) index: usize,
     /// What was planned.
     pub(super) plan: BackendPlan,
     /// Its requests.
     pub(super) batches: Batches,
-    /// How to start it; `None` when it cannot be.
-    pub(super) launch: Option<Launch>,
     /// How it went so far.
     pub(super) outcome: BackendOutcome,
-    /// Set once another kind runs than the one asked for.
-    pub(super) fallback: Option<Fallback>,
-    /// Whether its variations are reported in its place.
-    pub(super) is_stood_in_for: bool,
-    /// Whether its vectors are right.
-    pub(super) equivalence: Equivalence,
-    /// What executed the model.
-    pub(super) execution: Execution,
     /// Why this machine cannot have it, while its runtime is still to be asked.
     pub(super) refused: Option<String>,
-    /// What ran instead of what was required, where the scenario has it timed all the same.
-    pub(super) partial: Option<String>,
-    /// What the scenario requires of that.
-    pub(super) requirement: Option<Requirement>,
-    /// Whether repeated texts are computed.
-    pub(super) repeat_probe: Option<RepeatProbe>,
+    /// Whether its variations are reported in its place.
+    pub(super) is_stood_in_for: bool,
+    /// What it is known to be.
+    pub(super) found: Found,
+    /// What was seen of it while it was timed.
+    pub(super) measured: Measured,
     /// Its workers that were lost.
     pub(super) losses: Losses,
-    loaded: Option<Loaded>,
-    cold_starts: Vec<ColdStart>,
-    phases: BTreeMap<u8, Accumulator>,
-    judges: Vec<Judge>,
-    warm_ups: Vec<WarmUpRecord>,
-    restarts: u32,
-    timeline: Timeline,
-    own_time: Duration,
-    usages: Vec<Usage>,
-    overloaded_during: Option<Phase>,
-}
-
-/// The share of the offered rate below which a backend has not kept up, though no queue was full yet.
-const KEPT_UP: f64 = 0.95;
-
-/// More requests came than the backend could take.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Overload {
-    /// Requests per second that were due.
-    pub(super) offered: f64,
-    /// Requests per second that were started.
-    pub(super) achieved: f64,
 }
 
 impl BackendRun {
@@ -87,314 +49,177 @@ impl BackendRun {
             Some(texts) => Batches::one_by_one(texts),
             None => Batches::new(&plan.corpus, plan.batch_size, seed),
         };
-        let steady = plan.phases.steady;
-        let horizon = if steady.quick {
-            Horizon::Quick
-        } else {
-            Horizon::AtLeast { requests: steady.min_requests, restarts: plan.phases.restarts }
-        };
-        let bounds = Bounds { horizon, most_requests: steady.max_requests };
-        let judges = objectives
-            .iter()
-            .enumerate()
-            .filter(|(_, objective)| objective.applies_to(plan.base()))
-            .map(|(index, objective)| Judge::new(index, objective, bounds))
-            .collect();
+        let measured = Measured::nothing(judges(&plan, objectives));
         Self {
             index,
             plan,
             batches,
-            launch: None,
             outcome: BackendOutcome::Pending,
-            fallback: None,
-            is_stood_in_for: false,
-            equivalence: Equivalence::NotChecked { why: "the run did not get that far".to_owned() },
-            execution: Execution::NotMeasured { why: "the run did not get that far".to_owned() },
             refused: None,
-            partial: None,
-            requirement: None,
-            repeat_probe: None,
+            is_stood_in_for: false,
+            found: Found::nothing(),
+            measured,
             losses,
-            loaded: None,
-            cold_starts: Vec::new(),
-            phases: BTreeMap::new(),
-            judges,
-            warm_ups: Vec::new(),
-            restarts: 0,
-            timeline: Timeline::default(),
-            own_time: Duration::ZERO,
-            usages: Vec::new(),
-            overloaded_during: None,
         }
     }
 
     /// Another measurement of the same backend, with nothing measured yet: what was found out about it before it was timed
     /// holds for both.
     pub(super) fn again(&self, index: usize, plan: BackendPlan, seed: u64, objectives: &[Objective]) -> Self {
-        Self {
-            launch: self.launch.clone(),
-            fallback: self.fallback.clone(),
-            equivalence: self.equivalence.clone(),
-            execution: self.execution.clone(),
-            partial: self.partial.clone(),
-            requirement: self.requirement.clone(),
-            repeat_probe: self.repeat_probe,
-            loaded: self.loaded.clone(),
-            ..Self::new(index, plan, seed, objectives, self.losses.again())
-        }
+        Self { found: self.found.clone(), ..Self::new(index, plan, seed, objectives, self.losses.again()) }
     }
 
-    /// Restarts that were begun.
-    pub(super) fn restarts(&self) -> u32 {
-        self.restarts
-    }
-
-    /// Whether it is to be measured in another fresh process: the planned restarts, and more while an objective is open and
-    /// the budget lasts.
+    /// Whether it is to be measured in another restart: the planned ones, and more while an objective is open and the
+    /// budget lasts.
     pub(super) fn wants_restart(&mut self) -> bool {
         if self.outcome != BackendOutcome::Pending
-            || self.launch.is_none()
-            || self.overloaded_during.is_some()
+            || self.found.launch.is_none()
+            || self.measured.is_overloaded()
         {
             return false;
         }
-        if self.restarts - self.losses.restarts() < self.plan.phases.restarts {
+        if self.measured.restarts() - self.losses.restarts() < self.plan.phases.restarts {
             return true;
         }
         let steady = self.plan.phases.steady;
         let (requests, elapsed) = {
-            let done = self.phase(Phase::Steady);
+            let done = self.measured.phase(Phase::Steady);
             (done.requests(), done.elapsed())
         };
         // What is left of the budget must be worth a fresh process and its warm-up.
         let worth_it = steady.max_time.saturating_sub(elapsed) > steady.max_time / 20;
-        !steady.quick && requests < steady.max_requests && worth_it && !self.is_decided()
+        !steady.quick && requests < steady.max_requests && worth_it && !self.measured.is_decided()
     }
 
-    /// Whether every objective that decides as it goes has decided; true without any.
-    pub(super) fn is_decided(&mut self) -> bool {
-        self.judges.iter_mut().all(Judge::is_decided)
-    }
-
-    /// Whether an objective asks for a fresh process before the next request; `None` when none decides as it goes.
-    pub(super) fn wants_fresh_process(&self) -> Option<bool> {
-        self.judges.iter().filter_map(Judge::wants_fresh_process).reduce(|a, b| a || b)
-    }
-
-    /// A fresh process begins.
-    pub(super) fn begin_restart(&mut self) {
-        self.restarts += 1;
-        self.judges.iter_mut().for_each(Judge::begin_restart);
-    }
-
-    /// The present restart was lost.
-    pub(super) fn lose_restart(&mut self) {
-        self.judges.iter_mut().for_each(Judge::lose_restart);
-    }
-
-    /// Warm-up ended in the present restart.
-    pub(super) fn end_warm_up(&mut self, requests: u64, steady: bool) {
-        self.warm_ups.push(WarmUpRecord { restart: self.restarts, requests, steady });
-        if !steady {
-            self.judges.iter_mut().for_each(Judge::no_steady_state);
+    /// Which restart this is: each lost one adds one to those that were planned.
+    pub(super) fn which_restart(&self) -> String {
+        let (restart, planned) =
+            (self.measured.restarts(), self.plan.phases.restarts + self.losses.restarts());
+        if restart <= planned {
+            format!("restart {restart} of {planned}")
+        } else {
+            format!("restart {restart}")
         }
     }
 
-    /// Whether a request misses the limit of any objective.
-    pub(super) fn is_missed_by(&self, sample: &Sample) -> bool {
-        self.judges.iter().any(|judge| judge.is_missed_by(sample))
-    }
-
-    /// What the report calls it.
-    pub(super) fn label(&self) -> String {
-        match (&self.fallback, &self.partial) {
-            (Some(Fallback { from, to, why }), _) => format!("{to} (fallback from {from}: {why})"),
-            (None, Some(ran)) => format!("{} ({ran})", self.plan.name),
-            (None, None) => self.plan.name.clone(),
+    /// The worker of the present restart was lost. Another takes its place, unless too many were lost by now: then the
+    /// backend is broken. Gives the line that says so.
+    pub(super) fn lose(&mut self, error: &ProviderError, during: &str, began: Mark, of: &str) -> String {
+        let now = self.measured.mark();
+        let requests = now.requests - began.requests;
+        let restarted = self.losses.allow_another();
+        let replicas = match self.plan.replicas {
+            0 | 1 => String::new(),
+            several => format!("\n(one of {several} replicas; all of them are ended)"),
+        };
+        let why = format!("{error}{replicas}");
+        let after = format!("after {}", units::counted(requests, "request"));
+        let then = match (restarted, self.losses.max_restarts()) {
+            (true, most) => format!("another is started, {} of {most}", self.losses.count() + 1),
+            (false, 0) => "none is started in its place ([workers] max_restarts = 0)".to_owned(),
+            (false, most) => format!("{most} were replaced, and [workers] max_restarts allows no more"),
+        };
+        let said =
+            format!("{}: a worker was lost during {during} ({of}, {after}); {then}: {why}", self.plan.name);
+        let loss = Loss {
+            restart: self.measured.restarts(),
+            during: during.to_owned(),
+            requests,
+            why: why.clone(),
+            restarted,
+        };
+        let done = Steady {
+            requests: now.steady.requests - began.steady.requests,
+            time: now.steady.time.saturating_sub(began.steady.time),
+        };
+        self.losses.add(loss, done);
+        self.measured.lose_restart();
+        if !restarted {
+            let steady = units::counted(now.steady.requests, "steady request");
+            self.outcome = BackendOutcome::Broken {
+                why: format!("{why}\n({of}, during {during}, after {steady}; {then})"),
+            };
         }
+        said
     }
 
-    /// What the backend said of itself when it was loaded.
-    pub(super) fn set_loaded(&mut self, loaded: &Loaded) {
-        self.loaded = Some(loaded.clone());
-    }
-
-    pub(super) fn add_cold_start(&mut self, cold_start: ColdStart) {
-        self.cold_starts.push(cold_start);
-    }
-
-    pub(super) fn add_usage(&mut self, usage: Usage) {
-        self.usages.push(usage);
-    }
-
-    /// Adds a request; `restart_began_ns` is when this restart was spawned, in the samples' time.
-    pub(super) fn record(&mut self, sample: &Sample, restart_began_ns: u64) {
-        let own_ns = u64::try_from(self.own_time.as_nanos()).unwrap_or(u64::MAX);
-        let at = own_ns + sample.scheduled_ns.saturating_sub(restart_began_ns);
-        self.timeline.record(sample.phase, sample.restart, at, sample.response_ns());
-        self.phase(sample.phase).record(sample);
-        if sample.phase == Phase::Steady {
-            self.judges.iter_mut().for_each(|judge| judge.observe(sample));
+    /// Nothing is left to be measured of it.
+    pub(super) fn finish(&mut self) {
+        if self.outcome == BackendOutcome::Pending {
+            self.outcome = BackendOutcome::Measured;
         }
-    }
-
-    /// The accumulator of a phase.
-    pub(super) fn phase(&mut self, phase: Phase) -> &mut Accumulator {
-        let limit = self.judges.iter().find_map(|judge| judge.objective.time_limit());
-        self.phases.entry(rank(phase)).or_insert_with(|| Accumulator::new(limit))
-    }
-
-    /// What was seen of a phase; `None` before its first request.
-    pub(super) fn seen(&self, phase: Phase) -> Option<&Accumulator> {
-        self.phases.get(&rank(phase))
-    }
-
-    /// Adds what came and went in a phase of a restart.
-    pub(super) fn add_flow(&mut self, phase: Phase, flow: &Flow) {
-        let open = self.plan.load.limits().is_open();
-        self.phase(phase).add_flow(flow, open);
-    }
-
-    /// The present restart was broken off in that phase because too many requests waited.
-    pub(super) fn set_overloaded(&mut self, during: Phase) {
-        self.overloaded_during = Some(during);
-    }
-
-    /// Set once more requests waited than may, or when clearly fewer were started than were due.
-    pub(super) fn overload(&self) -> Option<Overload> {
-        let arrivals = self.phases.get(&rank(self.overloaded_during.unwrap_or(Phase::Steady)))?.arrivals()?;
-        let offered = arrivals.offered_per_second?;
-        let achieved = arrivals.achieved_per_second.unwrap_or_default();
-        let fell_behind = self.overloaded_during.is_some() || achieved < KEPT_UP * offered;
-        fell_behind.then_some(Overload { offered, achieved })
-    }
-
-    /// Little's law on the steady state.
-    pub(super) fn littles_law(&self) -> Option<LittlesLaw> {
-        self.phases.get(&rank(Phase::Steady))?.littles_law()
-    }
-
-    /// A restart ended that took this long.
-    pub(super) fn end_restart(&mut self, took: Duration) {
-        self.own_time += took;
-    }
-
-    /// The 99th percentile of how late steady-state requests were started although a slot was free, in nanoseconds.
-    pub(super) fn lateness_p99(&self) -> Option<f64> {
-        let lateness = self.phases.get(&rank(Phase::Steady))?.lateness_quantile(0.99)?;
-        Some(lateness.value)
-    }
-
-    /// How many requests the backend works on at once, by its own account.
-    pub(super) fn at_once(&self) -> usize {
-        self.loaded.as_ref().map_or(1, |loaded| loaded.concurrency as usize)
-    }
-
-    /// How many threads the backend computes with, where it says.
-    pub(super) fn threads(&self) -> Option<usize> {
-        Some(self.loaded.as_ref()?.runs.threads? as usize)
-    }
-
-    /// Whether even the fastest tenth of the steady-state requests is over a limit.
-    pub(super) fn fastest_decile_is_over(&self, limit_ns: u64) -> bool {
-        self.phases.get(&rank(Phase::Steady)).is_some_and(|steady| steady.fastest_decile_is_over(limit_ns))
-    }
-
-    /// Whether any request was made.
-    pub(super) fn has_samples(&self) -> bool {
-        self.phases.values().any(|phase| phase.requests() > 0)
     }
 
     /// The backend's entry in the record, judged by the objectives that apply to it.
     pub(super) fn to_record(&self) -> BackendRecord {
-        let phases = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
-        let mut mixed = Accumulator::new(None);
-        let mut summaries = Vec::new();
-        for phase in phases {
-            if let Some(accumulator) = self.phases.get(&rank(phase)) {
-                mixed.merge(accumulator);
-                summaries.push(accumulator.summary(phase));
-            }
-        }
-        if !summaries.is_empty() {
-            summaries.push(mixed.summary(Phase::Mixed));
-        }
-        let steady = self.phases.get(&rank(Phase::Steady));
+        let Self { plan, found, measured, losses, .. } = self;
+        let steady = measured.seen(Phase::Steady);
+        let asked = found.launch.as_ref().map_or(&plan.options, |launch| &launch.load.options);
         BackendRecord {
-            name: self.plan.name.clone(),
-            kind: self.plan.kind.name.to_owned(),
-            label: self.label(),
-            placement: self.plan.placement.name().to_owned(),
-            cell: self.plan.cell.clone(),
-            replicas: self.plan.replicas,
-            load: load(&*self.plan.load),
-            corpus: self.plan.corpus.name.clone(),
-            batch_size: u32::try_from(self.plan.batch_size).unwrap_or(u32::MAX),
-            options: self.launch.as_ref().map_or(&self.plan.options, |launch| &launch.load.options).clone(),
-            fallback: self.fallback.clone(),
+            name: plan.name.clone(),
+            kind: plan.kind.name.to_owned(),
+            label: found.label(&plan.name),
+            placement: plan.placement.name().to_owned(),
+            cell: plan.cell.clone(),
+            replicas: plan.replicas,
+            load: load(&*plan.load),
+            corpus: plan.corpus.name.clone(),
+            batch_size: u32::try_from(plan.batch_size).unwrap_or(u32::MAX),
+            options: asked.clone(),
+            fallback: found.fallback.clone(),
             outcome: self.outcome.clone(),
-            runs: self.loaded.as_ref().map(runs),
-            execution: self.execution.clone(),
-            requirement: self.requirement.clone(),
-            repeat_probe: self.repeat_probe,
-            equivalence: self.equivalence.clone(),
-            losses: self.losses.all().to_vec(),
-            max_restarts: self.losses.max_restarts(),
-            cold_starts: self.cold_starts.clone(),
-            phases: summaries,
-            resources: resources(&self.usages),
-            timeline: self.timeline.groups().to_vec(),
+            runs: found.loaded.as_ref().map(runs),
+            execution: found.execution.clone(),
+            requirement: found.requirement.clone(),
+            repeat_probe: found.repeat_probe,
+            equivalence: found.equivalence.clone(),
+            losses: losses.all().to_vec(),
+            max_restarts: losses.max_restarts(),
+            cold_starts: measured.cold_starts().to_vec(),
+            phases: measured.summaries(),
+            resources: resources(measured.usages()),
+            timeline: measured.timeline().to_vec(),
             curve: steady.map(Accumulator::curve).unwrap_or_default(),
             verdicts: self.verdicts(steady),
-            warm_up: self.warm_ups.clone(),
-            drift: self.judges.iter().find_map(Judge::drift),
+            warm_up: measured.warm_ups().to_vec(),
+            drift: measured.drift(),
         }
     }
 
     /// One verdict for each objective; none for a backend that was not timed.
     fn verdicts(&self, steady: Option<&Accumulator>) -> Vec<ObjectiveVerdict> {
-        let mut cold_starts_ns: Vec<u64> = self.cold_starts.iter().map(|cold| cold.total_ns).collect();
-        // Each fresh process that never had a vector was infinitely slow to its first one.
-        let begun = self.seen(Phase::ColdStart).map_or(0, Accumulator::requests) + self.losses.never_asked();
+        let Self { found, measured, losses, .. } = self;
+        let mut cold_starts_ns: Vec<u64> = measured.cold_starts().iter().map(|cold| cold.total_ns).collect();
+        // Each process that never had a vector was infinitely slow to its first one.
+        let begun = measured.seen(Phase::ColdStart).map_or(0, Accumulator::requests) + losses.never_asked();
         cold_starts_ns.resize(cold_starts_ns.len().max(begun as usize), u64::MAX);
-        let min_cosine = match self.equivalence {
-            Equivalence::Checked { min_cosine, .. } => Some(min_cosine),
-            Equivalence::NotChecked { .. } => None,
-        };
         // What was overloaded before it was steady was timed, and must not end without a verdict.
-        let timed = (steady.is_some() || self.overloaded_during.is_some())
+        let timed = (steady.is_some() || measured.is_overloaded())
             && !matches!(self.outcome, BackendOutcome::Wrong { .. });
         let figures = Figures {
             steady,
             cold_starts_ns: &cold_starts_ns,
-            peak_rss_bytes: self.usages.iter().filter_map(|usage| usage.peak_rss_bytes).max(),
-            min_cosine,
+            peak_rss_bytes: measured.usages().iter().filter_map(|usage| usage.peak_rss_bytes).max(),
+            min_cosine: found.min_cosine(),
         };
-        let mut verdicts = Vec::new();
-        for judge in self.judges.iter().filter(|_| timed) {
-            verdicts.push(judge.opinion(figures));
-        }
-        verdicts
+        let judges = measured.judges().iter().filter(|_| timed);
+        judges.map(|judge| judge.opinion(figures)).collect()
     }
 }
 
-/// A load model as the record has it.
-pub(super) fn load(rule: &dyn Rule) -> Load {
-    let limits = rule.limits();
-    Load {
-        kind: rule.kind().to_owned(),
-        text: rule.text(),
-        open: limits.is_open(),
-        max_in_flight: limits.max_in_flight(),
-        note: rule.note(),
-    }
-}
-
-fn rank(phase: Phase) -> u8 {
-    match phase {
-        Phase::ColdStart => 0,
-        Phase::WarmUp => 1,
-        Phase::Steady => 2,
-        Phase::Mixed => 3,
-    }
+/// A judge for each objective that applies.
+fn judges(plan: &BackendPlan, objectives: &[Objective]) -> Vec<Judge> {
+    let steady = plan.phases.steady;
+    let horizon = if steady.quick {
+        Horizon::Quick
+    } else {
+        Horizon::AtLeast { requests: steady.min_requests, restarts: plan.phases.restarts }
+    };
+    let bounds = Bounds { horizon, most_requests: steady.max_requests };
+    objectives
+        .iter()
+        .enumerate()
+        .filter(|(_, objective)| objective.applies_to(plan.base()))
+        .map(|(index, objective)| Judge::new(index, objective, bounds))
+        .collect()
 }

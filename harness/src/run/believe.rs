@@ -13,7 +13,7 @@ use crate::validity::{self, BackendFacts, Doubt, RunFacts, Weight};
 
 /// Fills in conditions and doubts, and applies the doubts to the verdicts that are there.
 pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, backends: &[BackendRun], plan: &Plan) {
-    let measured = backends.iter().filter(|backend| backend.has_samples());
+    let measured = backends.iter().filter(|backend| backend.measured.has_samples());
     let facts = RunFacts {
         processors: record.machine.logical_cores as usize,
         tightest_limit: plan.objectives.iter().filter_map(Objective::time_limit).min(),
@@ -21,14 +21,15 @@ pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, backends: &
             .map(|backend| BackendFacts {
                 name: backend.plan.name.clone(),
                 lateness_p99: backend
+                    .measured
                     .lateness_p99()
                     .map(|nanoseconds| Duration::from_nanos(nanoseconds as u64)),
-                threads: backend.threads().map(|threads| threads * backend.plan.replicas as usize),
-                caching: backend.repeat_probe.filter(|probe| probe.caching).map(|probe| {
+                threads: backend.found.threads().map(|threads| threads * backend.plan.replicas as usize),
+                caching: backend.found.repeat_probe.filter(|probe| probe.caching).map(|probe| {
                     (Duration::from_nanos(probe.repeated_ns), Duration::from_nanos(probe.new_ns))
                 }),
                 losses: backend.losses.count(),
-                overload: backend.overload().map(|overload| (overload.offered, overload.achieved)),
+                overload: backend.measured.overload().map(|overload| (overload.offered, overload.achieved)),
             })
             .collect(),
     };
@@ -58,7 +59,7 @@ fn judge_again(
         }
         let over = match objective.indicator {
             Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } => {
-                backend.fastest_decile_is_over(objective.limit as u64)
+                backend.measured.fastest_decile_is_over(objective.limit as u64)
             }
             _ => false,
         };

@@ -13,16 +13,16 @@ use tailmark_reports::{execution, units};
 use super::backend_run::BackendRun;
 use super::gate;
 use super::launch::{Provision, lacking};
-use super::measure::{Run, Stopped};
 use super::provide::outcome_of;
 use super::session::Session;
+use super::under_way::{Run, Stopped};
 use crate::equivalence;
 
 impl Run<'_> {
     /// Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
     pub(super) async fn check(&mut self, provision: &mut Provision<'_>) -> Result<(), Stopped> {
         for index in 0..self.backends.len() {
-            if self.backends[index].launch.is_none() {
+            if self.backends[index].found.launch.is_none() {
                 continue;
             }
             let name = self.backends[index].plan.name.clone();
@@ -36,12 +36,12 @@ impl Run<'_> {
                     path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
                 let why = format!("{file}: {why}");
                 self.fall_back(index, to, why, provision);
-                if self.backends[index].launch.is_none() {
+                if self.backends[index].found.launch.is_none() {
                     continue;
                 }
                 checked = self.or_stopped(&during, check_one(self, index, provision.model())).await?;
             }
-            self.backends[index].take_in(checked);
+            take_in(&mut self.backends[index], checked);
         }
         Ok(())
     }
@@ -50,11 +50,11 @@ impl Run<'_> {
         let backend = &mut self.backends[index];
         let from = backend.plan.kind.name.to_owned();
         self.screen.say(&format!("{}: falling back from {from} to {}: {why}", backend.plan.name, to.name));
-        backend.fallback = Some(Fallback { from, to: to.name.to_owned(), why });
+        backend.found.fallback = Some(Fallback { from, to: to.name.to_owned(), why });
         match provision.launch(&backend.plan, to) {
-            Ok(launch) => backend.launch = Some(launch),
+            Ok(launch) => backend.found.launch = Some(launch),
             Err(lacking) => {
-                backend.launch = None;
+                backend.found.launch = None;
                 backend.outcome = outcome_of(lacking);
             }
         }
@@ -69,45 +69,45 @@ struct Checked {
     repeat_probe: Option<RepeatProbe>,
 }
 
-impl BackendRun {
-    /// Takes in what was found, and what follows from it for the outcome.
-    fn take_in(&mut self, checked: Result<Checked, ProviderError>) {
-        let Checked { loaded, equivalence, execution, repeat_probe } = match checked {
-            Ok(checked) => checked,
-            Err(error @ ProviderError::Answer { .. }) => {
-                self.outcome = BackendOutcome::Wrong { why: format!("{error}; it was not timed") };
-                return;
-            }
-            Err(ProviderError::NotAvailable { why, .. }) if self.refused.is_some() => {
-                let refused = self.refused.take().unwrap_or_default();
-                self.outcome =
-                    BackendOutcome::NotAvailable { why: format!("{refused}; asked, it says: {why}") };
-                return;
-            }
-            Err(error) => {
-                self.outcome = outcome_of(lacking(error));
-                return;
-            }
-        };
-        self.set_loaded(&loaded);
-        self.requirement = self.plan.require.as_ref().map(|required| required.judge(&execution));
-        if let Some(why) = self.requirement.as_ref().and_then(|requirement| requirement.why.clone()) {
-            if self.plan.require.as_ref().is_some_and(|required| required.labels) {
-                self.partial = Some(match &execution {
-                    Execution::NotMeasured { .. } => "execution not measured".to_owned(),
-                    Execution::Measured { .. } => execution::in_short(&execution),
-                });
-            } else {
-                self.outcome = BackendOutcome::NotAsRequired { why };
-            }
+/// Takes in what was found, and what follows from it for the outcome.
+fn take_in(backend: &mut BackendRun, checked: Result<Checked, ProviderError>) {
+    let Checked { loaded, equivalence, execution, repeat_probe } = match checked {
+        Ok(checked) => checked,
+        Err(error @ ProviderError::Answer { .. }) => {
+            backend.outcome = BackendOutcome::Wrong { why: format!("{error}; it was not timed") };
+            return;
         }
-        if let Some(why) = not_accepted(&equivalence) {
-            self.outcome = BackendOutcome::Wrong { why };
+        Err(ProviderError::NotAvailable { why, .. }) if backend.refused.is_some() => {
+            let refused = backend.refused.take().unwrap_or_default();
+            backend.outcome =
+                BackendOutcome::NotAvailable { why: format!("{refused}; asked, it says: {why}") };
+            return;
         }
-        self.equivalence = equivalence;
-        self.execution = execution;
-        self.repeat_probe = repeat_probe;
+        Err(error) => {
+            backend.outcome = outcome_of(lacking(error));
+            return;
+        }
+    };
+    let required = backend.plan.require.as_ref();
+    let found = &mut backend.found;
+    found.requirement = required.map(|required| required.judge(&execution));
+    if let Some(why) = found.requirement.as_ref().and_then(|requirement| requirement.why.clone()) {
+        if required.is_some_and(|required| required.labels) {
+            found.partial = Some(match &execution {
+                Execution::NotMeasured { .. } => "execution not measured".to_owned(),
+                Execution::Measured { .. } => execution::in_short(&execution),
+            });
+        } else {
+            backend.outcome = BackendOutcome::NotAsRequired { why };
+        }
     }
+    if let Some(why) = not_accepted(&equivalence) {
+        backend.outcome = BackendOutcome::Wrong { why };
+    }
+    found.loaded = Some(loaded);
+    found.equivalence = equivalence;
+    found.execution = execution;
+    found.repeat_probe = repeat_probe;
 }
 
 /// Why vectors keep a backend from being timed.
@@ -139,7 +139,7 @@ async fn check_one(
     model: Option<&ResolvedModel>,
 ) -> Result<Checked, ProviderError> {
     let backend = &run.backends[index];
-    let Some(launch) = &backend.launch else {
+    let Some(launch) = &backend.found.launch else {
         unreachable!("only what can be started is checked: this is a bug")
     };
     let session =

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use tailmark_reports::record::{
-    Horizon, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload,
+    self, Horizon, RECORD_VERSION, RunRecord, RunStatus, ScenarioSummary, Tool, Workload,
 };
 
 use super::error::{RunError, cannot};
-use super::{backend_run, recovery};
+use super::{recorded, recovery};
 use crate::environment;
 use crate::objective::Objective;
 use crate::plan::Plan;
@@ -70,6 +70,11 @@ impl RunFolder {
         self.path.join("stderr").join(format!("{backend}.log"))
     }
 
+    /// Writes the record as it stands.
+    pub(super) fn save(&self, record: &RunRecord) -> Result<(), RunError> {
+        record::write(&self.path, record).map_err(cannot("write run.json"))
+    }
+
     /// The record with nothing measured yet.
     pub(super) fn record(&self) -> RunRecord {
         self.record.clone()
@@ -115,7 +120,7 @@ fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> R
             tokens: None,
             truncated: 0,
         },
-        load: backend_run::load(&*plan.load),
+        load: recorded::load(&*plan.load),
         objectives: plan.objectives.iter().map(Objective::to_record).collect(),
         backends: Vec::new(),
         capacities: Vec::new(),

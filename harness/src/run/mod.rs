@@ -6,21 +6,24 @@
 mod backend_run;
 mod believe;
 mod cancel;
-mod capacity;
 mod check;
 mod error;
 mod folder;
+mod found;
 mod gate;
 mod launch;
 mod losses;
 mod measure;
+mod measured;
+mod modes;
 mod provide;
+mod recorded;
 mod recovery;
-mod resources;
 mod restart;
 mod samples;
 mod session;
 mod stopping_rule;
+mod under_way;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +35,7 @@ use launch::Provision;
 pub use recovery::{is_going_on, recover};
 pub use samples::complete as complete_samples;
 use tailmark_providers::cache;
-use tailmark_reports::record::{self, RunRecord};
+use tailmark_reports::record::RunRecord;
 
 use crate::plan::Plan;
 use crate::screen::Screen;
@@ -79,9 +82,4 @@ pub fn carry_out(
         .block_on(measure::run(plan, &folder, screen, &mut provision, places.model_store))?;
     samples::complete(folder.path(), screen);
     Ok(Finished { folder, record })
-}
-
-/// Writes the record as it stands.
-fn save(folder: &RunFolder, record: &RunRecord) -> Result<(), RunError> {
-    record::write(folder.path(), record).map_err(cannot("write run.json"))
 }

@@ -49,7 +49,7 @@ pub(super) fn provide(
     }
     for track in &mut *tracks {
         match provision.launch(&track.plan, track.plan.kind) {
-            Ok(launch) => track.launch = Some(launch),
+            Ok(launch) => track.found.launch = Some(launch),
             Err(lacking) => track.outcome = outcome_of(lacking),
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn provide(
         {
             track.refused = Some(why.clone());
             track.outcome = BackendOutcome::Pending;
-            track.launch = Some(launch);
+            track.found.launch = Some(launch);
         }
     }
     Ok(())

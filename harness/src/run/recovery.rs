@@ -8,12 +8,13 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use tailmark_reports::record::{
-    BackendOutcome, BackendRecord, FailureReason, Phase, PhaseSummary, RunRecord, RunStatus, Verdict, Warning,
+    BackendOutcome, BackendRecord, FailureReason, Phase, PhaseSummary, RunRecord, RunStatus, Warning,
 };
 
 use crate::driver::{ColumnarError, replay};
 use crate::sample::Sample;
 use crate::statistics::{Accumulator, Timeline};
+use crate::verdict;
 
 /// The file that is locked: one that every run folder has from the beginning.
 const LOCKED: &str = "scenario.toml";
@@ -180,12 +181,7 @@ fn withdraw_verdicts(record: &mut RunRecord) {
                 (level.verdict, level.littles_law) = (None, None);
             }
         }
-        let with = |wanted: Verdict| {
-            let levels = capacity.levels.iter().filter(move |level| level.verdict == Some(wanted));
-            levels.map(|level| level.offered_per_second)
-        };
-        let (highest, lowest) = (with(Verdict::Pass).reduce(f64::max), with(Verdict::Fail).reduce(f64::min));
-        (capacity.highest_pass, capacity.lowest_fail) = (highest, lowest);
+        verdict::find_bounds(capacity);
     }
     *overall = None;
 }

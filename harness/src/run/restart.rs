@@ -1,128 +1,117 @@
-//! One restart of one backend: a fresh process, its cold start, its warm-up and its share of the steady state. A worker that is
-//! lost on the way is an outcome of the restart and not the end of the run.
+//! One restart of one backend, in the steps that every mode of measuring is made of: open it, which times its cold start; drive
+//! blocks of requests through it; close it. Several can be open at once and be driven in turn.
+//!
+//! A worker that is lost on the way is an outcome of the restart and not the end of the run.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tailmark_reports::record::Phase;
 
-use super::losses::COLD_START;
-use super::measure::{Run, Stopped};
+use super::measured::{Mark, Measured};
 use super::session::Session;
 use super::stopping_rule::StoppingRule;
+use super::under_way::{Run, Stopped};
 use crate::driver::{self, Block, Ended, Stage, Step};
 use crate::load::{self, LoadModel, Rule};
 use crate::monitor::Watch;
 use crate::sample::{Outcome, Sample};
 
+/// A restart under way: a live provider that has answered its first request.
+pub(super) struct Restart {
+    /// Index of the backend in the run.
+    backend: usize,
+    /// Which one of that backend, from 1.
+    number: u32,
+    /// The same in words.
+    of: String,
+    session: Session,
+    /// The phase that it is in.
+    during: Phase,
+    /// How far the backend was when it began.
+    began: Mark,
+    /// What its processes use.
+    usage: Option<Watch>,
+}
+
+/// A block of requests to one restart.
+#[derive(Clone, Copy)]
+pub(super) struct Requests<'a> {
+    /// When they are due.
+    pub(super) load: &'a dyn Rule,
+    /// Which draw of that, where anything is drawn.
+    pub(super) stream: u64,
+    /// The phases they belong to, and the most of each.
+    pub(super) stages: &'a [Stage],
+    /// How many steady-state requests are expected: what the screen counts up to.
+    pub(super) expected: u64,
+}
+
 impl Run<'_> {
-    /// One restart of one backend: cold start, warm-up, its share of the steady state.
+    /// One whole restart: cold start, warm-up, its share of the steady state.
     pub(super) async fn restart(&mut self, index: usize) -> Result<(), Stopped> {
-        let plan = self.backends[index].plan.clone();
-        let Some(launch) = self.backends[index].launch.clone() else { return Ok(()) };
-        let began = self.backends[index].mark();
-        self.backends[index].begin_restart();
-        let restart = self.backends[index].restarts();
-        let of = self.backends[index].which_restart();
-        self.screen.phase(&format!("{}: cold start, {of}", plan.name), None);
+        let Some(mut restart) = self.open(index).await? else { return Ok(()) };
+        let ended = self.warm_up_and_measure(&mut restart).await;
+        self.close(restart, ended).await
+    }
+
+    /// Starts a fresh process and has it embed once. `None` when there is none to be started or it was lost on the way.
+    pub(super) async fn open(&mut self, index: usize) -> Result<Option<Restart>, Stopped> {
+        let backend = &mut self.backends[index];
+        let Some(launch) = backend.found.launch.clone() else { return Ok(None) };
+        let name = backend.plan.name.clone();
+        let began = backend.measured.mark();
+        let number = backend.measured.begin_restart();
+        let of = backend.which_restart();
+        let what = Phase::ColdStart.name();
+        self.screen.phase(&format!("{name}: {what}, {of}"), None);
         if let Some(conditions) = &mut self.conditions {
             conditions.probe_jitter();
         }
-        let stderr = self.folder.stderr_of(&plan.name);
+        let stderr = self.folder.stderr_of(&name);
         let opening = Session::open(&launch, self.plan.deadlines, &stderr);
-        let session = match self.or_stopped(&format!("cold start of {}, {of}", plan.name), opening).await? {
+        let session = match self.or_stopped(&format!("{what} of {name}, {of}"), opening).await? {
             Ok(session) => session,
             Err(error) => {
-                let said = self.backends[index].lose(&error, COLD_START, began, &of);
+                let said = self.backends[index].lose(&error, what, began, &of);
                 self.screen.say(&said);
-                return Ok(());
+                return Ok(None);
             }
         };
         self.watch_processes(&session);
-        let watch =
+        let usage =
             Some(session.processes()).filter(|all| !all.is_empty()).and_then(|all| Watch::start(all).ok());
-        let mut during = Phase::ColdStart;
-        let ended = self.phases(index, restart, &session, &mut during, &of).await;
-        if let Some(watch) = watch {
-            self.backends[index].add_usage(watch.finish());
+        let mut restart =
+            Restart { backend: index, number, of, session, during: Phase::ColdStart, began, usage };
+        match self.cold_start(&mut restart).await {
+            Ended::Done => Ok(Some(restart)),
+            ended => self.close(restart, ended).await.map(|()| None),
         }
-        self.backends[index].end_restart(session.spawned.elapsed());
-        if let Some(conditions) = &mut self.conditions {
-            conditions.look();
-        }
-        match &ended {
-            Ok(Ended::Lost(error)) => {
-                let said = self.backends[index].lose(error, during.name(), began, &of);
-                self.screen.say(&said);
-            }
-            _ => self.backends[index].losses.share_is_done(),
-        }
-        session.close().await;
-        ended.map(|_| ())
     }
 
-    async fn phases(
+    /// Sends a block of requests. Each is recorded, then shown to `see`, which may end its stage.
+    pub(super) async fn drive(
         &mut self,
-        index: usize,
-        restart: u32,
-        session: &Session,
-        during: &mut Phase,
-        of: &str,
-    ) -> Result<Ended, Stopped> {
-        let name = self.backends[index].plan.name.clone();
-        let cold = self.cold_start(index, restart, session).await;
-        if cold != Ended::Done {
-            return unless_stopped(cold, || format!("first embedding of {name}, {of}"));
-        }
-        let load = Arc::clone(&self.backends[index].plan.load);
-        let mut rule = StoppingRule::of(&mut self.backends[index], self.plan.deadlines.request);
-        let first_warm_up = self.backends[index].phase(Phase::WarmUp).requests();
-        let stages = rule.stages(first_warm_up);
-        *during = Phase::WarmUp;
-        let mut ended = Ended::Done;
-        let blocks: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
-            &[(&load::one_caller(), &stages[..1]), (&load, &stages[1..])]
-        } else {
-            &[(&load, &stages)]
-        };
-        for (load, stages) in blocks {
-            ended = self.drive(index, session, &***load, stages, &mut rule, during, of).await;
-            if ended != Ended::Done {
-                break;
-            }
-        }
-        rule.end(&mut self.backends[index]);
-        if ended == Ended::Overloaded {
-            self.backends[index].set_overloaded(*during);
-        }
-        unless_stopped(ended, || format!("{} of {name}, {of}", during.name()))
-    }
-
-    /// Drives one block through its stages; `during` is the phase that it is in.
-    #[expect(clippy::too_many_arguments, reason = "all of it is the state of one restart")]
-    async fn drive(
-        &mut self,
-        index: usize,
-        session: &Session,
-        load: &dyn Rule,
-        stages: &[Stage],
-        rule: &mut StoppingRule,
-        during: &mut Phase,
-        of: &str,
+        restart: &mut Restart,
+        requests: Requests<'_>,
+        mut see: impl FnMut(&mut Measured, &Sample) -> Step,
     ) -> Ended {
-        let backend = &mut self.backends[index];
-        let batches = backend.batches.clone();
+        let Requests { load, stream, stages, expected } = requests;
+        let Restart { session, during, of, .. } = restart;
+        let backend = &mut self.backends[restart.backend];
         let block = Block {
             backend: backend.index,
-            restart: backend.restarts(),
-            batches: &batches,
+            restart: restart.number,
+            batches: &backend.batches,
             epoch: self.epoch,
-            at_once: backend.at_once(),
-            stream: u64::from(backend.restarts()),
+            at_once: backend.found.at_once(),
+            stream,
         };
-        let restart_began_ns = nanoseconds(session.spawned - self.epoch);
-        let (log, screen, name) = (&self.log, &self.screen, backend.plan.name.clone());
-        let planned = rule.planned();
+        let spawned_ns = nanoseconds(session.spawned - self.epoch);
+        let (log, screen, name) = (&self.log, &self.screen, &backend.plan.name);
         let mut entered = None;
         let mut enter = |phase: Phase, requests: u64| {
             if entered != Some(phase) {
@@ -132,36 +121,93 @@ impl Run<'_> {
         };
         if let Some(first) = stages.iter().find(|stage| stage.max_requests > 0) {
             *during = first.phase;
-            let most = if first.phase == Phase::Steady { planned } else { first.max_requests };
-            enter(first.phase, most);
+            enter(first.phase, if first.phase == Phase::Steady { expected } else { first.max_requests });
         }
+        let measured = &mut backend.measured;
         let cancelled = self.cancelled.clone();
         let driven =
             driver::drive(session.provider(), load, &self.alarm, block, stages, cancelled, |sample| {
                 if sample.phase == Phase::Steady {
                     *during = Phase::Steady;
-                    enter(Phase::Steady, planned);
+                    enter(Phase::Steady, expected);
                 }
                 log.push(sample);
-                backend.record(sample, restart_began_ns);
-                rule.see(backend, sample)
+                measured.record(sample, spawned_ns);
+                see(measured, sample)
             })
             .await;
+        let open = backend.plan.load.limits().is_open();
         for (stage, flow) in stages.iter().zip(&driven.stages) {
-            backend.add_flow(stage.phase, flow);
+            measured.add_flow(stage.phase, flow, open);
         }
         driven.ended
     }
 
+    /// Ends a restart, whose last block ended so.
+    pub(super) async fn close(&mut self, restart: Restart, ended: Ended) -> Result<(), Stopped> {
+        let Restart { backend, of, session, during, began, usage, .. } = restart;
+        let backend = &mut self.backends[backend];
+        if let Some(usage) = usage {
+            backend.measured.add_usage(usage.finish());
+        }
+        backend.measured.end_restart(session.spawned.elapsed());
+        if let Some(conditions) = &mut self.conditions {
+            conditions.look();
+        }
+        match &ended {
+            Ended::Lost(error) => {
+                let said = backend.lose(error, during.name(), began, &of);
+                self.screen.say(&said);
+            }
+            Ended::Overloaded => {
+                backend.measured.set_overloaded(during);
+                backend.losses.share_is_done();
+            }
+            Ended::Done | Ended::Cancelled => backend.losses.share_is_done(),
+        }
+        session.close().await;
+        if ended != Ended::Cancelled {
+            return Ok(());
+        }
+        let what = if during == Phase::ColdStart { "first embedding" } else { during.name() };
+        Err(Stopped { during: format!("{what} of {}, {of}", backend.plan.name) })
+    }
+
+    async fn warm_up_and_measure(&mut self, restart: &mut Restart) -> Ended {
+        let request_deadline = self.plan.deadlines.request;
+        let backend = &mut self.backends[restart.backend];
+        let load = Arc::clone(&backend.plan.load);
+        let mut rule = StoppingRule::of(backend, request_deadline);
+        let stages = rule.stages(backend.measured.phase(Phase::WarmUp).requests());
+        restart.during = Phase::WarmUp;
+        let blocks: &[(&LoadModel, &[Stage])] = if load.warms_up_apart() {
+            &[(&load::one_caller(), &stages[..1]), (&load, &stages[1..])]
+        } else {
+            &[(&load, &stages)]
+        };
+        let mut ended = Ended::Done;
+        for (load, stages) in blocks {
+            let stream = u64::from(restart.number);
+            let requests = Requests { load: &***load, stream, stages, expected: rule.planned() };
+            ended = self.drive(restart, requests, |measured, sample| rule.see(measured, sample)).await;
+            if ended != Ended::Done {
+                break;
+            }
+        }
+        rule.end(&mut self.backends[restart.backend].measured);
+        ended
+    }
+
     /// The first embedding, and with it the whole cold start as a request that was due when the process was spawned.
-    async fn cold_start(&mut self, index: usize, restart: u32, session: &Session) -> Ended {
-        let backend = &mut self.backends[index];
-        let batches = backend.batches.clone();
-        let first_number = backend.phase(Phase::ColdStart).requests();
+    async fn cold_start(&mut self, restart: &mut Restart) -> Ended {
+        let Restart { session, number, .. } = restart;
+        let backend = &mut self.backends[restart.backend];
+        let measured = &mut backend.measured;
+        let first_number = measured.phase(Phase::ColdStart).requests();
         let block = Block {
             backend: backend.index,
-            restart,
-            batches: &batches,
+            restart: *number,
+            batches: &backend.batches,
             epoch: self.epoch,
             at_once: 1,
             stream: 0,
@@ -182,19 +228,15 @@ impl Run<'_> {
             sample.number = first_number;
             sample.scheduled_ns = spawned_ns;
             self.log.push(&sample);
-            backend.record(&sample, spawned_ns);
+            measured.record(&sample, spawned_ns);
             let total = sample.finished_ns.saturating_sub(spawned_ns);
-            backend.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
+            measured.phase(Phase::ColdStart).add_elapsed(Duration::from_nanos(total));
             if sample.outcome == Outcome::Answered {
-                backend.add_cold_start(session.cold_start(restart, embedding, total));
+                measured.add_cold_start(session.cold_start(*number, embedding, total));
             }
         }
         driven.ended
     }
-}
-
-fn unless_stopped(ended: Ended, during: impl FnOnce() -> String) -> Result<Ended, Stopped> {
-    if ended == Ended::Cancelled { Err(Stopped { during: during() }) } else { Ok(ended) }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

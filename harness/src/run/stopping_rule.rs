@@ -5,6 +5,7 @@ use std::time::Duration;
 use tailmark_reports::record::Phase;
 
 use super::backend_run::BackendRun;
+use super::measured::Measured;
 use crate::driver::{Stage, Step};
 use crate::plan::{Phases, WarmUp};
 use crate::sample::Sample;
@@ -41,10 +42,10 @@ impl StoppingRule {
     pub(super) fn of(backend: &mut BackendRun, request_deadline: Duration) -> Self {
         let phases = backend.plan.phases;
         // A lost restart is none of those that were planned: the next one does what is left of its share.
-        let restart = backend.restarts() - backend.losses.restarts();
+        let restart = backend.measured.restarts() - backend.losses.restarts();
         let made_up_for = backend.losses.done();
         let (done, elapsed) = {
-            let so_far = backend.phase(Phase::Steady);
+            let so_far = backend.measured.phase(Phase::Steady);
             (so_far.requests(), so_far.elapsed())
         };
         let Phases { restarts, steady, .. } = phases;
@@ -101,46 +102,46 @@ impl StoppingRule {
         self.share.requests
     }
 
-    /// Takes a request into account that the backend has recorded already.
-    pub(super) fn see(&mut self, backend: &mut BackendRun, sample: &Sample) -> Step {
+    /// Takes a request into account that is recorded already.
+    pub(super) fn see(&mut self, measured: &mut Measured, sample: &Sample) -> Step {
         let enough = match sample.phase {
-            Phase::WarmUp => self.is_warm(backend, sample),
-            _ => self.is_enough(backend, sample),
+            Phase::WarmUp => self.is_warm(measured, sample),
+            _ => self.is_enough(measured, sample),
         };
         if enough { Step::NextStage } else { Step::GoOn }
     }
 
     /// The restart is over. A warm-up that was still looked for then was not found.
-    pub(super) fn end(&mut self, backend: &mut BackendRun) {
+    pub(super) fn end(&mut self, measured: &mut Measured) {
         if self.watch.take().is_some() {
-            backend.end_warm_up(self.warm_up_requests, false);
+            measured.end_warm_up(self.warm_up_requests, false);
         }
     }
 
-    fn is_warm(&mut self, backend: &mut BackendRun, sample: &Sample) -> bool {
+    fn is_warm(&mut self, measured: &mut Measured, sample: &Sample) -> bool {
         let Some(watch) = &mut self.watch else { return false };
         self.warm_up_requests += 1;
         let latency_ns = sample.response_ns().unwrap_or(self.slowest_ns).max(1);
-        watch.observe((latency_ns as f64).ln(), backend.is_missed_by(sample));
+        watch.observe((latency_ns as f64).ln(), measured.is_missed_by(sample));
         let state = watch.state();
         if state == WarmUpState::WarmingUp {
             return false;
         }
         self.watch = None;
-        backend.end_warm_up(self.warm_up_requests, state == WarmUpState::Steady);
+        measured.end_warm_up(self.warm_up_requests, state == WarmUpState::Steady);
         true
     }
 
-    fn is_enough(&mut self, backend: &mut BackendRun, sample: &Sample) -> bool {
+    fn is_enough(&mut self, measured: &mut Measured, sample: &Sample) -> bool {
         self.steady_requests += 1;
         let began_ns = *self.steady_began_ns.get_or_insert(sample.scheduled_ns);
         let here = Duration::from_nanos(sample.finished_ns.saturating_sub(began_ns));
         let Share { requests, time, .. } = self.share;
-        match backend.wants_fresh_process() {
+        match measured.wants_fresh_process() {
             // Nothing decides as it goes: this restart's share of the planned count.
             None => self.steady_requests >= requests && here >= time,
             Some(fresh) => {
-                let decided = self.elapsed + here >= self.phases.steady.min_time && backend.is_decided();
+                let decided = self.elapsed + here >= self.phases.steady.min_time && measured.is_decided();
                 decided || (fresh && here >= time)
             }
         }

@@ -4,6 +4,7 @@
 //! a [`Judge`] does that for one objective of one backend and says why; [`simulation`] holds the backends on which the
 //! chance of being wrong is measured. Pure: knows no clock, no file, and not how the requests were made.
 
+mod capacity;
 mod decision;
 mod exceedances;
 mod fixed;
@@ -13,6 +14,7 @@ mod procedure;
 mod rules;
 pub mod simulation;
 
+pub use capacity::{find_bounds, judge_levels, overall};
 pub use decision::{Decision, Drift, Findings, Reason};
 pub use judge::{Bounds, Judge};
 pub use opinion::Figures;

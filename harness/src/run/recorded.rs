@@ -1,10 +1,11 @@
-//! What the workers of a backend said of themselves and what they used, as the record has it.
+//! What a backend was given, what its workers said of themselves and what they used, as the record has it.
 
 use std::time::Duration;
 
 use tailmark_providers::provider::Loaded;
-use tailmark_reports::record::{Resources, Runs};
+use tailmark_reports::record::{Load, Resources, Runs};
 
+use crate::load::Rule;
 use crate::monitor::Usage;
 
 /// The use over all restarts; `None` when nobody looked.
@@ -33,5 +34,17 @@ pub(super) fn runs(loaded: &Loaded) -> Runs {
         threads: runs.threads,
         dtype: runs.dtype,
         versions: runs.versions,
+    }
+}
+
+/// A load model.
+pub(super) fn load(rule: &dyn Rule) -> Load {
+    let limits = rule.limits();
+    Load {
+        kind: rule.kind().to_owned(),
+        text: rule.text(),
+        open: limits.is_open(),
+        max_in_flight: limits.max_in_flight(),
+        note: rule.note(),
     }
 }

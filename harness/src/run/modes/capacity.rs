@@ -9,13 +9,13 @@ use tailmark_reports::record::{
 };
 use tokio::time::Instant;
 
-use super::measure::{Run, Stopped};
-use super::session::Session;
 use crate::capacity::Search;
 use crate::driver::{Block, Ended, Stage, Step};
 use crate::load::{self, Limits, Rule};
 use crate::objective::{Indicator, Objective};
 use crate::plan::{CapacityPlan, Levels};
+use crate::run::session::Session;
+use crate::run::under_way::{Run, Stopped};
 use crate::sample::Sample;
 use crate::statistics::Accumulator;
 use crate::verdict::{self, Bounds, Horizon, Judge};
@@ -35,68 +35,68 @@ struct Searched<'a> {
     made: u64,
 }
 
-impl Run<'_> {
-    /// Finds and certifies the rates of every backend that can be started, one backend after the other.
-    pub(super) async fn capacities(
-        &mut self,
-        plan: &CapacityPlan,
-        record: &mut RunRecord,
-    ) -> Result<(), Stopped> {
-        for base in 0..self.plan.backends.len() {
-            if self.backends[base].outcome != BackendOutcome::Pending || self.backends[base].launch.is_none()
-            {
-                continue;
+/// Finds and certifies the rates of every backend that can be started, one backend after the other.
+pub(super) async fn measure(
+    run: &mut Run<'_>,
+    wanted: &CapacityPlan,
+    record: &mut RunRecord,
+) -> Result<(), Stopped> {
+    for base in 0..run.plan.backends.len() {
+        let backend = &mut run.backends[base];
+        if backend.outcome != BackendOutcome::Pending || backend.found.launch.is_none() {
+            continue;
+        }
+        backend.is_stood_in_for = true;
+        let mut capacity = Capacity {
+            backend: backend.plan.name.clone(),
+            load: wanted.load.clone(),
+            search: Vec::new(),
+            levels: Vec::new(),
+            highest_pass: None,
+            lowest_fail: None,
+            why_not: None,
+        };
+        let rates = match wanted.levels {
+            Levels::Given(ref rates) => Ok(rates.clone()),
+            Levels::Found(count) => {
+                run.search(base, wanted, count, &mut capacity, &mut record.warnings).await
             }
-            let mut capacity = Capacity {
-                backend: self.backends[base].plan.name.clone(),
-                load: plan.load.clone(),
-                search: Vec::new(),
-                levels: Vec::new(),
-                highest_pass: None,
-                lowest_fail: None,
-                why_not: None,
-            };
-            self.backends[base].is_stood_in_for = true;
-            let rates = match plan.levels {
-                Levels::Given(ref rates) => Ok(rates.clone()),
-                Levels::Found(count) => {
-                    self.search(base, plan, count, &mut capacity, &mut record.warnings).await
-                }
-            };
-            let rates = match rates {
-                Ok(rates) => rates,
-                Err(why) => {
-                    capacity.why_not = Some("the search ended before a rate was declared".to_owned());
-                    record.capacities.push(capacity);
-                    match why {
-                        NoRates::Stopped(stopped) => return Err(stopped),
-                        NoRates::Broken(why) => {
-                            self.backends[base].is_stood_in_for = false;
-                            self.backends[base].outcome = BackendOutcome::Broken { why };
-                            continue;
-                        }
+        };
+        let rates = match rates {
+            Ok(rates) => rates,
+            Err(why) => {
+                capacity.why_not = Some("the search ended before a rate was declared".to_owned());
+                record.capacities.push(capacity);
+                match why {
+                    NoRates::Stopped(stopped) => return Err(stopped),
+                    NoRates::Broken(why) => {
+                        run.backends[base].is_stood_in_for = false;
+                        run.backends[base].outcome = BackendOutcome::Broken { why };
+                        continue;
                     }
                 }
-            };
-            capacity.levels = rates
-                .iter()
-                .map(|rate| Level {
-                    offered_per_second: *rate,
-                    backend: format!("{}-at-{rate}", capacity.backend),
-                    verdict: None,
-                    littles_law: None,
-                })
-                .collect();
-            record.capacities.push(capacity);
-            for rate in rates {
-                if self.certify(base, plan, rate, record).await? != Some(Verdict::Pass) {
-                    break;
-                }
+            }
+        };
+        capacity.levels = rates
+            .iter()
+            .map(|rate| Level {
+                offered_per_second: *rate,
+                backend: format!("{}-at-{rate}", capacity.backend),
+                verdict: None,
+                littles_law: None,
+            })
+            .collect();
+        record.capacities.push(capacity);
+        for rate in rates {
+            if run.certify(base, wanted, rate, record).await? != Some(Verdict::Pass) {
+                break;
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
+impl Run<'_> {
     /// Measures one rate until its objectives are decided.
     async fn certify(
         &mut self,
@@ -111,19 +111,14 @@ impl Run<'_> {
         level.cell = Some(Cell { of: level.base().to_owned(), axes });
         level.name = format!("{}-at-{rate}", level.name);
         level.load = plan.at(rate);
-        let index = self.backends.len();
-        self.add_to_log(level.name.clone());
-        let backend = self.backends[base].again(index, level, self.plan.seed, &self.plan.objectives);
-        self.backends.push(backend);
+        let index = self.add_again(base, level);
         self.keep(record);
         while self.backends[index].wants_restart() {
             let ended = self.restart(index).await;
             self.keep(record);
             ended?;
         }
-        if self.backends[index].outcome == BackendOutcome::Pending {
-            self.backends[index].outcome = BackendOutcome::Measured;
-        }
+        self.backends[index].finish();
         self.keep(record);
         let name = &self.backends[index].plan.name;
         let measured = record.backends.iter().find(|backend| backend.name == *name);
@@ -141,7 +136,7 @@ impl Run<'_> {
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<f64>, NoRates> {
         let name = self.backends[base].plan.name.clone();
-        let Some(launch) = self.backends[base].launch.clone() else { return Ok(Vec::new()) };
+        let Some(launch) = self.backends[base].found.launch.clone() else { return Ok(Vec::new()) };
         let during = format!("search for the capacity of {name}");
         let stderr = self.folder.stderr_of(&name);
         let (mut made, mut lost) = (0, 0);
@@ -324,39 +319,4 @@ impl Tried {
             Indicator::ColdStart(_) | Indicator::PeakRss | Indicator::Cosine => true,
         }
     }
-}
-
-/// Brings the capacities up to date with the levels that were measured, and gives the verdict over all of them: a backend
-/// passes with the highest of its levels that does.
-pub(super) fn judge(
-    record: &mut RunRecord,
-    littles_law: impl Fn(&str) -> Option<tailmark_reports::record::LittlesLaw>,
-) {
-    let RunRecord { capacities, backends, .. } = record;
-    for capacity in capacities.iter_mut() {
-        for level in &mut capacity.levels {
-            let measured = backends.iter().find(|backend| backend.name == level.backend);
-            level.verdict = measured
-                .and_then(|measured| verdict::worst(measured.verdicts.iter().map(|judged| judged.verdict)));
-            level.littles_law = level.verdict.and_then(|_| littles_law(&level.backend));
-        }
-        let with = |wanted: Verdict| {
-            capacity
-                .levels
-                .iter()
-                .filter(move |level| level.verdict == Some(wanted))
-                .map(|level| level.offered_per_second)
-        };
-        capacity.highest_pass = with(Verdict::Pass).reduce(f64::max);
-        capacity.lowest_fail = with(Verdict::Fail).reduce(f64::min);
-    }
-}
-
-/// The verdict of a run that asked for the capacity; `None` before any rate was judged.
-pub(super) fn overall(capacities: &[Capacity]) -> Option<Verdict> {
-    verdict::worst(capacities.iter().map(|capacity| match (capacity.highest_pass, capacity.lowest_fail) {
-        (Some(_), _) => Verdict::Pass,
-        (None, Some(_)) => Verdict::Fail,
-        (None, None) => Verdict::Inconclusive,
-    }))
 }
