@@ -216,6 +216,17 @@ fn a_model_folder_with_another_file_in_it_is_refused_by_name_and_hash() {
 }
 
 #[test]
+fn a_worker_that_does_not_know_prove_broke_no_protocol_and_nothing_is_claimed_of_it() {
+    let Some((bench, ended)) = run(&FakePython::new().with_fault("does_not_know_prove")) else { return };
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    let record = bench.record();
+    assert_eq!(outcome(&record, "python-onnx"), ("measured", ""));
+    let execution = &backend(&record, "python-onnx")["execution"];
+    let why = execution["why"].as_str().unwrap_or_else(|| panic!("why nothing is known: {execution}"));
+    assert!(why.ends_with("the worker does not know the method `prove`"), "{why}");
+}
+
+#[test]
 fn a_backend_that_answers_repeats_from_a_cache_is_under_a_serious_doubt() {
     let Some((bench, ended)) = run(&FakePython::new().with_fault("caches")) else { return };
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);

@@ -125,6 +125,8 @@ class Worker:
             return self.load(params)
         if method == "embed":
             return self.embed(params["texts"])
+        if method == "prove" and FAULT == "does_not_know_prove":
+            return {"error": {"code": -32601, "message": "unknown method `prove`"}}
         return {"result": {}}
 
     def load(self, params: dict[str, Any]) -> dict[str, Any]:

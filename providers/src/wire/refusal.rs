@@ -121,6 +121,11 @@ impl Refusal {
             OPTION => ProviderError::Option { key: part("key").unwrap_or("(not named)").to_owned(), why },
             LOAD => ProviderError::Load(why),
             EMBED => ProviderError::Embed(why),
+            // The protocol did without `prove` at first, so a worker need not know it.
+            UNKNOWN_METHOD if method == Method::Prove.name() => ProviderError::NotAvailable {
+                what: "a proof of what executed the model".to_owned(),
+                why: "the worker does not know the method `prove`".to_owned(),
+            },
             INTERNAL if method == Method::Load.name() => ProviderError::Load(why),
             INTERNAL if method == Method::Embed.name() => ProviderError::Embed(why),
             code => ProviderError::Protocol {
@@ -177,6 +182,12 @@ mod tests {
     fn a_refusal_of_the_request_itself_is_a_broken_protocol() {
         let error = Refusal::unknown_method("rerank").into_error("rerank");
         insta::assert_snapshot!(error, @"the worker broke the protocol: error -32601 to `rerank` (unknown method `rerank`; the known ones are initialize, load, embed, prove, ping, shutdown), expected a result, or an error that belongs to the method");
+    }
+
+    #[test]
+    fn a_worker_that_does_not_know_prove_is_within_the_protocol() {
+        let error = Refusal::unknown_method("prove").into_error("prove");
+        insta::assert_snapshot!(error, @"a proof of what executed the model is not available here: the worker does not know the method `prove`");
     }
 
     #[test]
