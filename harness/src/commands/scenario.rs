@@ -35,9 +35,16 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
     let screen = Arc::new(Screen::new());
     let run::Finished { folder, record } = run::carry_out(&plan, source, places, &screen)?;
     screen.clear();
-    write_all(folder.path(), &record).map_err(broken("write the report"))?;
+    let written = write_all(folder.path(), &record);
     report::show(&record)?;
-    screen.say(&format!("report: {}", folder.path().join("report.md").display()));
+    match written {
+        Ok(_) => screen.say(&format!("report: {}", folder.path().join("report.md").display())),
+        // What was measured is on the screen and in the record, so this is no failure of the run.
+        Err(error) => screen.say(&format!(
+            "warning: {error}\n\nhint: make room there, and `tailmark report {}` writes it",
+            folder.path().display()
+        )),
+    }
     Ok(exit_of(&record))
 }
 

@@ -4,11 +4,11 @@ use std::io;
 
 use tailmark_providers::provider::ProviderError;
 
-/// What kept a run from measuring. The cause, where there is one, is the error's source and not in its text.
+/// What kept a run from measuring.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The system refused what the run needs of it.
-    #[error("cannot {doing}")]
+    #[error("cannot {doing}: {source}")]
     System {
         /// What was being done.
         doing: String,

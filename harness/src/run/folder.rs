@@ -10,6 +10,7 @@ use tailmark_reports::record::{
 };
 
 use super::error::{RunError, cannot};
+use super::reserve::Reserve;
 use super::{recorded, recovery};
 use crate::environment;
 use crate::objective::Objective;
@@ -34,6 +35,8 @@ pub struct RunFolder {
     /// Locked for as long as the run goes on, so that nobody takes it for one that was killed. A file system without locks is
     /// no reason not to run.
     _lock: Option<fs::File>,
+    /// Given back before the end is written.
+    reserve: Option<Reserve>,
 }
 
 impl RunFolder {
@@ -56,7 +59,8 @@ impl RunFolder {
         let lock = recovery::lock(&path);
         let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let record = opening(plan, source, id, now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        Ok(Self { path, record, _lock: lock })
+        let reserve = Some(Reserve::take(&path));
+        Ok(Self { path, record, _lock: lock, reserve })
     }
 
     /// Where it is.
@@ -72,7 +76,18 @@ impl RunFolder {
 
     /// Writes the record as it stands.
     pub(super) fn save(&self, record: &RunRecord) -> Result<(), RunError> {
-        record::write(&self.path, record).map_err(cannot("write run.json"))
+        let file = self.path.join("run.json");
+        record::write(&self.path, record).map_err(cannot(format!("write {}", file.display())))
+    }
+
+    /// Writes the record of a run that is over. If that cannot be done, the folder says at least that the run came to its end.
+    pub(super) fn finish(&mut self, record: &RunRecord) -> Result<(), RunError> {
+        self.reserve = None;
+        let saved = self.save(record);
+        if saved.is_err() {
+            recovery::mark_end(&self.path);
+        }
+        saved
     }
 
     /// The record with nothing measured yet.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tailmark_reports::record::{RunRecord, RunStatus};
 use tokio::time::Instant;
 
-use super::error::{RunError, cannot};
+use super::error::RunError;
 use super::folder::RunFolder;
 use super::launch::Provision;
 use super::provide::provide;
@@ -19,7 +19,7 @@ use crate::screen::Screen;
 /// Runs the plan and gives the finished record. Ctrl-C and SIGTERM end it early with what there is.
 pub(super) async fn run(
     plan: &Plan,
-    folder: &RunFolder,
+    folder: &mut RunFolder,
     screen: &Arc<Screen>,
     provision: &mut Provision<'_>,
     model_store: Option<&Path>,
@@ -53,7 +53,15 @@ pub(super) async fn run(
         None => RunStatus::Complete,
     };
     let Run { log, .. } = run;
-    log.close().map_err(cannot("write the samples"))?;
-    folder.save(&record)?;
+    if let Err(error) = log.close() {
+        record.warnings.push(samples::not_all_written(folder.path(), &error));
+    }
+    // What was measured can be shown all the same.
+    if let Err(error) = folder.finish(&record) {
+        screen.say(&format!(
+            "warning: {error}; what is on the screen is not kept in full\n\nhint: {}",
+            samples::MAKE_ROOM
+        ));
+    }
     Ok(record)
 }

@@ -19,6 +19,7 @@ mod modes;
 mod provide;
 mod recorded;
 mod recovery;
+mod reserve;
 mod restart;
 mod samples;
 mod session;
@@ -70,7 +71,7 @@ pub fn carry_out(
     places: Places<'_>,
     screen: &Arc<Screen>,
 ) -> Result<Finished, RunError> {
-    let folder = RunFolder::create(places.runs, plan, source)?;
+    let mut folder = RunFolder::create(places.runs, plan, source)?;
     screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, folder.path().display()));
     let cache = cache::default_folder().ok_or(RunError::NoCache)?;
     let mut provision =
@@ -79,7 +80,7 @@ pub fn carry_out(
         .enable_all()
         .build()
         .map_err(cannot("start the runtime"))?
-        .block_on(measure::run(plan, &folder, screen, &mut provision, places.model_store))?;
+        .block_on(measure::run(plan, &mut folder, screen, &mut provision, places.model_store))?;
     samples::complete(folder.path(), screen);
     Ok(Finished { folder, record })
 }

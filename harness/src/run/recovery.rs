@@ -19,6 +19,9 @@ use crate::verdict;
 /// The file that is locked: one that every run folder has from the beginning.
 const LOCKED: &str = "scenario.toml";
 
+/// An empty file that says that the run came to its end, and could not write its record. Even a full disk has room for it.
+const ENDED: &str = ".ended";
+
 /// Locks a run folder until the file is dropped; `None` where that cannot be done.
 pub(super) fn lock(folder: &Path) -> Option<File> {
     let file = File::open(folder.join(LOCKED)).ok()?;
@@ -32,7 +35,13 @@ pub fn is_going_on(folder: &Path) -> bool {
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Brings the record of a run that was killed up to what its samples show.
+/// Says in the folder that the run came to its end, where its record cannot.
+pub(super) fn mark_end(folder: &Path) {
+    // Without the mark the run counts as killed, and there is nothing more to be done.
+    let _ = File::create(folder.join(ENDED));
+}
+
+/// Brings the record of a run that was killed, or could not write its end, up to what its samples show.
 ///
 /// # Errors
 /// When there are samples and they cannot be read.
@@ -61,14 +70,25 @@ pub fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), ColumnarErro
         None => (last_sign(folder, record), "the preparation, before any request was answered".to_owned()),
     };
     withdraw_verdicts(record);
-    record.status = RunStatus::Interrupted { during, after_ns, by: "tailmark was killed".to_owned() };
+    let (by, why, remedy) = if folder.join(ENDED).exists() {
+        let by = "its end could not be written";
+        (
+            by,
+            "the end of the run could not be written",
+            "make room on its disk, and run the scenario again for its verdicts",
+        )
+    } else {
+        let by = "tailmark was killed";
+        (by, "tailmark was killed before the run ended", "run the scenario again for its verdicts")
+    };
+    record.status = RunStatus::Interrupted { during, after_ns, by: by.to_owned() };
     record.warnings.push(Warning {
         backend: None,
-        what: "tailmark was killed before the run ended. The figures are those of the requests on disk; memory, processor \
-               time, arrivals and conditions are as they were last written, and nothing that was not finished has a \
-               verdict"
-            .to_owned(),
-        remedy: "run the scenario again for its verdicts".to_owned(),
+        what: format!(
+            "{why}. The figures are those of the requests on disk; memory, processor time, arrivals and conditions are as they \
+             were last written, and nothing that was not finished has a verdict"
+        ),
+        remedy: remedy.to_owned(),
     });
     Ok(())
 }

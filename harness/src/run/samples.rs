@@ -1,16 +1,23 @@
 //! What a command does about the files of a run's samples: completes them, and warns when they held the run up.
 
+use std::io;
 use std::path::Path;
 
 use tailmark_reports::record::Warning;
 use tailmark_reports::units;
 
+use super::reserve::Reserve;
 use crate::driver::{SampleLog, write_columnar};
 use crate::screen::Screen;
+
+/// What to do about a run folder that cannot be written to.
+pub(super) const MAKE_ROOM: &str =
+    "make room on that disk, or let the run folder be on another one (--runs FOLDER)";
 
 /// Makes `samples.parquet` where it is missing or older than the rows. A run is judged without it, so that it could not be
 /// made is said and ends nothing.
 pub fn complete(folder: &Path, screen: &Screen) {
+    Reserve::give_back_in(folder);
     screen.phase("writing samples.parquet", None);
     if let Err(error) = write_columnar(folder) {
         screen.say(&format!("warning: {error}; samples.parquet was not made, and samples.csv is as it was"));
@@ -31,4 +38,17 @@ pub(super) fn waited(log: &SampleLog) -> Option<Warning> {
         ),
         remedy: "let the run folder be on a faster disk (--runs FOLDER), or start fewer requests a second".to_owned(),
     })
+}
+
+/// The warning that not every sample is on disk.
+pub(super) fn not_all_written(folder: &Path, error: &io::Error) -> Warning {
+    Warning {
+        backend: None,
+        what: format!(
+            "{} does not have every request, because it could not be written any more ({error}); the figures and verdicts are of \
+             all requests",
+            folder.join("samples.csv").display()
+        ),
+        remedy: MAKE_ROOM.to_owned(),
+    }
 }

@@ -13,6 +13,7 @@ use super::believe;
 use super::error::{RunError, cannot};
 use super::folder::RunFolder;
 use super::losses::Losses;
+use super::samples;
 use super::session::Session;
 use crate::driver::{self, Alarm, Block, Driven, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
@@ -35,6 +36,8 @@ pub(super) struct Run<'a> {
     pub(super) conditions: Option<ConditionsWatch>,
     pub(super) alarm: Alarm,
     pub(super) log: SampleLog,
+    /// Whether it was said that the folder cannot be written to.
+    has_warned: bool,
 }
 
 /// The user asked to stop while this was going on.
@@ -67,6 +70,7 @@ impl<'a> Run<'a> {
             conditions: None,
             alarm: Alarm::start().map_err(cannot("start the thread of the schedule"))?,
             log: sample_log(plan, folder, screen)?,
+            has_warned: false,
         })
     }
 }
@@ -92,8 +96,18 @@ impl Run<'_> {
     pub(super) fn keep(&mut self, record: &mut RunRecord) {
         let so_far = self.conditions.as_ref().map(ConditionsWatch::so_far);
         self.fill_in(record, so_far.as_ref());
-        if let Err(error) = self.folder.save(record) {
-            self.screen.say(&format!("warning: {error}; going on"));
+        let saved = self.folder.save(record).map_err(|error| error.to_string());
+        let lacks_samples = || {
+            let file = self.folder.path().join("samples.csv");
+            format!("cannot write {} any more", file.display())
+        };
+        let trouble = saved.err().or_else(|| self.log.has_failed().then(lacks_samples));
+        // Said once: a disk that is full stays so.
+        if let Some(what) = trouble.filter(|_| !std::mem::replace(&mut self.has_warned, true)) {
+            self.screen.say(&format!(
+                "warning: {what}; the run goes on, and its figures are of all requests\n\nhint: {}",
+                samples::MAKE_ROOM
+            ));
         }
     }
 

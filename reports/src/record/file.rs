@@ -56,11 +56,20 @@ pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
 /// When the folder cannot be written to.
 pub fn write(folder: &Path, record: &RunRecord) -> io::Result<()> {
     let aside = folder.join(".run.json.part");
-    let mut file = fs::File::create(&aside)?;
-    serde_json::to_writer_pretty(io::BufWriter::new(&mut file), record)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(aside, folder.join("run.json"))
+    let written = write_to(&aside, record).and_then(|()| fs::rename(&aside, folder.join("run.json")));
+    if written.is_err() {
+        // On a full disk half a record only takes room; why it could not be written is the error to tell.
+        let _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+fn write_to(path: &Path, record: &RunRecord) -> io::Result<()> {
+    let mut out = io::BufWriter::new(fs::File::create(path)?);
+    serde_json::to_writer_pretty(&mut out, record)?;
+    out.write_all(b"\n")?;
+    // Dropped without this, it would swallow what a full disk says.
+    out.into_inner()?.sync_all()
 }
 
 #[cfg(test)]

@@ -91,6 +91,13 @@ impl SampleLog {
         self.queue.waits().0
     }
 
+    /// Whether writing has failed by now; [`close`](Self::close) tells why.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        // It ends before it is told to only when it cannot go on.
+        self.writer.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
     /// Waits until every sample is written.
     ///
     /// # Errors
