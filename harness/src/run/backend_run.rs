@@ -114,10 +114,10 @@ impl BackendRun {
         };
         let why = format!("{error}{replicas}");
         let after = format!("after {}", units::counted(requests, "request"));
-        let then = match (restarted, self.losses.max_restarts()) {
+        let then = match (restarted, self.losses.max_replacements()) {
             (true, most) => format!("another is started, {} of {most}", self.losses.count() + 1),
-            (false, 0) => "none is started in its place ([workers] max_restarts = 0)".to_owned(),
-            (false, most) => format!("{most} were replaced, and [workers] max_restarts allows no more"),
+            (false, 0) => "none is started in its place ([workers] max_replacements = 0)".to_owned(),
+            (false, most) => format!("{most} were replaced, and [workers] max_replacements allows no more"),
         };
         let said =
             format!("{}: a worker was lost during {during} ({of}, {after}); {then}: {why}", self.plan.name);
@@ -174,7 +174,7 @@ impl BackendRun {
             repeat_probe: found.repeat_probe,
             equivalence: found.equivalence.clone(),
             losses: losses.all().to_vec(),
-            max_restarts: losses.max_restarts(),
+            max_replacements: losses.max_replacements(),
             cold_starts: measured.cold_starts().to_vec(),
             phases: measured.summaries(),
             resources: resources(measured.usages()),

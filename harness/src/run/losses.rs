@@ -9,7 +9,7 @@ use super::measured::Steady;
 #[derive(Debug)]
 pub(super) struct Losses {
     all: Vec<Loss>,
-    max_restarts: u32,
+    max_replacements: u32,
     /// What lost workers did of the share of the steady state that the next one makes up for.
     done: Steady,
     /// Processes that were lost before a request could be sent to them.
@@ -17,13 +17,13 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    pub(super) fn none(max_restarts: u32) -> Self {
-        Self { all: Vec::new(), max_restarts, done: Steady::default(), never_asked: 0 }
+    pub(super) fn none(max_replacements: u32) -> Self {
+        Self { all: Vec::new(), max_replacements, done: Steady::default(), never_asked: 0 }
     }
 
     /// The same limit, and nothing lost yet.
     pub(super) fn again(&self) -> Self {
-        Self::none(self.max_restarts)
+        Self::none(self.max_replacements)
     }
 
     /// One more, that had done so much of its share.
@@ -42,13 +42,13 @@ impl Losses {
         self.all.len() as u64
     }
 
-    pub(super) fn max_restarts(&self) -> u32 {
-        self.max_restarts
+    pub(super) fn max_replacements(&self) -> u32 {
+        self.max_replacements
     }
 
     /// Whether one more would be replaced.
     pub(super) fn allow_another(&self) -> bool {
-        self.all.len() < self.max_restarts as usize
+        self.all.len() < self.max_replacements as usize
     }
 
     /// Lost processes that stand for none of the planned restarts.

@@ -145,7 +145,11 @@ fn a_worker_that_dies_while_it_is_timed_is_broken_and_keeps_what_was_measured() 
     let Some(bad) = Bad::run("dies_while_timed", "") else { return };
     bad.assert_outcome(
         "broken",
-        &["out of memory", "restart 3 of 4", "2 were replaced, and [workers] max_restarts allows no more"],
+        &[
+            "out of memory",
+            "restart 3 of 4",
+            "2 were replaced, and [workers] max_replacements allows no more",
+        ],
     );
     let dead = backend(&bad.record, "bad");
     assert_eq!(dead["cold_starts"].as_array().map(Vec::len), Some(3), "it was started again twice");
@@ -153,7 +157,7 @@ fn a_worker_that_dies_while_it_is_timed_is_broken_and_keeps_what_was_measured() 
     let again: Vec<_> =
         losses.iter().map(|loss| (loss["restart"].as_u64(), loss["restarted"].as_bool())).collect();
     let expected = [(Some(1), Some(true)), (Some(2), Some(true)), (Some(3), Some(false))];
-    assert_eq!((again, &dead["max_restarts"]), (expected.to_vec(), &2.into()));
+    assert_eq!((again, &dead["max_replacements"]), (expected.to_vec(), &2.into()));
     assert!(losses.iter().all(|loss| loss["requests"] == 20 && loss["during"] == "warm-up"), "{losses:#?}");
     assert_eq!(
         bad.ended.stderr.matches("a worker was lost during warm-up").count(),

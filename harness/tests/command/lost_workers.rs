@@ -249,7 +249,7 @@ fn without_restarts_the_first_loss_breaks_the_backend() {
     let record = bench.record();
     let (state, why) = outcome(&record, "bad");
     assert_eq!(state, "broken");
-    assert!(why.contains("none is started in its place ([workers] max_restarts = 0)"), "{why}");
+    assert!(why.contains("none is started in its place ([workers] max_replacements = 0)"), "{why}");
     assert_eq!(phase(backend(&record, "bad"), "steady")["requests"], 19, "what was measured stays");
     assert_no_process_is_left(&bench, 2);
 }

@@ -48,7 +48,8 @@ pub struct BackendRecord {
     /// Workers that were lost, in order.
     pub losses: Vec<Loss>,
     /// How many lost workers are replaced before the backend is given up.
-    pub max_restarts: u32,
+    #[serde(alias = "max_restarts")]
+    pub max_replacements: u32,
     /// One entry per fresh process, in order.
     pub cold_starts: Vec<ColdStart>,
     /// How long each restart took to become steady, in order; empty where warm-up was not looked for.

@@ -114,6 +114,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_from_before_restarts_and_replacements_were_told_apart_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &fixture::one()).unwrap();
+        let path = folder.path().join("run.json");
+        let now = fs::read_to_string(&path).unwrap();
+        let before = now.replace("\"max_replacements\": 2", "\"max_restarts\": 2");
+        assert_ne!(before, now);
+        fs::write(&path, before).unwrap();
+        assert_eq!(read(folder.path()).unwrap().backends[0].max_replacements, 2);
+    }
+
+    #[test]
     fn a_record_of_another_version_is_refused_by_its_number() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("run.json"), r#"{"record_version": 1}"#).unwrap();

@@ -18,7 +18,7 @@ pub(crate) fn losses(backend: &BackendRecord) -> Vec<Lost<'_>> {
     let mut said = Vec::new();
     for loss in &backend.losses {
         replaced += u64::from(loss.restarted);
-        let of = format!("{} of at most {}", count(replaced), count(backend.max_restarts.into()));
+        let of = format!("{} of at most {}", count(replaced), count(backend.max_replacements.into()));
         let then =
             if loss.restarted { format!("replaced ({of})") } else { format!("not replaced ({of} used)") };
         let mut lines = loss.why.lines().filter(|line| !line.trim().is_empty());
@@ -34,13 +34,13 @@ pub(crate) fn losses(backend: &BackendRecord) -> Vec<Lost<'_>> {
     said
 }
 
-/// How many replacements there were, for example `1 of at most 2 restarts used`; `None` when no worker was lost.
+/// How many replacements there were, for example `1 of at most 2 replacements used`; `None` when no worker was lost.
 pub(crate) fn restarts_used(backend: &BackendRecord) -> Option<String> {
     if backend.losses.is_empty() {
         return None;
     }
     let used = backend.losses.iter().filter(|loss| loss.restarted).count();
-    let most = counted(backend.max_restarts.into(), "restart");
+    let most = counted(backend.max_replacements.into(), "replacement");
     Some(format!("{} of at most {most} used", count(used as u64)))
 }
 
@@ -61,7 +61,7 @@ mod tests {
             why: why.into(),
             restarted,
         };
-        backend.max_restarts = 1;
+        backend.max_replacements = 1;
         backend.losses =
             vec![loss(2, true, "signal 9; its last words:\na\n\n  b \n"), loss(3, false, "it closed stdout")];
         let said = losses(&backend);
@@ -71,6 +71,6 @@ mod tests {
         let expected = "lost worker in restart 3, steady state, after 31 requests; not replaced \
                         (1 of at most 1 used): it closed stdout";
         assert_eq!((said[1].line.as_str(), said[1].tail.as_slice()), (expected, &[][..]));
-        assert_eq!(restarts_used(&backend).as_deref(), Some("1 of at most 1 restart used"));
+        assert_eq!(restarts_used(&backend).as_deref(), Some("1 of at most 1 replacement used"));
     }
 }
