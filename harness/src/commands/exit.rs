@@ -1,10 +1,8 @@
-//! How a command ends: the exit codes, and errors with their remedy.
+//! How a command ends that did its work.
 
 use std::process::ExitCode;
 
 use tailmark_reports::record::Verdict;
-
-use crate::run::RunError;
 
 /// How a command ended that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,39 +36,4 @@ impl From<Exit> for ExitCode {
             Exit::Broken => 4,
         })
     }
-}
-
-/// Why a command could not do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// Arguments or a scenario that cannot be carried out: exit code 2.
-    #[error("{0}")]
-    Usage(String),
-    /// The world or tailmark failed: exit code 4.
-    #[error("{0}")]
-    Broken(String),
-}
-
-impl From<RunError> for CommandError {
-    fn from(error: RunError) -> Self {
-        Self::Broken(error.to_string())
-    }
-}
-
-impl CommandError {
-    /// Prints the error to stderr and gives its exit code.
-    #[must_use]
-    #[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
-    pub fn report(&self) -> ExitCode {
-        eprintln!("error: {self}");
-        ExitCode::from(match self {
-            Self::Usage(_) => 2,
-            Self::Broken(_) => 4,
-        })
-    }
-}
-
-/// An input or output error as one that ends the command, with what was being done.
-pub(super) fn broken(doing: &str) -> impl Fn(std::io::Error) -> CommandError + '_ {
-    move |error| CommandError::Broken(format!("cannot {doing}: {error}"))
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use tailmark_providers::kinds::KINDS;
 use tailmark_providers::provider::Options;
 
-use super::exit::broken;
+use super::error::cannot;
 use super::{CommandError, Exit};
 use crate::scenario::{self, CORPORA, SCENARIOS};
 
@@ -53,6 +53,6 @@ pub fn schema() -> Result<Exit, CommandError> {
 }
 
 fn print(text: &str) -> Result<Exit, CommandError> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(broken("print"))?;
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(cannot("print"))?;
     Ok(Exit::Pass)
 }

@@ -1,6 +1,7 @@
 //! Carries commands out. Prints data to stdout and talk to stderr; decides exit codes.
 
 mod arguments;
+mod error;
 mod exit;
 mod list;
 mod model;
@@ -9,7 +10,8 @@ mod scenario;
 mod worker;
 
 pub use arguments::{ReportArguments, ScenarioArguments, WorkerArguments};
-pub use exit::{CommandError, Exit};
+pub use error::CommandError;
+pub use exit::Exit;
 pub use list::{backends as list_backends, scenarios as list_scenarios, schema};
 pub use model::run as model;
 pub use model::{

@@ -8,7 +8,7 @@ use tailmark_reports::record::{self, RunRecord, RunStatus};
 use tailmark_reports::{markdown, terminal, units};
 
 use super::ReportArguments;
-use super::exit::broken;
+use super::error::cannot;
 use super::{CommandError, Exit};
 use crate::run;
 use crate::screen::Screen;
@@ -18,8 +18,7 @@ use crate::screen::Screen;
 /// # Errors
 /// What stopped it, with its exit code.
 pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
-    let mut record =
-        record::read(&arguments.folder).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let mut record = record::read(&arguments.folder)?;
     let screen = Screen::new();
     let (mut goes_on, mut was_killed) = (false, false);
     if record.status == RunStatus::Running {
@@ -28,22 +27,21 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
             screen
                 .say("this run is still going on: what is shown is what it last wrote, and no file was made");
         } else {
-            run::recover(&arguments.folder, &mut record)
-                .map_err(|error| CommandError::Broken(error.to_string()))?;
+            run::recover(&arguments.folder, &mut record)?;
             was_killed = true;
             screen.say(&interrupted(&record));
         }
     }
     if arguments.markdown {
         let mut text = Vec::new();
-        markdown::render(&record, &mut text).map_err(broken("render the report"))?;
-        std::io::stdout().lock().write_all(&text).map_err(broken("print the report"))?;
+        markdown::render(&record, &mut text).map_err(cannot("render the report"))?;
+        std::io::stdout().lock().write_all(&text).map_err(cannot("print the report"))?;
     } else {
         if !goes_on {
             if was_killed {
-                record::write(&arguments.folder, &record).map_err(broken("write run.json"))?;
+                record::write(&arguments.folder, &record).map_err(cannot("write run.json"))?;
             }
-            write_all(&arguments.folder, &record).map_err(broken("write the report"))?;
+            write_all(&arguments.folder, &record).map_err(cannot("write the report"))?;
             run::complete_samples(&arguments.folder, &screen);
         }
         show(&record)?;
@@ -73,6 +71,6 @@ pub(super) fn show(record: &RunRecord) -> Result<(), CommandError> {
         .filter(|_| is_terminal)
         .map_or(80, |(_, columns)| usize::from(columns));
     let mut text = Vec::new();
-    terminal::render(record, columns, colour, &mut text).map_err(broken("render the table"))?;
-    std::io::stdout().lock().write_all(&text).map_err(broken("print the table"))
+    terminal::render(record, columns, colour, &mut text).map_err(cannot("render the table"))?;
+    std::io::stdout().lock().write_all(&text).map_err(cannot("print the table"))
 }

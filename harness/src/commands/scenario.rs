@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tailmark_reports::format::write_all;
 use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
 
-use super::exit::broken;
+use super::error::cannot;
 use super::{CommandError, Exit, ScenarioArguments, report};
 use crate::plan::{self, Plan, Selection};
 use crate::run;
@@ -18,11 +18,11 @@ use crate::screen::Screen;
 /// # Errors
 /// What stopped it, with its exit code.
 pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
-    let (text, path) = scenario::open(&arguments.file).map_err(CommandError::Usage)?;
+    let (text, path) = scenario::open(&arguments.file)?;
     let plan = read_plan(arguments, &text, path.as_deref())?;
     if arguments.plan {
         use std::io::Write as _;
-        std::io::stdout().lock().write_all(plan.resolved.as_bytes()).map_err(broken("print the plan"))?;
+        std::io::stdout().lock().write_all(plan.resolved.as_bytes()).map_err(cannot("print the plan"))?;
         return Ok(Exit::Pass);
     }
     let source = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
@@ -54,18 +54,11 @@ fn read_plan(arguments: &ScenarioArguments, text: &str, path: Option<&Path>) -> 
     let selection =
         Selection { also: arguments.backend.clone(), only: arguments.only.clone(), quick: arguments.quick };
     plan::resolve(&parsed, &stem, path.and_then(Path::parent), &selection).map_err(|faults| {
-        use std::fmt::Write as _;
-        let name = path.unwrap_or(&arguments.file).display();
-        let changed = if arguments.set.is_empty() { "" } else { ", as changed by --set," };
-        let mut message =
-            format!("{name}{changed} has {}", tailmark_reports::units::counted(faults.len() as u64, "fault"));
-        for fault in faults {
-            let _ = write!(message, "\n  {}", parsed.describe(&fault));
+        CommandError::Scenario {
+            file: path.unwrap_or(&arguments.file).to_path_buf(),
+            changed: !arguments.set.is_empty(),
+            faults: faults.iter().map(|fault| parsed.describe(fault)).collect(),
         }
-        message.push_str(
-            "\n\nhint: scenarios/README.md has the format, `tailmark schema` prints it for editors",
-        );
-        CommandError::Usage(message)
     })
 }
 

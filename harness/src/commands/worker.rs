@@ -8,7 +8,7 @@ use tailmark_providers::kinds::{self, KINDS, Runtime};
 use tailmark_providers::wire::server;
 
 use super::WorkerArguments;
-use super::exit::broken;
+use super::error::cannot;
 use super::{CommandError, Exit};
 
 /// How often a worker looks whether whoever started it is still there.
@@ -27,23 +27,15 @@ pub fn run(arguments: &WorkerArguments) -> Result<Exit, CommandError> {
             .collect::<Vec<_>>()
     };
     let Some(kind) = kinds::find(&arguments.kind) else {
-        let message =
-            format!("unknown kind `{}`; kinds served here are {}", arguments.kind, served().join(", "));
-        return Err(CommandError::Usage(message));
+        return Err(CommandError::UnknownKind { kind: arguments.kind.clone(), served: served() });
     };
     let Runtime::Rust { backend, .. } = kind.runtime else {
-        let message = format!(
-            "`{}` is served by Python: python -m tailmark_worker {}; kinds served here are {}",
-            kind.name,
-            kind.name,
-            served().join(", ")
-        );
-        return Err(CommandError::Usage(message));
+        return Err(CommandError::ServedByPython { kind: kind.name, served: served() });
     };
-    end_with(parent_id()).map_err(broken("start the thread that watches tailmark"))?;
-    let output = server::take_wire().map_err(broken("take standard output for the wire"))?;
+    end_with(parent_id()).map_err(cannot("start the thread that watches tailmark"))?;
+    let output = server::take_wire().map_err(cannot("take standard output for the wire"))?;
     let input = BufReader::new(std::io::stdin().lock());
-    server::serve(kind.name, backend(), input, output).map_err(broken("serve"))?;
+    server::serve(kind.name, backend(), input, output).map_err(cannot("serve"))?;
     Ok(Exit::Pass)
 }
 

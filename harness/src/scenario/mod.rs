@@ -18,7 +18,7 @@ pub use parse::{Fault, Parsed, Step, nearest, parse, parse_with};
 pub use proof::{EquivalenceSection, RequireSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub use shipped::{CORPORA, SCENARIOS, Shipped, corpus, open};
+pub use shipped::{CORPORA, OpenError, SCENARIOS, Shipped, corpus, open};
 pub use units::{Percentile, TimeSpan, gap, memory, rate, share};
 
 /// A tailmark scenario: which backends, which texts, which phases, and what must hold.

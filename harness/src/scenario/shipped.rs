@@ -48,12 +48,38 @@ pub fn corpus(name: &str) -> Option<Shipped> {
     CORPORA.iter().find(|corpus| corpus.name == name).copied()
 }
 
+/// Why the file of a scenario cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is there and cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not there.
+    #[error(
+        "no scenario `{}`: looked for {}, and among the shipped ones\n\nhint: the shipped scenarios are {}",
+        name.display(),
+        places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" and "),
+        SCENARIOS.iter().map(|shipped| shipped.name).collect::<Vec<_>>().join(", ")
+    )]
+    Nowhere {
+        /// What was asked for.
+        name: PathBuf,
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
+}
+
 /// Finds and reads a scenario: as a path, then in `scenarios/` below the working directory, then among the shipped
 /// ones. Answers with the text and where it was found: a path, or `None` for a shipped one.
 ///
 /// # Errors
-/// One sentence with every place that was looked at when it is in none of them.
-pub fn open(name: &Path) -> Result<(String, Option<PathBuf>), String> {
+/// When it is in none of these places, or cannot be read.
+pub fn open(name: &Path) -> Result<(String, Option<PathBuf>), OpenError> {
     let bare = name.parent().is_none_or(|parent| parent.as_os_str().is_empty());
     let mut places = vec![name.to_path_buf()];
     if bare {
@@ -63,7 +89,7 @@ pub fn open(name: &Path) -> Result<(String, Option<PathBuf>), String> {
         match fs::read_to_string(place) {
             Ok(text) => return Ok((text, Some(place.clone()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("cannot read {}: {error}", place.display())),
+            Err(source) => return Err(OpenError::Unreadable { path: place.clone(), source }),
         }
     }
     if bare {
@@ -73,12 +99,5 @@ pub fn open(name: &Path) -> Result<(String, Option<PathBuf>), String> {
             return Ok((shipped.text.to_owned(), None));
         }
     }
-    let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-    let shipped: Vec<&str> = SCENARIOS.iter().map(|shipped| shipped.name).collect();
-    Err(format!(
-        "no scenario `{}`: looked for {}, and among the shipped ones\n\nhint: the shipped scenarios are {}",
-        name.display(),
-        looked.join(" and "),
-        shipped.join(", ")
-    ))
+    Err(OpenError::Nowhere { name: name.to_path_buf(), places })
 }

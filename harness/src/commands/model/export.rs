@@ -15,7 +15,7 @@ use tailmark_reports::units;
 use super::subject::{Subject, absolute};
 use super::tool::{Made, ToolRunner, in_words};
 use super::{ExportArguments, own_export, print, resolve};
-use crate::commands::exit::broken;
+use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 
@@ -42,7 +42,7 @@ fn known(
     let model = resolve(store, spec, None, screen)?;
     let python = ToolRunner::new(arguments.tools.python.as_deref(), screen)?;
     let target = output.as_deref().unwrap_or(&model.folder);
-    let aside = Aside::within(target).map_err(broken("write the graph"))?;
+    let aside = Aside::within(target).map_err(cannot("write the graph"))?;
     let folder = absolute(&model.folder)?;
     let file = absolute(aside.path())?.join("model.onnx");
     let flags: [&OsStr; 6] = [
@@ -54,7 +54,7 @@ fn known(
         arguments.form.name().as_ref(),
     ];
     let made = python.make("export", &flags, (file.parent().unwrap_or(target), target))?;
-    let found = fs::read(&file).map_err(broken("read the graph that was made"))?;
+    let found = fs::read(&file).map_err(cannot("read the graph that was made"))?;
     let mut text = compared(spec, &found, &made);
     if let Some(output) = &output {
         if made.form == "graph-only" {
@@ -64,7 +64,7 @@ fn known(
                 &output.join("model.onnx_data"),
             )?;
         }
-        aside.put("model.onnx", &output.join("model.onnx")).map_err(broken("put the graph in its place"))?;
+        aside.put("model.onnx", &output.join("model.onnx")).map_err(cannot("put the graph in its place"))?;
         let _ = writeln!(text, "written to {}", output.join("model.onnx").display());
     }
     print(&text)?;
@@ -80,7 +80,7 @@ fn empty_of_graphs(folder: &Path) -> Result<std::path::PathBuf, CommandError> {
             return Err(CommandError::Usage(format!("{message}\n\nhint: name another folder with --output")));
         }
     }
-    fs::create_dir_all(folder).map_err(broken(&format!("make the folder {}", folder.display())))?;
+    fs::create_dir_all(folder).map_err(cannot(format!("make the folder {}", folder.display())))?;
     absolute(folder)
 }
 

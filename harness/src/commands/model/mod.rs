@@ -21,7 +21,7 @@ pub use self::arguments::{
     QuantizeArguments, RemoveArguments, StoreOption, ToolOptions, VerifyArguments,
 };
 use self::subject::Subject;
-use super::exit::broken;
+use super::error::cannot;
 use super::{CommandError, Exit};
 use crate::screen::Screen;
 
@@ -110,5 +110,5 @@ fn cache() -> Result<std::path::PathBuf, CommandError> {
 }
 
 fn print(text: &str) -> Result<(), CommandError> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(broken("print"))
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(cannot("print"))
 }

@@ -14,7 +14,7 @@ use tailmark_reports::units;
 use super::subject::absolute;
 use super::tool::{Made, ToolRunner, in_words};
 use super::{ExportArguments, print};
-use crate::commands::exit::broken;
+use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 
@@ -38,7 +38,7 @@ pub(super) fn run(
     ));
     described.notes.iter().for_each(|note| screen.say(&format!("note: {note}")));
     let python = ToolRunner::new(arguments.tools.python.as_deref(), screen)?;
-    let aside = Aside::within(&target).map_err(broken(&format!("write into {}", target.display())))?;
+    let aside = Aside::within(&target).map_err(cannot(format!("write into {}", target.display())))?;
     let made = make(&python, arguments, source, &described, &name, &aside, &target)?;
     let form = match made.form.as_str() {
         "graph-only" => GraphForm::GraphOnly,
@@ -50,23 +50,23 @@ pub(super) fn run(
         }
     };
     let manifest = Manifest::pin(source, aside.path(), &described, &name, form)
-        .map_err(broken("read the files of the model"))?;
+        .map_err(cannot("read the files of the model"))?;
     let reference =
-        fs::read_to_string(aside.path().join(REFERENCE)).map_err(broken("read the reference vectors"))?;
+        fs::read_to_string(aside.path().join(REFERENCE)).map_err(cannot("read the reference vectors"))?;
     manifest.spec(reference).map_err(|why| {
         CommandError::Broken(format!(
             "the Python tool `reference` does not see the model as tailmark does: {REFERENCE} {why}"
         ))
     })?;
-    let put = |file: &str| aside.put(file, &target.join(file)).map_err(broken(&format!("write {file}")));
+    let put = |file: &str| aside.put(file, &target.join(file)).map_err(cannot(format!("write {file}")));
     if target != source {
         for file in &described.files {
             let place = target.join(file);
-            fs::create_dir_all(place.parent().unwrap_or(&target)).map_err(broken("make a folder"))?;
+            fs::create_dir_all(place.parent().unwrap_or(&target)).map_err(cannot("make a folder"))?;
             // A copy and no link: what is done to the user's folder later must not reach into this one.
             fs::copy(source.join(file), aside.path().join("copied"))
-                .map_err(broken(&format!("copy {file}")))?;
-            aside.put("copied", &place).map_err(broken(&format!("write {file}")))?;
+                .map_err(cannot(format!("copy {file}")))?;
+            aside.put("copied", &place).map_err(cannot(format!("write {file}")))?;
         }
     }
     match form {
@@ -78,7 +78,7 @@ pub(super) fn run(
     }
     put(GRAPH)?;
     put(REFERENCE)?;
-    manifest.write(&target).map_err(broken(&format!("write {MANIFEST}")))?;
+    manifest.write(&target).map_err(cannot(format!("write {MANIFEST}")))?;
     drop(aside);
     // The model can be used by its folder all the same, so this is no failure of the export.
     if let Err(error) = store.register(&name, &target) {
@@ -172,7 +172,7 @@ fn target(
 ) -> Result<PathBuf, CommandError> {
     let target = match &arguments.output {
         Some(folder) => {
-            fs::create_dir_all(folder).map_err(broken(&format!("make the folder {}", folder.display())))?;
+            fs::create_dir_all(folder).map_err(cannot(format!("make the folder {}", folder.display())))?;
             absolute(folder)?
         }
         None => source.to_owned(),
@@ -198,9 +198,9 @@ fn target(
 pub(super) fn link_weights(weights: &Path, aside: &Aside, data: &Path) -> Result<(), CommandError> {
     let made = aside.path().join("data");
     if fs::hard_link(weights, &made).is_err() {
-        fs::copy(weights, &made).map_err(broken("copy the weights"))?;
+        fs::copy(weights, &made).map_err(cannot("copy the weights"))?;
     }
     // Renaming one name of a file onto another of the same file does nothing and leaves both.
     let _ = fs::remove_file(data);
-    aside.put("data", data).map_err(broken("give the weights their second name"))
+    aside.put("data", data).map_err(cannot("give the weights their second name"))
 }

@@ -13,7 +13,7 @@ use tailmark_reports::units;
 use super::subject::Subject;
 use super::tool::{ToolRunner, in_words};
 use super::{OptimizeArguments, QuantizeArguments, ToolOptions, print, resolve};
-use crate::commands::exit::broken;
+use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 
@@ -53,7 +53,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
     variants::read(&model.folder).map_err(|error| CommandError::Broken(error.to_string()))?;
     let python = ToolRunner::new(options.python.as_deref(), screen)?;
     let folder = &model.folder;
-    let aside = Aside::within(folder).map_err(broken("write into the model's folder"))?;
+    let aside = Aside::within(folder).map_err(cannot("write into the model's folder"))?;
     let (graph, output) = (folder.join("model.onnx"), aside.path().join(wanted.file));
     let flags: [&OsStr; 6] = [
         "--model".as_ref(),
@@ -66,7 +66,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
     let flags: Vec<&OsStr> = flags.into_iter().chain(wanted.flag.map(OsStr::new)).collect();
     let made = python.make(wanted.tool, &flags, (aside.path(), folder))?;
     let file =
-        variants::measure(aside.path(), wanted.file).map_err(broken("read the graph that was made"))?;
+        variants::measure(aside.path(), wanted.file).map_err(cannot("read the graph that was made"))?;
     let made_from = model.files.iter().find(|file| file.name == "model.onnx");
     let variant = Variant {
         file,
@@ -77,7 +77,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
     };
     aside
         .put(wanted.file, &folder.join(wanted.file))
-        .map_err(broken("put the graph into the model's folder"))?;
+        .map_err(cannot("put the graph into the model's folder"))?;
     let bytes = variant.file.bytes;
     variants::record(folder, variant).map_err(|error| CommandError::Broken(error.to_string()))?;
     print(&format!(
@@ -100,6 +100,6 @@ fn whole(store: &ModelStore, subject: &Subject, screen: &Screen) -> Result<Resol
             _ => CommandError::Broken(error.to_string()),
         })?,
     };
-    let folder: PathBuf = fs::canonicalize(&model.folder).map_err(broken("find the model's folder"))?;
+    let folder: PathBuf = fs::canonicalize(&model.folder).map_err(cannot("find the model's folder"))?;
     Ok(ResolvedModel { folder, ..model })
 }

@@ -1,0 +1,131 @@
+//! Why a command could not do its work: what was being done, where, and the cause. The exit code follows from which it is.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tailmark_reports::record::ReadError;
+use tailmark_reports::units::counted;
+
+use crate::driver::ColumnarError;
+use crate::run::RunError;
+use crate::scenario::OpenError;
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The file of the scenario cannot be had.
+    #[error(transparent)]
+    NoScenario(#[from] OpenError),
+    /// The scenario cannot be carried out.
+    #[error(
+        "{}{} has {}{}\n\nhint: scenarios/README.md has the format, `tailmark schema` prints it for editors",
+        file.display(),
+        if *changed { ", as changed by --set," } else { "" },
+        counted(faults.len() as u64, "fault"),
+        faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>()
+    )]
+    Scenario {
+        /// The file.
+        file: PathBuf,
+        /// Whether keys of it were changed on the command line.
+        changed: bool,
+        /// Everything that is wrong with it, each with its place.
+        faults: Vec<String>,
+    },
+    /// There is no such kind of backend.
+    #[error("unknown kind `{kind}`; kinds served here are {}", served.join(", "))]
+    UnknownKind {
+        /// What was asked for.
+        kind: String,
+        /// What there is.
+        served: Vec<&'static str>,
+    },
+    /// That kind has a worker of its own in Python.
+    #[error("`{kind}` is served by Python: python -m tailmark_worker {kind}; kinds served here are {}", served.join(", "))]
+    ServedByPython {
+        /// What was asked for.
+        kind: &'static str,
+        /// What there is.
+        served: Vec<&'static str>,
+    },
+    /// The run could not be carried out.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The record of a run cannot be read.
+    #[error(transparent)]
+    Record(#[from] ReadError),
+    /// The samples of a run cannot be read.
+    #[error(transparent)]
+    Samples(#[from] ColumnarError),
+    /// The system refused what the command needs of it.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Arguments that cannot be carried out.
+    #[error("{0}")]
+    Usage(String),
+    /// The world or tailmark failed.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl CommandError {
+    /// 2 when something else must be typed or written, 4 when the world or tailmark failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoScenario(_)
+            | Self::Scenario { .. }
+            | Self::UnknownKind { .. }
+            | Self::ServedByPython { .. }
+            | Self::Record(_)
+            | Self::Usage(_) => 2,
+            Self::Run(_) | Self::Samples(_) | Self::System { .. } | Self::Broken(_) => 4,
+        }
+    }
+
+    /// Prints the error to stderr and gives its exit code.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+    pub fn report(&self) -> ExitCode {
+        eprintln!("error: {self}");
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// An error of the system as one that ends the command, with what was being done.
+pub(super) fn cannot(doing: impl Into<String>) -> impl FnOnce(io::Error) -> CommandError {
+    move |source| CommandError::System { doing: doing.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_system_says_what_was_being_done_and_why_it_failed() {
+        let error = cannot("print the table")(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(error.to_string(), "cannot print the table: no storage space");
+        assert_eq!(error.exit_code(), 4);
+    }
+
+    #[test]
+    fn a_scenario_with_faults_lists_them_and_can_be_mended_by_whoever_wrote_it() {
+        let error = CommandError::Scenario {
+            file: "a.toml".into(),
+            changed: true,
+            faults: vec!["line 1, name: found 7".to_owned(), "line 3, load.kind: found `open`".to_owned()],
+        };
+        assert_eq!(
+            error.to_string(),
+            "a.toml, as changed by --set, has 2 faults\n  line 1, name: found 7\n  line 3, load.kind: found `open`\n\n\
+             hint: scenarios/README.md has the format, `tailmark schema` prints it for editors"
+        );
+        assert_eq!(error.exit_code(), 2);
+    }
+}
