@@ -4,8 +4,9 @@
 //! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
 //! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
 //! whether the run under those conditions ([`environment`]) can be believed at all; [`run`] carries a plan out from end to
-//! end, [`commands`] are what can be asked for and [`cli`] is what is typed; [`screen`] is what a person sees meanwhile. [`capacity`] is the search for the rates worth judging. [`equivalence`] and
-//! [`requirement`] are what a backend must come up to before it is timed.
+//! end; [`commands`] are what can be asked for, and [`cli`] is what is typed. [`capacity`] searches for the rates worth
+//! judging; [`equivalence`] and [`requirement`] are what a backend must meet before it is timed; [`screen`] is what a
+//! person sees while a command works.
 //!
 //! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `run` > `driver`,
 //! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `objective`,
