@@ -4,6 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tailmark_providers::model::StoreError;
+use tailmark_providers::model::own::OwnModelError;
+use tailmark_providers::model::own::describe::DescribeError;
+use tailmark_providers::model::own::registry::RegistryError;
+use tailmark_providers::model::remove::RemoveError;
+use tailmark_providers::model::variants::VariantsError;
+use tailmark_providers::python_environment::PythonError;
 use tailmark_reports::record::ReadError;
 use tailmark_reports::units::counted;
 
@@ -66,12 +73,41 @@ pub enum CommandError {
         /// What the system said.
         source: io::Error,
     },
-    /// Arguments that cannot be carried out.
+    /// The model store cannot be used, or no source has the model.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The list of the user's own models cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A model of the user's own cannot be used.
+    #[error(transparent)]
+    OwnModel(#[from] OwnModelError),
+    /// A folder is no model that can be exported.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// The list of a model's variants cannot be used.
+    #[error(transparent)]
+    Variants(#[from] VariantsError),
+    /// A model cannot be removed.
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
+    /// There is no Python environment for the tools.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// A Python tool failed, or made something else than it should.
+    #[error("the Python tool `{tool}` {what}")]
+    PythonTool {
+        /// The tool, for example `export`.
+        tool: String,
+        /// What it did.
+        what: String,
+    },
+    /// The user has no home folder, so there is nowhere to keep environments.
+    #[error("no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME")]
+    NoCache,
+    /// Arguments that cannot be carried out: what was found, what is allowed, and a hint where there is one.
     #[error("{0}")]
     Usage(String),
-    /// The world or tailmark failed.
-    #[error("{0}")]
-    Broken(String),
 }
 
 impl CommandError {
@@ -84,8 +120,21 @@ impl CommandError {
             | Self::UnknownKind { .. }
             | Self::ServedByPython { .. }
             | Self::Record(_)
+            | Self::OwnModel(OwnModelError::NoManifest { .. })
+            | Self::Describe(_)
+            | Self::Remove(RemoveError::NotThere { .. } | RemoveError::Link { .. })
             | Self::Usage(_) => 2,
-            Self::Run(_) | Self::Samples(_) | Self::System { .. } | Self::Broken(_) => 4,
+            Self::Run(_)
+            | Self::Samples(_)
+            | Self::System { .. }
+            | Self::Store(_)
+            | Self::Registry(_)
+            | Self::OwnModel(_)
+            | Self::Variants(_)
+            | Self::Remove(_)
+            | Self::Python(_)
+            | Self::PythonTool { .. }
+            | Self::NoCache => 4,
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn run(store: &ModelStore) -> Result<Exit, CommandError> {
         }
         push(&mut rows, &spec.name, &folder, &stock);
     }
-    let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;
+    let registered = store.registered()?;
     for own in &registered {
         // Shown even where nothing is: it tells which folder was moved or removed.
         places.push((&own.name, own.folder.clone()));

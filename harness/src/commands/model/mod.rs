@@ -49,7 +49,7 @@ impl StoreOption {
     fn open(&self) -> Result<ModelStore, CommandError> {
         let root = match &self.model_store {
             Some(folder) => folder.clone(),
-            None => ModelStore::default_root().map_err(|error| CommandError::Broken(error.to_string()))?,
+            None => ModelStore::default_root()?,
         };
         Ok(ModelStore::at(root))
     }
@@ -97,16 +97,12 @@ fn resolve(
 ) -> Result<ResolvedModel, CommandError> {
     let packages = PackageTool::new(Tools::from_environment(), &cache()?);
     let sources = Sources { hub: Hub::from_environment(), packages: &packages };
-    store.resolve(spec, from, &sources, screen).map_err(|error| CommandError::Broken(error.to_string()))
+    Ok(store.resolve(spec, from, &sources, screen)?)
 }
 
 /// tailmark's folder in the user's cache folder.
 fn cache() -> Result<std::path::PathBuf, CommandError> {
-    tailmark_providers::cache::default_folder().ok_or_else(|| {
-        CommandError::Broken(
-            "no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME".to_owned(),
-        )
-    })
+    tailmark_providers::cache::default_folder().ok_or(CommandError::NoCache)
 }
 
 fn print(text: &str) -> Result<(), CommandError> {

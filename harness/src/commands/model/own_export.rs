@@ -29,7 +29,7 @@ pub(super) fn run(
     store: &ModelStore,
     screen: &Screen,
 ) -> Result<Exit, CommandError> {
-    let described = describe::describe(source).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let described = describe::describe(source)?;
     let name = name_of(arguments, source)?;
     let target = target(arguments, source, &described)?;
     screen.say(&format!(
@@ -44,19 +44,17 @@ pub(super) fn run(
         "graph-only" => GraphForm::GraphOnly,
         "self-contained" => GraphForm::SelfContained,
         other => {
-            return Err(CommandError::Broken(format!(
-                "the Python tool `export` made an unknown form `{other}`"
-            )));
+            let (tool, what) = ("export".to_owned(), format!("made an unknown form `{other}`"));
+            return Err(CommandError::PythonTool { tool, what });
         }
     };
     let manifest = Manifest::pin(source, aside.path(), &described, &name, form)
         .map_err(cannot("read the files of the model"))?;
     let reference =
         fs::read_to_string(aside.path().join(REFERENCE)).map_err(cannot("read the reference vectors"))?;
-    manifest.spec(reference).map_err(|why| {
-        CommandError::Broken(format!(
-            "the Python tool `reference` does not see the model as tailmark does: {REFERENCE} {why}"
-        ))
+    manifest.spec(reference).map_err(|why| CommandError::PythonTool {
+        tool: "reference".to_owned(),
+        what: format!("does not see the model as tailmark does: {REFERENCE} {why}"),
     })?;
     let put = |file: &str| aside.put(file, &target.join(file)).map_err(cannot(format!("write {file}")));
     if target != source {

@@ -1,6 +1,6 @@
 //! `tailmark model remove`: takes a model or its variants out of the store, and says what went.
 
-use tailmark_providers::model::remove::{RemoveError, Removed};
+use tailmark_providers::model::remove::Removed;
 use tailmark_reports::units;
 
 use super::subject::Subject;
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, 
             } else {
                 store.remove(spec, screen)
             };
-            show(&removed.map_err(command_error)?)
+            show(&removed?)
         }
         Subject::Own(folder) if arguments.variants => Err(CommandError::Usage(format!(
             "the variants of `{name}` are in {}, outside the model store: nothing was removed\n\nhint: remove there what is not \
@@ -35,20 +35,13 @@ pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, 
             tailmark_providers::model::variants::VARIANTS
         ))),
         Subject::Own(folder) => {
-            store.forget(name).map_err(|error| CommandError::Broken(error.to_string()))?;
+            store.forget(name)?;
             print(&format!(
                 "`{name}` is no longer on the list; its folder {} is as it was, 0 bytes were removed\n",
                 folder.display()
             ))?;
             Ok(Exit::Pass)
         }
-    }
-}
-
-fn command_error(error: RemoveError) -> CommandError {
-    match error {
-        RemoveError::Folder { .. } => CommandError::Broken(error.to_string()),
-        _ => CommandError::Usage(error.to_string()),
     }
 }
 

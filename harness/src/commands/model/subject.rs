@@ -40,7 +40,7 @@ impl Subject {
         if let Ok(spec) = model::find(name) {
             return Ok(Some(Self::Known(spec)));
         }
-        let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;
+        let registered = store.registered()?;
         let found = registered.into_iter().find(|entry| entry.name == name);
         Ok(found.map(|entry| Self::Own(entry.folder)))
     }

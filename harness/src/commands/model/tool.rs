@@ -75,8 +75,7 @@ impl<'a> ToolRunner<'a> {
             user_python: python,
             tools: &tools,
         };
-        let environment = PythonEnvironment::ensure(&request, screen)
-            .map_err(|error| CommandError::Broken(error.to_string()))?;
+        let environment = PythonEnvironment::ensure(&request, screen)?;
         screen.clear();
         Ok(Self { environment, screen })
     }
@@ -94,7 +93,7 @@ impl<'a> ToolRunner<'a> {
         let mut command = Command::new(&start.program);
         command.args(&start.args).args(arguments).envs(start.envs);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |why: String| CommandError::Broken(format!("the Python tool `{tool}` {why}"));
+        let failed = |what: String| CommandError::PythonTool { tool: tool.to_owned(), what };
         let mut child = command.spawn().map_err(|error| failed(format!("cannot be started: {error}")))?;
         let (from, to) = (shown.0.display().to_string(), shown.1.display().to_string());
         let say = |line: &str| self.screen.say(&line.replace(&from, &to));
@@ -135,11 +134,11 @@ impl<'a> ToolRunner<'a> {
         arguments: &[&OsStr],
         shown: (&Path, &Path),
     ) -> Result<Made, CommandError> {
-        self.run(tool, arguments, shown)?.ok_or_else(|| {
-            CommandError::Broken(format!(
-                "the Python tool `{tool}` ended well and did not say what it made: its last line is not the JSON object it \
-                 should be"
-            ))
+        self.run(tool, arguments, shown)?.ok_or_else(|| CommandError::PythonTool {
+            tool: tool.to_owned(),
+            what:
+                "ended well and did not say what it made: its last line is not the JSON object it should be"
+                    .to_owned(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use tailmark_providers::model::aside::Aside;
-use tailmark_providers::model::own::{self, OwnModelError};
+use tailmark_providers::model::own;
 use tailmark_providers::model::variants::{self, Variant};
 use tailmark_providers::model::{ModelStore, ResolvedModel};
 use tailmark_reports::units;
@@ -50,7 +50,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
     let subject = Subject::named_or_in(&store, model)?;
     let model = whole(&store, &subject, screen)?;
     // A list that cannot be added to is found out before the work, not after it.
-    variants::read(&model.folder).map_err(|error| CommandError::Broken(error.to_string()))?;
+    variants::read(&model.folder)?;
     let python = ToolRunner::new(options.python.as_deref(), screen)?;
     let folder = &model.folder;
     let aside = Aside::within(folder).map_err(cannot("write into the model's folder"))?;
@@ -79,7 +79,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
         .put(wanted.file, &folder.join(wanted.file))
         .map_err(cannot("put the graph into the model's folder"))?;
     let bytes = variant.file.bytes;
-    variants::record(folder, variant).map_err(|error| CommandError::Broken(error.to_string()))?;
+    variants::record(folder, variant)?;
     print(&format!(
         "{}: {}, {}, {}\na backend takes it with the option graph = \"{}\"\n",
         folder.join(wanted.file).display(),
@@ -95,10 +95,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
 fn whole(store: &ModelStore, subject: &Subject, screen: &Screen) -> Result<ResolvedModel, CommandError> {
     let model = match subject {
         Subject::Known(spec) => resolve(store, spec, None, screen)?,
-        Subject::Own(folder) => own::resolve(folder).map_err(|error| match error {
-            OwnModelError::NoManifest { .. } => CommandError::Usage(error.to_string()),
-            _ => CommandError::Broken(error.to_string()),
-        })?,
+        Subject::Own(folder) => own::resolve(folder)?,
     };
     let folder: PathBuf = fs::canonicalize(&model.folder).map_err(cannot("find the model's folder"))?;
     Ok(ResolvedModel { folder, ..model })

@@ -42,10 +42,7 @@ pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, 
                     Ok(findings) => (findings, remedy),
                     // Of many, one that is gone must not hide the others; of one, its error is the answer.
                     Err(error) if arguments.all => (vec![gone(&error)], remedy),
-                    Err(error @ OwnModelError::NoManifest { .. }) => {
-                        return Err(CommandError::Usage(error.to_string()));
-                    }
-                    Err(error) => return Err(CommandError::Broken(error.to_string())),
+                    Err(error) => return Err(error.into()),
                 }
             }
         };
@@ -68,7 +65,7 @@ fn everything(store: &ModelStore) -> Result<Vec<(String, Subject)>, CommandError
     let known = tailmark_providers::model::known().iter();
     let there = known.filter(|spec| verify::stock_of_known(store, spec) != Stock::Absent);
     let mut all: Vec<_> = there.map(|spec| (spec.name.clone(), Subject::Known(spec))).collect();
-    let registered = store.registered().map_err(|error| CommandError::Broken(error.to_string()))?;
+    let registered = store.registered()?;
     all.extend(registered.into_iter().map(|own| (own.name, Subject::Own(own.folder))));
     Ok(all)
 }
