@@ -16,6 +16,7 @@ pub mod null;
 pub mod onnx;
 pub mod option_values;
 pub mod options;
+pub mod platform;
 pub mod pooling;
 pub mod progress;
 pub mod provider;

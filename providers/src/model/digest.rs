@@ -5,12 +5,23 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-
-use super::catalogue::PinnedFile;
 
 /// Large enough that system calls do not show beside the hashing, small enough for the processor's cache.
 const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A file with the content it must have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedFile {
+    /// The file's name below the model's folder, the same at every source and in the store.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its content, in lower-case hexadecimal.
+    pub sha256: String,
+}
 
 /// What is wrong with a file.
 #[derive(Debug)]

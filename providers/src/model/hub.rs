@@ -10,10 +10,10 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-use super::catalogue::{HubSpec, ModelSpec, PinnedFile};
-use super::digest;
+use super::catalogue::{HubSpec, ModelSpec};
+use super::delivery::{FetchError, copy_file, create, not_written};
+use super::digest::{self, PinnedFile};
 use super::hub_cache;
-use super::sources::{FetchError, copy_file, create, not_written};
 use crate::progress::Progress;
 
 /// The hub, unless a variable of its own tools names another.

@@ -6,11 +6,13 @@
 
 pub mod aside;
 pub mod catalogue;
+mod delivery;
 mod digest;
 mod error;
 pub mod graph_difference;
 pub mod hub;
 mod hub_cache;
+pub mod inventory;
 pub mod own;
 mod reference;
 pub mod remove;
@@ -20,6 +22,7 @@ pub mod variants;
 pub mod verify;
 
 pub use catalogue::{ModelSpec, find, known};
+pub use digest::PinnedFile;
 pub use error::{SourceFailure, StoreError};
 pub use hub::Hub;
 pub use reference::{GradedPair, GradedPairs, KnownNeighbours, Reference};

@@ -4,24 +4,14 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{GRAPH, ModelSpec};
+use super::inventory::{Inventory, graph_files, weigh};
 use super::store::ModelStore;
 use super::variants::VARIANTS;
-use super::verify;
 use crate::cache::Lock;
 use crate::progress::Progress;
-
-/// What was removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
-    /// Each file's path below the model's folder, with its length.
-    pub files: Vec<(PathBuf, u64)>,
-    /// The space that came free: a file with two names counts once.
-    pub bytes: u64,
-}
 
 /// Why nothing was removed, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +49,7 @@ impl ModelStore {
     ///
     /// # Errors
     /// When it is not there, is a link, or the system refuses.
-    pub fn remove(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<Removed, RemoveError> {
+    pub fn remove(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<Inventory, RemoveError> {
         let (folder, _lock) = self.to_empty(spec, progress)?;
         let removed = weigh(&folder).map_err(failed(&folder))?;
         fs::remove_dir_all(&folder).map_err(failed(&folder))?;
@@ -74,9 +64,13 @@ impl ModelStore {
     ///
     /// # Errors
     /// When there are none, the model's folder is a link, or the system refuses.
-    pub fn remove_variants(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<Removed, RemoveError> {
+    pub fn remove_variants(
+        &self,
+        spec: &ModelSpec,
+        progress: &dyn Progress,
+    ) -> Result<Inventory, RemoveError> {
         let (folder, _lock) = self.to_empty(spec, progress)?;
-        let graphs = verify::graph_files(&folder).into_iter().filter(|name| name != GRAPH);
+        let graphs = graph_files(&folder).into_iter().filter(|name| name != GRAPH);
         // What a list that cannot be read would have named has the ending of a graph, and so has its data.
         let names: HashSet<String> = graphs.flat_map(|name| [format!("{name}_data"), name]).collect();
         let mut removed = weigh(&folder).map_err(failed(&folder))?;
@@ -122,27 +116,4 @@ fn check(folder: &Path, absent: impl Fn() -> RemoveError) -> Result<(), RemoveEr
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> RemoveError {
     let path = path.to_owned();
     move |source| RemoveError::Folder { path, source }
-}
-
-/// Every file below a folder with its length, links as links.
-pub(super) fn weigh(folder: &Path) -> io::Result<Removed> {
-    let mut removed = Removed { files: Vec::new(), bytes: 0 };
-    let mut seen = HashSet::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next)? {
-            let path = entry?.path();
-            let found = fs::symlink_metadata(&path)?;
-            if found.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            if seen.insert((found.dev(), found.ino())) {
-                removed.bytes += found.len();
-            }
-            removed.files.push((path.strip_prefix(folder).unwrap_or(&path).to_owned(), found.len()));
-        }
-    }
-    removed.files.sort();
-    Ok(removed)
 }

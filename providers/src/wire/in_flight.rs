@@ -8,7 +8,9 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::message::{Greeting, Method, read_embeddings, read_reply, read_result};
+use super::message::{Greeting, read_reply, read_result};
+use super::method::Method;
+use super::vectors::read_embeddings;
 use crate::evidence::Evidence;
 use crate::provider::{Embeddings, Loaded, ProviderError};
 

@@ -1,15 +1,16 @@
 //! The worker protocol (`providers/PROTOCOL.md`): JSON-RPC 2.0, one message per line, spoken at both ends.
 //!
-//! [`message`] and [`refusal`] say what a line means, [`server`] serves a backend over two streams, [`client`] asks one
+//! [`method`], [`message`], [`vectors`] and [`refusal`] say what a line means, [`server`] serves a backend over two streams, [`client`] asks one
 //! over two streams. Nothing here starts a process; see [`worker`](crate::worker) for that.
 
 pub mod client;
 mod in_flight;
 mod lines;
 pub mod message;
+pub mod method;
 pub mod refusal;
 pub mod server;
-mod vectors;
+pub mod vectors;
 
 pub(crate) use in_flight::InFlight;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::message::Method;
+use super::method::Method;
 use crate::provider::ProviderError;
 
 /// The line is not JSON.

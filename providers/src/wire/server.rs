@@ -15,10 +15,11 @@ use serde_json::json;
 
 use super::PROTOCOL_VERSION;
 use super::message::{
-    EmbedParams, Greeting, Introduction, Method, Peer, read_params, read_request, write_embeddings,
-    write_refusal, write_result,
+    EmbedParams, Greeting, Introduction, Peer, read_params, read_request, write_refusal, write_result,
 };
+use super::method::Method;
 use super::refusal::Refusal;
+use super::vectors::write_embeddings;
 use crate::evidence::ProveRequest;
 use crate::provider::{Backend, EmbedRequest, LoadRequest};
 

@@ -7,6 +7,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::style::Style;
 use tabled::settings::{Alignment, Modify, Padding};
 use tailmark_providers::model::ModelStore;
+use tailmark_providers::model::inventory;
 use tailmark_providers::model::verify::{self, Stock};
 use tailmark_reports::units;
 
@@ -56,7 +57,7 @@ fn push(rows: &mut Builder, name: &str, folder: &Path, stock: &Stock) {
         Stock::Whole => ("whole".to_owned(), true),
         Stock::Damaged(names) => (format!("damaged: {}", names.join(", ")), true),
     };
-    let size = if there { units::bytes(verify::size(folder)) } else { String::new() };
-    let graphs = if there { verify::graph_files(folder).join("\n") } else { String::new() };
+    let size = if there { units::bytes(inventory::size(folder)) } else { String::new() };
+    let graphs = if there { inventory::graph_files(folder).join("\n") } else { String::new() };
     rows.push_record([name.to_owned(), state, size, graphs]);
 }

@@ -1,6 +1,6 @@
 //! `tailmark model remove`: takes a model or its variants out of the store, and says what went.
 
-use tailmark_providers::model::remove::Removed;
+use tailmark_providers::model::inventory::Inventory;
 use tailmark_reports::units;
 
 use super::subject::Subject;
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, 
     }
 }
 
-fn show(removed: &Removed) -> Result<Exit, CommandError> {
+fn show(removed: &Inventory) -> Result<Exit, CommandError> {
     let mut text = String::new();
     for (path, bytes) in &removed.files {
         text.push_str(&format!("removed  {}: {} bytes\n", path.display(), units::count(*bytes)));

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, PinnedFile, WEIGHTS};
-use super::digest;
+use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, WEIGHTS};
+use super::digest::{self, PinnedFile};
 use super::reference::Reference;
 use super::store::{ResolvedModel, StoredFile, data_is_weights};
 use crate::provider::Pooling;

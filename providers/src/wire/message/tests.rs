@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::provider::{Embeddings, StageTimes};
 use crate::wire::refusal::{NOT_A_REQUEST, NOT_JSON};
+use crate::wire::vectors::{read_embeddings, write_embeddings};
 
 fn refused(line: &str) -> (Option<&str>, i64, String) {
     let (id, refusal) = read_request(line.as_bytes()).unwrap_err();
