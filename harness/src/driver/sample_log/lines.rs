@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::columnar::{Column, ColumnarError};
+use super::column::{Column, ColumnarError};
 use super::columns::header;
 
 /// The lines of `samples.csv` after its header.

@@ -5,6 +5,7 @@
 //! rows and a second of histograms. What a report shows does not come from these files. [`write_columnar`] makes
 //! `samples.parquet` of the rows once a run is over.
 
+mod column;
 mod columnar;
 mod columns;
 mod intervals;
@@ -20,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-pub use columnar::{ColumnarError, write_columnar};
+pub use column::ColumnarError;
+pub use columnar::write_columnar;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use intervals::Intervals;
 use queue::Queue;

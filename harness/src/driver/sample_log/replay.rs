@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tailmark_providers::provider::StageTimes;
 use tailmark_reports::record::Phase;
 
-use super::columnar::{Column, ColumnarError};
+use super::column::{Column, ColumnarError};
 use super::columns::{COLUMNS, phase_name};
 use super::lines::Lines;
 use crate::sample::{Outcome, Sample};
