@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Driven, Ended, Stage};
+use super::stage::{Driven, Ended, Stage};
 use crate::sample::Flow;
 
 /// The books of a drive.

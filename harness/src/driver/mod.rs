@@ -6,6 +6,7 @@
 mod alarm;
 mod books;
 mod sample_log;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -17,13 +18,14 @@ use books::Books;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 pub use sample_log::{ColumnarError, OnWritten, SampleLog, replay, write_columnar};
+pub use stage::{Driven, Ended, Stage, Step};
 use tailmark_providers::provider::{EmbedRequest, Provider, ProviderError, StageTimes};
 use tailmark_reports::record::Phase;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::load::{Rule, Schedule};
-use crate::sample::{Flow, Outcome, Sample};
+use crate::sample::{Outcome, Sample};
 use crate::workload::Batches;
 
 /// What every request of a [`drive`] has in common.
@@ -41,50 +43,6 @@ pub struct Block<'a> {
     pub at_once: usize,
     /// Which draw of the schedule, where anything is drawn.
     pub stream: u64,
-}
-
-/// A phase within a [`drive`], and the most it may have; the observer may end it earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage {
-    /// The phase its samples belong to.
-    pub phase: Phase,
-    /// Number of its first request.
-    pub first_number: u64,
-    /// Requests at most.
-    pub max_requests: u64,
-    /// Time at most, in which requests become due.
-    pub max_time: Duration,
-}
-
-/// What an observer says after a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Go on.
-    GoOn,
-    /// The present stage has seen enough: what is due from now on belongs to the next one, or to none.
-    NextStage,
-}
-
-/// Why a [`drive`] ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ended {
-    /// The stages were used up, or the observer had seen enough.
-    Done,
-    /// More requests waited than may; those were given up.
-    Overloaded,
-    /// The user asked to stop; requests in flight were dropped.
-    Cancelled,
-    /// The provider can answer nothing any more.
-    Lost(ProviderError),
-}
-
-/// How a [`drive`] went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Driven {
-    /// Why it ended.
-    pub ended: Ended,
-    /// What came and went in each stage that was begun, in order.
-    pub stages: Vec<Flow>,
 }
 
 /// A backend that answers at once never lets the runtime look for signals and other tasks; so the driver does, each time
