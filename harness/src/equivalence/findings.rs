@@ -3,8 +3,8 @@
 
 use tailmark_reports::record::EquivalenceClass;
 
+use super::comparison::{Answers, Comparison, Expected, LENGTHS, class_of};
 use super::quality::{cosine, length};
-use super::{Answers, Comparison, Expected, LENGTHS, class_of};
 
 /// Two vectors of different texts that are this close are one and the same.
 const SAME: f64 = 0.999_999;

@@ -1,0 +1,76 @@
+//! What is compared and what comes of it, as data: the answers, what was expected, and the classes of vectors.
+
+use std::ops::RangeInclusive;
+
+use tailmark_reports::record::EquivalenceClass;
+
+/// The least cosine similarity of every text to the reference, for each class but the last. The reasons and the figures
+/// they rest on are in METHODOLOGY.md.
+const LEAST: [(EquivalenceClass, f64); 3] = [
+    (EquivalenceClass::Exact, 0.999_999_9),
+    (EquivalenceClass::Fp16, 0.999_5),
+    (EquivalenceClass::Int8, 0.95),
+];
+
+/// A vector that was to have length one may miss it by this much: 16-bit numbers miss it by less than a thousandth.
+pub(super) const LENGTHS: RangeInclusive<f64> = 0.99..=1.01;
+
+/// What the vectors are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The texts.
+    pub texts: &'a [String],
+    /// The reference vector of each, of length one.
+    pub vectors: &'a [Vec<f32>],
+    /// Tokens of each after truncation, special tokens included.
+    pub token_counts: &'a [u32],
+}
+
+/// What a backend answered, one vector for each of the reference's texts in each list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Each text alone.
+    pub alone: Vec<Vec<f32>>,
+    /// Each text alone once more.
+    pub again: Vec<Vec<f32>>,
+    /// Several texts in a request.
+    pub together: Vec<Vec<f32>>,
+    /// Tokens of each text, as the backend counts them; 0 where it does not.
+    pub token_counts: Vec<u32>,
+}
+
+/// How the answers compare with what was expected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The class of all vectors, those of single texts and those of several in a request.
+    pub class: EquivalenceClass,
+    /// Smallest cosine similarity.
+    pub min_cosine: f64,
+    /// Mean cosine similarity.
+    pub mean_cosine: f64,
+    /// Index of the text with the smallest.
+    pub lowest: usize,
+    /// Largest absolute difference of a number.
+    pub max_abs_difference: f64,
+    /// Largest difference of a vector's length from 1.
+    pub max_length_error: f64,
+    /// Largest absolute difference between two answers to one request.
+    pub repeat_difference: f64,
+    /// Largest absolute difference of a text's vector between alone and together with others.
+    pub batch_difference: f64,
+    /// What is wrong, a sentence each.
+    pub findings: Vec<String>,
+}
+
+/// The class of vectors whose smallest cosine similarity to the reference is this.
+#[must_use]
+pub fn class_of(min_cosine: f64) -> EquivalenceClass {
+    let found = LEAST.into_iter().find(|(_, least)| min_cosine >= *least);
+    found.map_or(EquivalenceClass::Wrong, |(class, _)| class)
+}
+
+/// The least cosine similarity of a class; `None` for wrong vectors, which have no bound.
+#[must_use]
+pub fn least_cosine(class: EquivalenceClass) -> Option<f64> {
+    LEAST.into_iter().find(|(known, _)| *known == class).map(|(_, least)| least)
+}
