@@ -12,9 +12,11 @@ use tailmark_providers::model::{ModelSpec, ModelStore};
 use tailmark_providers::python_environment::Extra;
 use tailmark_reports::units;
 
+use super::fetch::resolve;
+use super::output::print;
 use super::subject::{Subject, absolute};
 use super::tool::{Made, ToolRunner, in_words};
-use super::{ExportArguments, own_export, print, resolve};
+use super::{ExportArguments, own_export};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;

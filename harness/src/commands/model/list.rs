@@ -11,7 +11,7 @@ use tailmark_providers::model::inventory;
 use tailmark_providers::model::verify::{self, Stock};
 use tailmark_reports::units;
 
-use super::print;
+use super::output::print;
 use crate::commands::{CommandError, Exit};
 
 /// Lists models. A store that is not there is an empty one.

@@ -11,9 +11,10 @@ use tailmark_providers::model::own::{self, GraphForm, MANIFEST, Manifest, REFERE
 use tailmark_providers::model::{self, ModelStore};
 use tailmark_reports::units;
 
+use super::ExportArguments;
+use super::output::print;
 use super::subject::absolute;
 use super::tool::{Made, ToolRunner, in_words};
-use super::{ExportArguments, print};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;

@@ -3,8 +3,9 @@
 use tailmark_providers::model::inventory::Inventory;
 use tailmark_reports::units;
 
+use super::RemoveArguments;
+use super::output::print;
 use super::subject::Subject;
-use super::{RemoveArguments, print};
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 

@@ -68,7 +68,7 @@ impl<'a> ToolRunner<'a> {
     /// Finds or makes the environment, or checks the user's.
     pub(super) fn new(python: Option<&Path>, screen: &'a Screen) -> Result<Self, CommandError> {
         let tools = Tools::from_environment();
-        let cache_root = super::cache()?;
+        let cache_root = super::fetch::cache()?;
         let request = EnvironmentRequest {
             extra: Extra::Export,
             cache_root: &cache_root,

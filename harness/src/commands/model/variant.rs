@@ -10,9 +10,11 @@ use tailmark_providers::model::variants::{self, Variant};
 use tailmark_providers::model::{ModelStore, ResolvedModel};
 use tailmark_reports::units;
 
+use super::fetch::resolve;
+use super::output::print;
 use super::subject::Subject;
 use super::tool::{ToolRunner, in_words};
-use super::{OptimizeArguments, QuantizeArguments, ToolOptions, print, resolve};
+use super::{OptimizeArguments, QuantizeArguments, ToolOptions};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;

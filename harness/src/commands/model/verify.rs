@@ -8,8 +8,9 @@ use tailmark_providers::model::own::OwnModelError;
 use tailmark_providers::model::verify::{self, FileState, Finding, Stock};
 use tailmark_providers::progress::Progress as _;
 
+use super::VerifyArguments;
+use super::output::print;
 use super::subject::Subject;
-use super::{VerifyArguments, print};
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 
