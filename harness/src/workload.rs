@@ -50,12 +50,26 @@ impl Corpus {
         }
         Ok(Self { name: name.to_owned(), texts })
     }
+
+    /// Why so many texts cannot be in one request; `None` when they can. A corpus that could not be read refuses none but 0.
+    #[must_use]
+    pub fn refuses(&self, batch_size: u32) -> Option<String> {
+        let texts = self.texts.len();
+        if batch_size == 0 {
+            return Some("0 texts per request; a request has at least 1".to_owned());
+        }
+        (texts > 0 && batch_size as usize > texts).then(|| {
+            format!(
+                "{batch_size} texts per request, and corpus `{}` has {texts}; take at most that many, or a larger corpus",
+                self.name
+            )
+        })
+    }
 }
 
 fn no_such_corpus(name: &str) -> String {
     let shipped: Vec<&str> = scenario::CORPORA.iter().map(|corpus| corpus.name).collect();
-    let guess = scenario::nearest(name, shipped.iter().copied())
-        .map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+    let guess = scenario::did_you_mean(name, shipped.iter().copied());
     format!("no corpus `{name}`: it is no file, and the shipped ones are {}{guess}", shipped.join(", "))
 }
 

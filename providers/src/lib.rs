@@ -12,6 +12,7 @@ mod graph;
 pub mod graph_options;
 pub mod kinds;
 pub mod model;
+pub mod nearest;
 pub mod null;
 pub mod onnx;
 pub mod option_values;

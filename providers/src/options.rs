@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::nearest::nearest;
 use crate::provider::{Options, ProviderError};
 
 /// One thing that is wrong with a backend's options.
@@ -96,13 +97,8 @@ fn known_keys<T: OptionSet>() -> Vec<String> {
 
 fn unknown_key(key: &str, known: &[String]) -> String {
     let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let nearest = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(key, name), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 3);
-    match nearest {
-        Some((_, name)) => format!("unknown option; known are {list}\n\nhint: did you mean `{name}`?"),
+    match nearest(key, known.iter().map(String::as_str)) {
+        Some(name) => format!("unknown option; known are {list}\n\nhint: did you mean `{name}`?"),
         None if known.is_empty() => "unknown option; this backend has none".to_owned(),
         None => format!("unknown option; known are {list}"),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tailmark_reports::units;
 
-use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use super::rule::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
 use crate::scenario::{self, LoadSection};
 
 /// The entry in the table of load models.
@@ -15,6 +15,11 @@ pub(super) const KIND: LoadKind = LoadKind {
     name: "closed",
     summary: "the next request starts when a slot is free",
     keys: &["concurrency", "think_time"],
+    fill_in: |load| {
+        load.concurrency.get_or_insert(1);
+        load.think_time.get_or_insert_with(|| vec!["0ms".to_owned()]);
+    },
+    at_rate: None,
     read,
 };
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::open::{self, Bounds, Endless};
-use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use super::rule::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
 use crate::scenario::LoadSection;
 
 /// The entry in the table of load models.
@@ -13,13 +13,15 @@ pub(super) const KIND: LoadKind = LoadKind {
     name: "constant",
     summary: "requests come at even gaps, whether or not the one before was answered",
     keys: &["rate", "max_in_flight", "max_queue"],
+    fill_in: |_| (),
+    at_rate: Some(at_rate),
     read,
 };
 
 #[derive(Debug)]
-pub(super) struct Constant {
-    pub(super) rate: f64,
-    pub(super) bounds: Bounds,
+struct Constant {
+    rate: f64,
+    bounds: Bounds,
 }
 
 fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
@@ -27,6 +29,10 @@ fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFa
     let rate = open::rate(section.rate.as_deref(), "rate", &mut faults);
     let bounds = Bounds::read(section, rate, &mut faults);
     if faults.is_empty() { Ok(Arc::new(Constant { rate, bounds })) } else { Err(faults) }
+}
+
+fn at_rate(rate: f64, section: &LoadSection) -> LoadModel {
+    Arc::new(Constant { rate, bounds: Bounds::read(section, rate, &mut Vec::new()) })
 }
 
 impl Rule for Constant {

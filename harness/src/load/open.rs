@@ -1,11 +1,10 @@
 //! What the open models share: reading a rate and the two bounds, and the note that says what they promise.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tailmark_reports::units;
 
-use super::{Limits, LoadModel, ReadFault, constant::Constant, poisson::Poisson};
+use super::rule::{Limits, ReadFault, Schedule};
 use crate::scenario::{self, LoadSection};
 
 /// The highest rate that can be asked for, per second: one request a microsecond is more than one thread can start.
@@ -14,17 +13,6 @@ pub const FASTEST: f64 = 1e6;
 const SLOWEST: f64 = 1e-3;
 /// Requests that may wait for a slot, unless it is said otherwise: these, or those of one second if that is more.
 const QUEUE: u32 = 1_000;
-
-/// The load model `constant` or `poisson` at a rate, with the bounds of the section.
-#[must_use]
-pub fn at_rate(kind: &str, rate: f64, seed: u64, section: &LoadSection) -> Option<LoadModel> {
-    let bounds = Bounds::read(section, rate, &mut Vec::new());
-    match kind {
-        "constant" => Some(Arc::new(Constant { rate, bounds })),
-        "poisson" => Some(Arc::new(Poisson { rate, seed, bounds })),
-        _ => None,
-    }
-}
 
 /// A rate in requests per second.
 pub(super) fn rate(text: Option<&str>, key: &'static str, faults: &mut Vec<ReadFault>) -> f64 {
@@ -89,7 +77,7 @@ pub(super) fn per_second(rate: f64) -> String {
 /// A schedule that runs by itself.
 pub(super) struct Endless<F>(pub(super) F);
 
-impl<F: FnMut() -> Option<Duration> + Send> super::Schedule for Endless<F> {
+impl<F: FnMut() -> Option<Duration> + Send> Schedule for Endless<F> {
     fn next(&mut self) -> Option<Duration> {
         (self.0)()
     }

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Exp1};
 
 use super::open::{self, Bounds, Endless};
-use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use super::rule::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
 use crate::scenario::LoadSection;
 
 /// The entry in the table of load models.
@@ -17,14 +17,18 @@ pub(super) const KIND: LoadKind = LoadKind {
     name: "poisson",
     summary: "requests come at random, as those of many independent callers do",
     keys: &["rate", "seed", "max_in_flight", "max_queue"],
+    fill_in: |load| {
+        load.seed.get_or_insert(1);
+    },
+    at_rate: Some(at_rate),
     read,
 };
 
 #[derive(Debug)]
-pub(super) struct Poisson {
-    pub(super) rate: f64,
-    pub(super) seed: u64,
-    pub(super) bounds: Bounds,
+struct Poisson {
+    rate: f64,
+    seed: u64,
+    bounds: Bounds,
 }
 
 fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
@@ -33,6 +37,11 @@ fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFa
     let bounds = Bounds::read(section, rate, &mut faults);
     let seed = section.seed.unwrap_or(1);
     if faults.is_empty() { Ok(Arc::new(Poisson { rate, seed, bounds })) } else { Err(faults) }
+}
+
+fn at_rate(rate: f64, section: &LoadSection) -> LoadModel {
+    let bounds = Bounds::read(section, rate, &mut Vec::new());
+    Arc::new(Poisson { rate, seed: section.seed.unwrap_or(1), bounds })
 }
 
 impl Rule for Poisson {

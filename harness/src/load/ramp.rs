@@ -7,7 +7,7 @@ use std::time::Duration;
 use tailmark_reports::units;
 
 use super::open::{self, Bounds, Endless};
-use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use super::rule::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
 use crate::scenario::LoadSection;
 
 /// The entry in the table of load models.
@@ -15,6 +15,8 @@ pub(super) const KIND: LoadKind = LoadKind {
     name: "ramp",
     summary: "the rate goes evenly from one value to another, and stays there",
     keys: &["from", "to", "over", "max_in_flight", "max_queue"],
+    fill_in: |_| (),
+    at_rate: None,
     read,
 };
 

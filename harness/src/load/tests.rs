@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::*;
+use crate::scenario::LoadSection;
 
 fn open(kind: &str, section: &LoadSection) -> LoadModel {
     find(kind).expect(kind).read(section, None).expect(kind)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tailmark_reports::units;
 
 use super::open::{self, Bounds, Endless};
-use super::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
+use super::rule::{Limits, LoadKind, LoadModel, ReadFault, Rule, Schedule};
 use crate::scenario::LoadSection;
 
 /// The entry in the table of load models.
@@ -16,6 +16,10 @@ pub(super) const KIND: LoadKind = LoadKind {
     name: "trace",
     summary: "requests come when those of a recorded trace came",
     keys: &["file", "speed", "max_in_flight", "max_queue"],
+    fill_in: |load| {
+        load.speed.get_or_insert(1.0);
+    },
+    at_rate: None,
     read,
 };
 

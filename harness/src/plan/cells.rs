@@ -8,7 +8,7 @@ use tailmark_reports::record::{Axis, Cell};
 
 use super::BackendPlan;
 use super::backends::MOST_REPLICAS;
-use super::resolve::{Faults, check_batch_size, check_name, key};
+use super::wrong::{Wrong, key, unfit_name};
 use crate::load;
 use crate::scenario::{self, MatrixSection, Scenario, Step};
 use crate::workload::Corpus;
@@ -36,21 +36,22 @@ enum Change {
     ThinkTime(Duration),
 }
 
-/// The backends with those that are varied replaced by their variations, in their place.
+/// The backends with those that are varied replaced by their variations, in their place, and everything that is wrong with
+/// what is varied.
 pub(super) fn expand(
     scenario: &Scenario,
     backends: Vec<(BackendPlan, bool)>,
     folder: Option<&Path>,
-    faults: &mut Faults<'_>,
-) -> Vec<(BackendPlan, bool)> {
-    let think_times = think_times(scenario, faults);
+) -> (Vec<(BackendPlan, bool)>, Wrong) {
+    let mut wrong = Wrong::default();
+    let think_times = think_times(scenario, &mut wrong);
     let matrices: Vec<(usize, &MatrixSection, Vec<Vec<Value>>)> = scenario
         .matrix
         .iter()
         .enumerate()
-        .map(|(index, section)| (index, section, axes(scenario, section, index, folder, faults)))
+        .map(|(index, section)| (index, section, axes(scenario, section, index, folder, &mut wrong)))
         .collect();
-    check_names(scenario, &backends, faults);
+    check_names(scenario, &backends, &mut wrong);
     let mut all: Vec<(BackendPlan, bool)> = Vec::new();
     for (base, optional) in backends {
         let applies = |section: &MatrixSection| {
@@ -71,34 +72,33 @@ pub(super) fn expand(
                 axes.push(think_times.clone());
             }
             for values in combinations(&axes) {
-                let cell = cell(scenario, &base, &values, &at, faults);
+                let cell = cell(scenario, &base, &values, &at, &mut wrong);
                 if all.iter().any(|(other, _)| other.name == cell.name) {
-                    faults
-                        .add(&at, format!("`{}` would be measured twice; write each value once", cell.name));
+                    wrong.add(&at, format!("`{}` would be measured twice; write each value once", cell.name));
                 }
                 all.push((cell, optional));
             }
         }
     }
     if all.len() > MOST_CELLS && all.iter().any(|(backend, _)| backend.cell.is_some()) {
-        faults.add(&[key("matrix")], format!("{} backends; at most {MOST_CELLS} are possible", all.len()));
+        wrong.add(&[key("matrix")], format!("{} backends; at most {MOST_CELLS} are possible", all.len()));
     }
-    all
+    (all, wrong)
 }
 
-fn check_names(scenario: &Scenario, backends: &[(BackendPlan, bool)], faults: &mut Faults<'_>) {
+fn check_names(scenario: &Scenario, backends: &[(BackendPlan, bool)], wrong: &mut Wrong) {
     for (index, section) in scenario.matrix.iter().enumerate() {
         for name in section.backends.iter().flatten() {
             if !backends.iter().any(|(backend, _)| backend.name == *name) {
                 let path = [key("matrix"), Step::Index(index), key("backends")];
-                faults.add(&path, format!("no backend is named `{name}`"));
+                wrong.add(&path, format!("no backend is named `{name}`"));
             }
         }
     }
 }
 
 /// Several think times are an axis of every backend; one is simply the load.
-fn think_times(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Value> {
+fn think_times(scenario: &Scenario, wrong: &mut Wrong) -> Vec<Value> {
     let written = scenario.load.think_time.as_deref().unwrap_or_default();
     if written.len() < 2 {
         return Vec::new();
@@ -112,7 +112,7 @@ fn think_times(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Value> {
                 suffix: format!("gap{}", text.replace([' ', 'µ'], "")),
                 change: Change::ThinkTime(gap),
             }),
-            Err(why) => faults.add(&[key("load"), key("think_time")], why),
+            Err(why) => wrong.add(&[key("load"), key("think_time")], why),
         }
     }
     values
@@ -123,7 +123,7 @@ fn axes(
     section: &MatrixSection,
     index: usize,
     folder: Option<&Path>,
-    faults: &mut Faults<'_>,
+    wrong: &mut Wrong,
 ) -> Vec<Vec<Value>> {
     let MatrixSection { backends: _, corpus, batch_size, threads, replicas, concurrency } = section;
     let at = |name: &str| [key("matrix"), Step::Index(index), key(name)];
@@ -138,7 +138,7 @@ fn axes(
                     suffix: plain(name),
                     change: Change::Corpus(Arc::new(corpus)),
                 }),
-                Err(why) => faults.add(&at("corpus"), why),
+                Err(why) => wrong.add(&at("corpus"), why),
             }
         }
         axes.push(values);
@@ -153,10 +153,10 @@ fn axes(
     for (axis, short, written, most, change) in numbers {
         let Some(numbers) = written else { continue };
         if numbers.is_empty() {
-            faults.add(&at(axis), "an empty list; write at least one value, or leave the key out");
+            wrong.add(&at(axis), "an empty list; write at least one value, or leave the key out");
         }
         for number in numbers.iter().filter(|number| !(1..=most).contains(*number)) {
-            faults.add(&at(axis), format!("{number}; between 1 and {most} are possible"));
+            wrong.add(&at(axis), format!("{number}; between 1 and {most} are possible"));
         }
         let value = |number: &u32| Value {
             axis,
@@ -171,11 +171,11 @@ fn axes(
         let load =
             if scenario.capacity.is_some() { "set by [capacity]".to_owned() } else { format!("`{kind}`") };
         let why = format!("the load is {load}, which has no callers to count; leave this axis out");
-        faults.add(&at("concurrency"), why);
+        wrong.add(&at("concurrency"), why);
     }
     if axes.is_empty() {
         let why = "nothing to vary; write at least one of corpus, batch_size, threads, replicas, concurrency";
-        faults.add(&[key("matrix"), Step::Index(index)], why);
+        wrong.add(&[key("matrix"), Step::Index(index)], why);
     }
     axes
 }
@@ -202,7 +202,7 @@ fn cell(
     base: &BackendPlan,
     values: &[Value],
     at: &[Step],
-    faults: &mut Faults<'_>,
+    wrong: &mut Wrong,
 ) -> BackendPlan {
     let mut cell = base.clone();
     let place = |axis: &str| if axis == "think_time" { at.to_vec() } else { [at, &[key(axis)]].concat() };
@@ -219,12 +219,12 @@ fn cell(
             Change::ThinkTime(gap) => think_time = *gap,
             Change::Threads(threads) => {
                 cell.options.insert("threads".to_owned(), (*threads).into());
-                let wrong = (cell.kind.check_options)(&cell.options);
-                if wrong.is_empty() {
+                let faults = (cell.kind.check_options)(&cell.options);
+                if faults.is_empty() {
                     cell.options = (cell.kind.resolve_options)(&cell.options);
                 }
-                for fault in wrong {
-                    faults.add(&place("threads"), format!("backend {}: {}", base.name, fault.why));
+                for fault in faults {
+                    wrong.add(&place("threads"), format!("backend {}: {}", base.name, fault.why));
                 }
             }
         }
@@ -232,9 +232,13 @@ fn cell(
     if values.iter().any(|value| matches!(value.change, Change::Callers(_) | Change::ThinkTime(_))) {
         cell.load = load::callers(callers, think_time);
     }
-    super::backends::check_placement(&cell, &place("replicas"), faults);
-    check_batch_size(cell.batch_size as u32, Some(&cell.corpus), &place("batch_size"), faults);
-    check_name(&cell.name, at, faults);
+    super::backends::check_placement(&cell, &place("replicas"), wrong);
+    if let Some(why) = cell.corpus.refuses(cell.batch_size as u32) {
+        wrong.add(&place("batch_size"), why);
+    }
+    if let Some(why) = unfit_name(&cell.name) {
+        wrong.add(at, why);
+    }
     cell.cell = Some(Cell {
         of: base.name.clone(),
         axes: values

@@ -11,6 +11,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod workers;
+mod wrong;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ pub struct Plan {
 }
 
 /// The ways to measure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Mode {
     /// Every backend under its load, in rounds of restarts.
     Rounds,

@@ -6,7 +6,6 @@ use tailmark_providers::model;
 use tailmark_providers::model::own::{self, Manifest};
 
 use super::ModelPlan;
-use super::resolve::{Faults, key};
 use crate::scenario::ModelSection;
 
 /// What is run where a scenario names no model.
@@ -19,22 +18,23 @@ pub(super) fn fill_in(section: &mut ModelSection) {
     section.name.get_or_insert_with(|| manifest.map_or_else(|| USUAL.to_owned(), |manifest| manifest.name));
 }
 
-/// The model, with every fault in what the scenario says of it.
-pub(super) fn model_plan(section: &ModelSection, faults: &mut Faults<'_>) -> ModelPlan {
+/// The key at fault in `[model]`, and why.
+type Fault = (&'static str, String);
+
+/// The model, or everything that is wrong with what the scenario says of it.
+pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>> {
+    let mut faults = Vec::new();
     let name = section.name.clone().unwrap_or_default();
     let in_place = section.in_place.unwrap_or(false);
     let own = section.folder.as_deref().is_some_and(own::is_in);
     match &section.folder {
         Some(folder) if !folder.is_dir() => {
-            faults.add(&[key("model"), key("folder")], format!("{} is not a folder", folder.display()));
+            faults.push(("folder", format!("{} is not a folder", folder.display())));
         }
         None if in_place => {
-            faults.add(
-                &[key("model"), key("in_place")],
-                "true without `folder`; name the folder to use as it is",
-            );
+            faults.push(("in_place", "true without `folder`; name the folder to use as it is".to_owned()));
         }
-        Some(folder) if own => check_own(folder, &name, in_place, faults),
+        Some(folder) if own => faults.extend(check_own(folder, &name, in_place)),
         _ => {}
     }
     if !own && let Err(unknown) = model::find(&name) {
@@ -46,30 +46,33 @@ pub(super) fn model_plan(section: &ModelSection, faults: &mut Faults<'_>) -> Mod
                 own::MANIFEST
             ));
         }
-        faults.add(&[key("model"), key("name")], message);
+        faults.push(("name", message));
     }
-    ModelPlan { name, folder: section.folder.clone(), in_place, own }
+    if faults.is_empty() {
+        Ok(ModelPlan { name, folder: section.folder.clone(), in_place, own })
+    } else {
+        Err(faults)
+    }
 }
 
-fn check_own(folder: &Path, name: &str, in_place: bool, faults: &mut Faults<'_>) {
+fn check_own(folder: &Path, name: &str, in_place: bool) -> Option<Fault> {
     match Manifest::read(folder) {
         // Another name may be a slip, and the run would be recorded under a model that it did not measure.
-        Ok(manifest) if manifest.name != name => faults.add(
-            &[key("model"), key("name")],
+        Ok(manifest) if manifest.name != name => Some((
+            "name",
             format!(
                 "`{name}`, and the model in {} is `{}`; write that, or leave `name` out",
                 folder.display(),
                 manifest.name
             ),
-        ),
-        Ok(_) if !in_place => faults.add(
-            &[key("model"), key("in_place")],
-            "false, and a model of your own is always used where it is; leave `in_place` out",
-        ),
-        Ok(_) => {}
-        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
-        Err(error) => {
-            faults.add(&[key("model"), key("folder")], error.to_string().replace("\n\nhint: ", "; "))
+        )),
+        Ok(_) if !in_place => {
+            let why =
+                "false, and a model of your own is always used where it is; leave `in_place` out".to_owned();
+            Some(("in_place", why))
         }
+        Ok(_) => None,
+        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
+        Err(error) => Some(("folder", error.to_string().replace("\n\nhint: ", "; "))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::resolve::{Faults, key};
+use super::wrong::{Wrong, key};
 use super::{Phases, Steady, WarmUp};
 use crate::scenario::{BackendSection, Scenario, Step};
 
@@ -15,7 +15,7 @@ pub(super) fn phases(
     section: &BackendSection,
     at: &[Step; 2],
     quick: bool,
-    faults: &mut Faults<'_>,
+    wrong: &mut Wrong,
 ) -> Phases {
     // A number of the backend's own is at fault at the backend, one of the scenario's in its section.
     let place = |own: bool, name: &str, common: &[&str]| match own {
@@ -25,10 +25,10 @@ pub(super) fn phases(
     let restarts = section.restarts.or(scenario.phases.restarts).unwrap_or(1);
     if !(1..=1000).contains(&restarts) {
         let path = place(section.restarts.is_some(), "restarts", &["phases", "restarts"]);
-        faults.add(&path, format!("{restarts} restarts; between 1 and 1000 are possible"));
+        wrong.add(&path, format!("{restarts} restarts; between 1 and 1000 are possible"));
     }
-    let steady = steady(scenario, section, &place, faults);
-    let warm_up = warm_up(scenario, section, faults);
+    let steady = steady(scenario, section, &place, wrong);
+    let warm_up = warm_up(scenario, section, wrong);
     if quick {
         // The least count stays for a run in which nothing is decided on the way.
         let steady = Steady { quick, min_time: Duration::ZERO, ..steady };
@@ -37,12 +37,12 @@ pub(super) fn phases(
     Phases { restarts, warm_up, steady }
 }
 
-fn warm_up(scenario: &Scenario, section: &BackendSection, faults: &mut Faults<'_>) -> WarmUp {
+fn warm_up(scenario: &Scenario, section: &BackendSection, wrong: &mut Wrong) -> WarmUp {
     let common = &scenario.phases.warm_up;
     let (fewest, most) = (common.min_requests.unwrap_or(0), common.max_requests.unwrap_or(0));
     if most < fewest {
         let path = [key("phases"), key("warm_up"), key("max_requests")];
-        faults.add(&path, format!("max_requests {most} is less than min_requests {fewest}"));
+        wrong.add(&path, format!("max_requests {most} is less than min_requests {fewest}"));
     }
     match section.warm_up_requests {
         Some(exactly) => WarmUp::Fixed(exactly),
@@ -55,7 +55,7 @@ fn steady(
     scenario: &Scenario,
     section: &BackendSection,
     place: Place<'_>,
-    faults: &mut Faults<'_>,
+    wrong: &mut Wrong,
 ) -> Steady {
     let common = &scenario.phases.steady;
     let mut seconds = |value: Option<f64>, name: &str, least: f64| match value {
@@ -64,7 +64,7 @@ fn steady(
         }
         Some(seconds) => {
             let path = place(false, name, &["phases", "steady", name]);
-            faults.add(&path, format!("{seconds} s; it must be between {least} and 10000000"));
+            wrong.add(&path, format!("{seconds} s; it must be between {least} and 10000000"));
             Duration::ZERO
         }
         None => Duration::ZERO,
@@ -80,16 +80,16 @@ fn steady(
     let steady = &["phases", "steady", "min_requests"];
     if min_requests == 0 && min_time.is_zero() {
         let path = place(section.min_requests.is_some(), "min_requests", steady);
-        faults.add(&path, "neither a least count nor a least time; set min_requests or min_seconds above 0");
+        wrong.add(&path, "neither a least count nor a least time; set min_requests or min_seconds above 0");
     }
     if max_requests < min_requests {
         let path =
             place(section.max_requests.is_some(), "max_requests", &["phases", "steady", "max_requests"]);
-        faults.add(&path, format!("max_requests {max_requests} is less than min_requests {min_requests}"));
+        wrong.add(&path, format!("max_requests {max_requests} is less than min_requests {min_requests}"));
     }
     if max_time < min_time {
         let path = place(false, "max_seconds", &["phases", "steady", "max_seconds"]);
-        faults.add(&path, "max_seconds is less than min_seconds");
+        wrong.add(&path, "max_seconds is less than min_seconds");
     }
     Steady { quick: false, min_requests, min_time, max_requests, max_time }
 }

@@ -9,7 +9,9 @@ use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
 use super::capacity::capacity;
+use super::model::model_plan;
 use super::workers::workers;
+use super::wrong::{Wrong, key, unfit_name};
 use super::{BackendPlan, Deadlines, Mode, Plan, cells};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
@@ -40,14 +42,18 @@ pub fn resolve(
 ) -> Result<Plan, Vec<Fault>> {
     let mut faults = Faults { parsed, list: parsed.faults.clone() };
     let scenario = filled_in(&parsed.scenario, default_name);
-    check_name(scenario.name.as_deref().unwrap_or_default(), &[key("name")], &mut faults);
+    if let Some(why) = unfit_name(scenario.name.as_deref().unwrap_or_default()) {
+        faults.add(&[key("name")], why);
+    }
     let corpus = Arc::new(corpus(&scenario, folder, &mut faults));
-    let model = super::model::model_plan(&scenario.model, &mut faults);
-    let capacity = capacity(&scenario, &parsed.scenario.load, &mut faults);
+    let model = faults.take(&[key("model")], model_plan(&scenario.model));
+    let capacity = faults.take(&[], capacity(&scenario, &parsed.scenario.load));
     let load = load_model(&scenario, folder, &mut faults);
     let common = Common { corpus: &corpus, load: &load, quick: selection.quick };
-    let backends = backends(&scenario, common, &mut faults);
-    let all = cells::expand(&scenario, backends.clone(), folder, &mut faults);
+    let (backends, wrong) = backends(&scenario, common);
+    faults.add_all(&[], wrong);
+    let (all, wrong) = cells::expand(&scenario, backends.clone(), folder);
+    faults.add_all(&[], wrong);
     let objectives = objectives(&scenario, &mut faults);
     check_selection(&scenario, selection, &all, &mut faults);
     let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
@@ -57,7 +63,7 @@ pub fn resolve(
         request: deadline(scenario.deadlines.request),
         shutdown: deadline(scenario.deadlines.shutdown),
     };
-    let workers = workers(&scenario, &mut faults);
+    let workers = faults.take(&[key("workers")], workers(&scenario.workers));
     let doubts_turn_verdicts = match scenario.validity.on_doubt.as_deref() {
         None | Some("inconclusive") => true,
         Some("note") => false,
@@ -68,10 +74,12 @@ pub fn resolve(
         }
     };
     let accepts = accepted_class(&scenario, &mut faults);
-    if !faults.list.is_empty() {
+    let (Some(model), Some(capacity), Some(workers), true) =
+        (model, capacity, workers, faults.list.is_empty())
+    else {
         faults.list.sort_by_key(|fault| fault.line);
         return Err(faults.list);
-    }
+    };
     let resolved = toml::to_string(&written_out(&scenario, &backends, &*load))
         .expect("a scenario that was read can be written: this is a bug");
     // A variation is chosen by its own name and by that of what it varies.
@@ -106,14 +114,14 @@ pub fn resolve(
 }
 
 /// The faults found so far.
-pub(super) struct Faults<'a> {
+struct Faults<'a> {
     parsed: &'a Parsed,
     list: Vec<Fault>,
 }
 
 impl Faults<'_> {
     /// Adds a fault at a place, unless the entry there could not even be read.
-    pub(super) fn add(&mut self, path: &[Step], message: impl Into<String>) {
+    fn add(&mut self, path: &[Step], message: impl Into<String>) {
         // An entry that could not be read is missing from the scenario too: say so once.
         let key = scenario::dotted(path);
         if self.list.iter().any(|fault| fault.key == key || key.starts_with(&format!("{}.", fault.key))) {
@@ -121,11 +129,18 @@ impl Faults<'_> {
         }
         self.list.push(Fault { line: self.parsed.line_of(path), key, message: message.into() });
     }
-}
 
-/// A step by key.
-pub(super) fn key(name: &str) -> Step {
-    Step::Key(name.to_owned())
+    /// Adds what is wrong with the part that begins at a place.
+    fn add_all(&mut self, path: &[Step], part: impl Into<Wrong>) {
+        for (within, why) in part.into().into_list() {
+            self.add(&[path, &within].concat(), why);
+        }
+    }
+
+    /// What was read of the part at a place, or nothing but its faults.
+    fn take<T>(&mut self, path: &[Step], read: Result<T, impl Into<Wrong>>) -> Option<T> {
+        read.map_err(|wrong| self.add_all(path, wrong)).ok()
+    }
 }
 
 fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
@@ -187,19 +202,9 @@ fn accepted_class(scenario: &Scenario, faults: &mut Faults<'_>) -> EquivalenceCl
 }
 
 /// The defaults of the load's own kind: a key of another kind would be a fault.
-fn fill_in_load(load: &mut LoadSection) {
-    match load.kind.get_or_insert_with(|| "closed".to_owned()).as_str() {
-        "closed" => {
-            load.concurrency.get_or_insert(1);
-            load.think_time.get_or_insert_with(|| vec!["0ms".to_owned()]);
-        }
-        "poisson" => {
-            load.seed.get_or_insert(1);
-        }
-        "trace" => {
-            load.speed.get_or_insert(1.0);
-        }
-        _ => {}
+fn fill_in_load(section: &mut LoadSection) {
+    if let Some(kind) = load::find(section.kind.get_or_insert_with(|| "closed".to_owned())) {
+        (kind.fill_in)(section);
     }
 }
 
@@ -226,32 +231,15 @@ fn corpus(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_>) -
     let workload = &scenario.workload;
     match Corpus::open(workload.corpus.as_deref().unwrap_or_default(), folder) {
         Ok(corpus) => {
-            let path = [key("workload"), key("batch_size")];
-            check_batch_size(workload.batch_size.unwrap_or(1), Some(&corpus), &path, faults);
+            if let Some(why) = corpus.refuses(workload.batch_size.unwrap_or(1)) {
+                faults.add(&[key("workload"), key("batch_size")], why);
+            }
             corpus
         }
         Err(why) => {
             faults.add(&[key("workload"), key("corpus")], why);
             Corpus { name: String::new(), texts: Vec::new() }
         }
-    }
-}
-
-pub(super) fn check_batch_size(size: u32, corpus: Option<&Corpus>, path: &[Step], faults: &mut Faults<'_>) {
-    if size == 0 {
-        faults.add(path, "0 texts per request; a request has at least 1");
-    }
-    if let Some(corpus) =
-        corpus.filter(|corpus| !corpus.texts.is_empty() && size as usize > corpus.texts.len())
-    {
-        faults.add(
-            path,
-            format!(
-                "{size} texts per request, and corpus `{}` has {}; take at most that many, or a larger corpus",
-                corpus.name,
-                corpus.texts.len()
-            ),
-        );
     }
 }
 
@@ -270,28 +258,12 @@ fn load_model(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_
         );
         return load::one_caller();
     };
-    let model = kind.read(section, folder).unwrap_or_else(|wrong| {
-        for (name, why) in wrong {
-            faults.add(&[key("load"), key(name)], why);
-        }
-        load::one_caller()
-    });
+    let model = faults.take(&[key("load")], kind.read(section, folder)).unwrap_or_else(load::one_caller);
     if model.texts().is_some() && scenario.workload.batch_size.is_some_and(|size| size != 1) {
         let why = "the trace has a text for each request, so there is one text in each; leave batch_size out";
         faults.add(&[key("workload"), key("batch_size")], why);
     }
     model
-}
-
-/// Names become file names and cells of a table.
-pub(super) fn check_name(name: &str, path: &[Step], faults: &mut Faults<'_>) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(plain) {
-        faults.add(
-            path,
-            format!("`{name}` is not a name; write 1 to 64 letters, digits, `.`, `_` or `-`, not beginning with `.`"),
-        );
-    }
 }
 
 fn objectives(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Objective> {
@@ -303,10 +275,8 @@ fn objectives(scenario: &Scenario, faults: &mut Faults<'_>) -> Vec<Objective> {
                 faults.add(&within("backends"), format!("no backend is named `{name}`"));
             }
         }
-        match Objective::read(section) {
-            Ok(objective) => objectives.push(objective),
-            Err(wrong) => wrong.into_iter().for_each(|(key, why)| faults.add(&within(key), why)),
-        }
+        let place = [key("objective"), Step::Index(index)];
+        objectives.extend(faults.take(&place, Objective::read(section)));
     }
     objectives
 }

@@ -1,7 +1,6 @@
 //! What happens to workers that are lost, and how much memory one may take.
 
-use super::resolve::{Faults, key};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, WorkersSection};
 
 /// Lost workers of one backend that can be replaced at most.
 const MOST_RESTARTS: u32 = 100;
@@ -15,20 +14,24 @@ pub struct WorkersPlan {
     pub max_memory: Option<u64>,
 }
 
-pub(super) fn workers(scenario: &Scenario, faults: &mut Faults<'_>) -> WorkersPlan {
-    let section = &scenario.workers;
+/// Reads `[workers]`; the faults are a key and a sentence each.
+pub(super) fn workers(section: &WorkersSection) -> Result<WorkersPlan, Vec<(&'static str, String)>> {
+    let mut faults = Vec::new();
     let max_restarts = section.max_restarts.unwrap_or_default();
     if max_restarts > MOST_RESTARTS {
         let why =
             format!("{max_restarts} lost workers to be replaced; between 0 and {MOST_RESTARTS} are possible");
-        faults.add(&[key("workers"), key("max_restarts")], why);
+        faults.push(("max_restarts", why));
     }
-    let max_memory = section.max_memory.as_deref().and_then(|text| match scenario::memory(text) {
-        Ok(bytes) => Some(bytes as u64),
-        Err(why) => {
-            faults.add(&[key("workers"), key("max_memory")], why);
-            None
+    let max_memory = section.max_memory.as_deref().map(scenario::memory).transpose();
+    match max_memory {
+        Ok(max_memory) if faults.is_empty() => {
+            Ok(WorkersPlan { max_restarts, max_memory: max_memory.map(|bytes| bytes as u64) })
         }
-    });
-    WorkersPlan { max_restarts, max_memory }
+        Ok(_) => Err(faults),
+        Err(why) => {
+            faults.push(("max_memory", why));
+            Err(faults)
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! A `Scenario` may be wrong in ways that only its reader can see (an unknown backend kind, an empty corpus); turning
 //! it into a plan finds those. The doc comments here are the descriptions in the JSON Schema.
 
+mod fault;
 mod load;
 mod overrides;
 mod parse;
@@ -12,9 +13,10 @@ mod units;
 
 use std::path::PathBuf;
 
+pub(crate) use fault::dotted;
+pub use fault::{Fault, Step, did_you_mean};
 pub use load::{CapacitySection, LoadSection, MatrixSection};
-pub(crate) use parse::dotted;
-pub use parse::{Fault, Parsed, Step, nearest, parse, parse_with};
+pub use parse::{Parsed, parse, parse_with};
 pub use proof::{EquivalenceSection, RequireSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

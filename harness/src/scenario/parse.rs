@@ -3,7 +3,6 @@
 //! serde stops at the first fault. So a faulty entry is recorded, taken out of the parsed table, and the rest is read
 //! again, until nothing is left to complain about.
 
-use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize as _;
@@ -11,41 +10,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::Scenario;
+use super::fault::{Fault, Step, did_you_mean, dotted};
 use super::overrides::{self, Override};
-
-/// Something wrong with a scenario: what was found, what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Line in the file, from 1; `None` for what is not there at all, and for what was set on the command line.
-    pub line: Option<usize>,
-    /// The key, dotted, as in `phases.steady.min_requests`.
-    pub key: String,
-    /// The value found, the rule, and the remedy.
-    pub message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}, ")?,
-            None => write!(f, "")?,
-        }
-        if self.key.is_empty() {
-            write!(f, "{}", self.message)
-        } else {
-            write!(f, "{}: {}", self.key, self.message)
-        }
-    }
-}
-
-/// A step on the way from the file's root to a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A key of a table.
-    Key(String),
-    /// An index into an array, from 0.
-    Index(usize),
-}
 
 /// What reading a scenario gave.
 #[derive(Debug)]
@@ -121,33 +87,6 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
     Parsed { scenario, faults, lines, overrides }
 }
 
-/// The path as people write it, `backend[2].kind`, counted from 1.
-pub(crate) fn dotted(path: &[Step]) -> String {
-    let mut text = String::new();
-    for step in path {
-        match step {
-            Step::Key(key) if text.is_empty() => text.push_str(key),
-            Step::Key(key) => {
-                text.push('.');
-                text.push_str(key);
-            }
-            Step::Index(index) => text.push_str(&format!("[{}]", index + 1)),
-        }
-    }
-    text
-}
-
-/// The candidate most like `word`, if one is alike enough to have been meant.
-#[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 /// serde's words without Rust's types, and its list of expected fields said our way, with a guess at what was meant.
 fn plain(message: &str) -> String {
     let Some(rest) = message.strip_prefix("unknown field `") else {
@@ -157,8 +96,7 @@ fn plain(message: &str) -> String {
     };
     let Some((found, expected)) = rest.split_once('`') else { return message.to_owned() };
     let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let guess = nearest(found, known.iter().copied())
-        .map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+    let guess = did_you_mean(found, known.iter().copied());
     format!("unknown key `{found}`{guess} (allowed here: {})", known.join(", "))
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn measure(
         backend.is_stood_in_for = true;
         let mut capacity = Capacity {
             backend: backend.plan.name.clone(),
-            load: wanted.load.clone(),
+            load: wanted.load.to_owned(),
             search: Vec::new(),
             levels: Vec::new(),
             highest_pass: None,

@@ -11,7 +11,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::parse::{Fault, Step, dotted, nearest};
+use super::fault::{Fault, Step, did_you_mean, dotted};
 
 /// A key that was set.
 #[derive(Debug)]
@@ -235,8 +235,7 @@ impl<'t> Rest<'t> {
             None => self.key()?.0.to_owned(),
         };
         names.iter().position(|known| *known == name).ok_or_else(|| {
-            let guess = nearest(&name, names.iter().copied())
-                .map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+            let guess = did_you_mean(&name, names.iter().copied());
             format!("no backend is named `{name}`{guess} (the scenario has {})", names.join(", "))
         })
     }
