@@ -8,6 +8,7 @@
 pub mod cache;
 pub mod evidence;
 pub mod execution;
+pub mod format_words;
 mod graph;
 pub mod graph_options;
 pub mod kinds;

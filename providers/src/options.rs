@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::format_words::in_words;
 use crate::nearest::nearest;
 use crate::provider::{Options, ProviderError};
 
@@ -72,7 +73,11 @@ fn read<T: OptionSet>(options: &Options) -> Result<T, Vec<OptionFault>> {
         } else if let Err(error) =
             T::deserialize(Value::Object(Map::from_iter([(key.clone(), value.clone())])))
         {
-            faults.push(OptionFault { key: key.clone(), why: format!("found {value}: {error}") });
+            let why = match in_words(&error.to_string()) {
+                words if words.starts_with("found ") => words,
+                rule => format!("found {value}: {rule}"),
+            };
+            faults.push(OptionFault { key: key.clone(), why });
         }
     }
     if !faults.is_empty() {

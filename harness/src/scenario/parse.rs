@@ -6,11 +6,12 @@
 use std::ops::Range;
 
 use serde::Deserialize as _;
+use tailmark_providers::format_words::in_words;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::Scenario;
-use super::fault::{Fault, Step, did_you_mean, dotted};
+use super::fault::{Fault, Step, dotted};
 use super::overrides::{self, Override};
 
 /// What reading a scenario gave.
@@ -73,7 +74,7 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
         match Scenario::deserialize(Deserializer::from(root.clone())) {
             Ok(scenario) => break scenario,
             Err(error) => {
-                let message = plain(error.message());
+                let message = in_words(error.message());
                 let found = error.span().and_then(|span| remove(root.get_mut(), &span, &mut Vec::new()));
                 let Some(path) = found else {
                     faults.push(Fault { line: line(error.span()), key: String::new(), message });
@@ -85,19 +86,6 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
     };
     faults.sort_by_key(|fault| fault.line);
     Parsed { scenario, faults, lines, overrides }
-}
-
-/// serde's words without Rust's types, and its list of expected fields said our way, with a guess at what was meant.
-fn plain(message: &str) -> String {
-    let Some(rest) = message.strip_prefix("unknown field `") else {
-        return ["u64", "u32"].iter().fold(message.to_owned(), |message, integer| {
-            message.replace(&format!("expected {integer}"), "expected a whole number of at least 0")
-        });
-    };
-    let Some((found, expected)) = rest.split_once('`') else { return message.to_owned() };
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let guess = did_you_mean(found, known.iter().copied());
-    format!("unknown key `{found}`{guess} (allowed here: {})", known.join(", "))
 }
 
 /// The line of a place, from 1; `None` behind the end, where what was set on the command line stands.

@@ -116,8 +116,22 @@ fn set<'t>(
 /// A value as TOML has it; what is no TOML is a string.
 fn value_of(text: &str, place: usize) -> Spanned<DeValue<'_>> {
     match DeValue::parse(text) {
-        Ok(value) => moved(value, place),
-        Err(_) => Spanned::new(place..place + text.len(), DeValue::String(Cow::Borrowed(text))),
+        Ok(value) if is_what_it_looks_like(value.get_ref()) => moved(value, place),
+        _ => Spanned::new(place..place + text.len(), DeValue::String(Cow::Borrowed(text))),
+    }
+}
+
+/// Whether a value can be what its first characters make it: `7_days` is kept as a number until somebody reads it. No key takes
+/// a date, so what looks like one is text.
+fn is_what_it_looks_like(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Integer(number) => {
+            let digits = number.as_str().trim_start_matches(['+', '-']);
+            digits.chars().all(|digit| digit.is_digit(number.radix()))
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().is_ok(),
+        DeValue::Datetime(_) => false,
+        _ => true,
     }
 }
 

@@ -38,6 +38,8 @@ fn a_value_is_toml_and_what_is_no_toml_is_a_string() {
         "backend[1].optional=true",
         "model.name=a=b",
         "load.kind=",
+        "name=7_days",
+        "load.rate=2026-01-31",
     ]);
     assert_eq!(parsed.faults, []);
     let scenario = parsed.scenario;
@@ -53,6 +55,8 @@ fn a_value_is_toml_and_what_is_no_toml_is_a_string() {
     assert_eq!(scenario.backend[0].optional, Some(true));
     assert_eq!(scenario.model.name.as_deref(), Some("a=b"));
     assert_eq!(scenario.load.kind.as_deref(), Some(""));
+    assert_eq!(scenario.name.as_deref(), Some("7_days"), "it begins like a number and is none");
+    assert_eq!(scenario.load.rate.as_deref(), Some("2026-01-31"), "no key takes a date");
 }
 
 #[test]
@@ -94,11 +98,23 @@ fn a_fault_in_what_was_set_is_named_as_it_was_typed_and_has_no_line() {
         ("backend.rten-1.batchsize=3", &["--set backend.rten-1.batchsize: unknown key", "`batch_size`"]),
         (
             "phases.steady.max_seconds=long",
-            &["--set phases.steady.max_seconds: invalid type: string \"long\""],
+            &["--set phases.steady.max_seconds: found \"long\"; it must be a number"],
         ),
         ("deadlines.load=20 parsecs", &["--set deadlines.load: `20 parsecs` is not a length of time"]),
-        ("objective[1].backends=[\"onnx\", 3]", &["--set objective[1].backends: invalid type"]),
-        ("backend=3", &["--set backend: invalid type: integer `3`"]),
+        ("objective[1].backends=[\"onnx\", 3]", &["--set objective[1].backends: found 3; it must be text"]),
+        ("backend=3", &["--set backend: found 3; it must be an array"]),
+        ("phases.steady=5", &["--set phases.steady: found 5; it must be a table"]),
+        (
+            "phases.steady.max_seconds=",
+            &["--set phases.steady.max_seconds: found an empty value; it must be a number"],
+        ),
+        (
+            "phases.steady.max_requests=99999999999999999999",
+            &[
+                "--set phases.steady.max_requests: found 99999999999999999999; it must be a whole number of at most",
+            ],
+        ),
+        ("phases.restarts=-1", &["--set phases.restarts: found -1; it must be a whole number of at least 0"]),
     ] {
         let fault = fault(text);
         for part in parts {
