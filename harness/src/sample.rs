@@ -91,7 +91,8 @@ pub struct Flow {
     pub starting: Duration,
     /// Requests that were given up in the queue.
     pub given_up: u64,
-    /// From the beginning of the stage to that of the next, or to the end of the last request.
+    /// From the beginning of the stage to that of the next, or to the end of the last request, or of the stage's time if the
+    /// next request would have been due after it.
     pub elapsed: Duration,
     /// Requests in flight at most.
     pub most_in_flight: u64,

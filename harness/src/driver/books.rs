@@ -13,8 +13,8 @@ pub(super) struct Books<'a> {
     present: usize,
     /// When each stage that was begun began.
     began: Vec<Instant>,
-    /// Whether the observer has seen enough of it.
-    enough: bool,
+    /// When the observer had seen enough of it.
+    enough: Option<Instant>,
     in_system: u64,
     looked: Instant,
 }
@@ -27,34 +27,60 @@ impl<'a> Books<'a> {
             flows: vec![Flow::default(); stages.len().min(1)],
             present: 0,
             began: vec![begun; stages.len().min(1)],
-            enough: false,
+            enough: None,
             in_system: 0,
             looked: begun,
         }
     }
 
-    /// Whether there is a stage for a request that is due then.
+    /// Whether there is a stage for a request that is due then. A stage begins with its first request; if none is due in as
+    /// long as it may last, its time goes by all the same.
     pub(super) fn admits(&self, at: Instant) -> bool {
-        let later = self.stages.get(self.present + 1..).unwrap_or_default();
-        self.present_admits(at) || later.iter().any(|stage| stage.max_requests > 0)
+        let mut over = self.present_over();
+        self.present_admits(at)
+            || self.later().iter().any(|stage| {
+                let admits = over.is_some_and(|over| is_within(at, over, stage));
+                over = over.and_then(|over| behind(over, stage));
+                admits
+            })
+    }
+
+    /// When the time of every stage is over, if nothing else ends them.
+    pub(super) fn over(&self) -> Option<Instant> {
+        self.later().iter().try_fold(self.present_over()?, |over, stage| behind(over, stage))
+    }
+
+    fn later(&self) -> &[Stage] {
+        self.stages.get(self.present + 1..).unwrap_or_default()
     }
 
     fn present_admits(&self, at: Instant) -> bool {
         let (Some(stage), Some(flow)) = (self.stages.get(self.present), self.flows.get(self.present)) else {
             return false;
         };
-        !self.enough
+        self.enough.is_none()
             && flow.arrived < stage.max_requests
             && at.saturating_duration_since(self.began[self.present]) < stage.max_time
+    }
+
+    /// When the present stage was over, or will be at the latest, and not before what was seen last; `None` if only its requests
+    /// end it.
+    fn present_over(&self) -> Option<Instant> {
+        let (stage, flow) = (self.stages.get(self.present)?, self.flows.get(self.present)?);
+        let began = self.began[self.present];
+        let is_full = flow.arrived >= stage.max_requests;
+        let full = is_full.then(|| began + flow.arriving);
+        let over = self.enough.or(full).or_else(|| began.checked_add(stage.max_time))?;
+        Some(over.max(self.looked))
     }
 
     /// A request is due: its stage and number, or `None` when there is no stage for it.
     pub(super) fn arrive(&mut self, scheduled: Instant) -> Option<(usize, u64)> {
         while !self.present_admits(scheduled) {
-            if self.present + 1 >= self.stages.len() {
-                return None;
-            }
-            self.advance(scheduled);
+            let next = self.later().first()?;
+            let over = self.present_over()?;
+            let begins = if is_within(scheduled, over, next) { scheduled } else { over };
+            self.advance(begins);
         }
         self.pass(scheduled);
         self.in_system += 1;
@@ -93,7 +119,19 @@ impl<'a> Books<'a> {
 
     /// The observer has seen enough of a stage; what it says of one that is over changes nothing.
     pub(super) fn seen_enough(&mut self, stage: usize) {
-        self.enough |= stage == self.present;
+        if stage == self.present {
+            self.enough.get_or_insert(self.looked);
+        }
+    }
+
+    /// No request was due in what was left of the time of the stages, which is over by now.
+    pub(super) fn time_is_over(&mut self) {
+        while let (Some(over), Some(_)) = (self.present_over(), self.later().first()) {
+            self.advance(over);
+        }
+        if let Some(over) = self.present_over() {
+            self.pass(over);
+        }
     }
 
     pub(super) fn close(mut self, ended: Ended) -> Driven {
@@ -118,6 +156,16 @@ impl<'a> Books<'a> {
         self.flows.push(Flow::default());
         self.present += 1;
         self.began.push(now);
-        self.enough = false;
+        self.enough = None;
     }
+}
+
+/// Whether a stage that can begin at `from` at the earliest has a place for a request that is due then.
+fn is_within(at: Instant, from: Instant, stage: &Stage) -> bool {
+    stage.max_requests > 0 && at.saturating_duration_since(from) < stage.max_time
+}
+
+/// When a stage that begins then is over at the latest.
+fn behind(from: Instant, stage: &Stage) -> Option<Instant> {
+    if stage.max_requests == 0 { Some(from) } else { from.checked_add(stage.max_time) }
 }

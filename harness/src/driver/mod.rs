@@ -60,7 +60,8 @@ struct Due {
 }
 
 /// Drives one block: makes requests due by the load model, starts each as soon as it is due and has a slot, hands each to
-/// `observe` as it ends, and goes through the stages until the last is over. Requests due by then are finished.
+/// `observe` as it ends, and goes through the stages until the last is over. Requests due by then are finished; if the next one
+/// is due later than that, the time until then is waited out and counted.
 pub async fn drive(
     provider: &dyn Provider,
     rule: &dyn Rule,
@@ -110,8 +111,15 @@ pub async fn drive(
         }
         books.count(in_flight.len(), waiting.len());
         let goes_on = lost.is_none() && !overloaded;
-        let next = arrivals.next().filter(|at| goes_on && books.admits(*at));
-        if in_flight.is_empty() && next.is_none() {
+        let upcoming = arrivals.next().filter(|_| goes_on);
+        let next = upcoming.filter(|at| books.admits(*at));
+        // A gap that is longer than the time that is left uses it up: waiting is what the load does then.
+        let rest = upcoming.filter(|_| next.is_none()).and_then(|_| books.over());
+        let wake = next.or(rest.filter(|over| *over > now));
+        if in_flight.is_empty() && wake.is_none() {
+            if rest.is_some() {
+                books.time_is_over();
+            }
             let ended = match lost {
                 Some(error) => Ended::Lost(error),
                 None if overloaded => Ended::Overloaded,
@@ -126,7 +134,7 @@ pub async fn drive(
         let (stage, (sample, error)) = tokio::select! {
             biased;
             Some(ended) = in_flight.next() => ended,
-            () = alarm.until(next.unwrap_or(now)), if next.is_some() => continue,
+            () = alarm.until(wake.unwrap_or(now)), if wake.is_some() => continue,
             Ok(_) = &mut cancellation => return books.close(Ended::Cancelled),
         };
         let at = |nanoseconds| block.epoch + Duration::from_nanos(nanoseconds);

@@ -117,6 +117,44 @@ async fn a_caller_that_thinks_is_waited_for_and_its_thinking_is_no_ones_latency(
     );
 }
 
+/// Warm-up and steady state of two seconds each.
+fn two_stages() -> Vec<Stage> {
+    let window = stage(u64::MAX, Duration::from_secs(2));
+    vec![Stage { phase: Phase::WarmUp, ..window }, window]
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_caller_that_thinks_longer_than_a_stage_lasts_is_time_of_the_stage() {
+    let load = load::callers(1, Duration::from_secs(3));
+    let begun = Instant::now();
+    let (samples, driven) = drive_it(constant(10), 1, Told { stages: two_stages(), ..told(load) }).await;
+    let phases: Vec<_> = samples.iter().map(|sample| (sample.phase, milliseconds(sample)[0])).collect();
+    assert_eq!(phases, [(Phase::WarmUp, 0), (Phase::Steady, 3_010)], "a stage begins with its first request");
+    assert_eq!((driven.ended, driven.stages[1].elapsed), (Ended::Done, Duration::from_secs(2)));
+    assert_eq!(begun.elapsed().as_millis(), 5_010, "it was waited out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_is_too_low_for_the_stages_uses_their_time_up_and_waits_no_longer() {
+    let begun = Instant::now();
+    let load = every(1_000_000, LoadSection::default());
+    let (samples, driven) = drive_it(constant(10), 1, Told { stages: two_stages(), ..told(load) }).await;
+    assert_eq!(samples.iter().map(|sample| sample.phase).collect::<Vec<_>>(), [Phase::WarmUp]);
+    let steady = driven.stages[1];
+    assert_eq!((steady.arrived, steady.elapsed), (0, Duration::from_secs(2)));
+    assert_eq!(begun.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_observer_has_seen_enough_of_is_not_waited_out() {
+    let begun = Instant::now();
+    let load = load::callers(1, Duration::from_secs(3));
+    let told = Told { enough: 1, stages: vec![stage(u64::MAX, Duration::from_secs(2))], ..told(load) };
+    let (samples, driven) = drive_it(constant(10), 1, told).await;
+    assert_eq!((samples.len(), driven.stages[0].elapsed), (1, Duration::from_millis(10)));
+    assert_eq!(begun.elapsed(), Duration::from_millis(10));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_observer_that_has_seen_enough_ends_it_and_requests_in_flight_are_finished() {
     let (samples, driven) = drive_it(constant(10), 2, Told { enough: 3, ..closed(2) }).await;
