@@ -80,6 +80,12 @@ impl Rule for Closed {
         Limits::Callers(self.callers)
     }
 
+    fn due_within(&self, time: Duration) -> f64 {
+        // An answer takes no time here, so this is the most there can be.
+        let each = (time.as_secs_f64() / self.think_time.as_secs_f64()).floor() + 1.0;
+        f64::from(self.callers) * each
+    }
+
     fn schedule(&self, _: u64) -> Box<dyn Schedule> {
         let due = std::iter::repeat_n(Duration::ZERO, self.callers as usize).collect();
         Box::new(Callers { due, think_time: self.think_time })

@@ -52,6 +52,10 @@ impl Rule for Constant {
         self.bounds.limits()
     }
 
+    fn due_within(&self, time: Duration) -> f64 {
+        self.rate * time.as_secs_f64()
+    }
+
     fn schedule(&self, _: u64) -> Box<dyn Schedule> {
         let (rate, mut number) = (self.rate, 0_u64);
         Box::new(Endless(move || {

@@ -61,6 +61,10 @@ impl Rule for Poisson {
         self.bounds.limits()
     }
 
+    fn due_within(&self, time: Duration) -> f64 {
+        self.rate * time.as_secs_f64()
+    }
+
     fn schedule(&self, stream: u64) -> Box<dyn Schedule> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(stream);

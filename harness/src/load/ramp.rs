@@ -83,6 +83,13 @@ impl Rule for Ramp {
         self.bounds.limits()
     }
 
+    fn due_within(&self, time: Duration) -> f64 {
+        let (time, over) = (time.as_secs_f64(), self.over.as_secs_f64());
+        let rising = time.min(over);
+        let slope = (self.to - self.from) / over;
+        self.from * rising + slope * rising * rising / 2.0 + self.to * (time - rising)
+    }
+
     fn schedule(&self, _: u64) -> Box<dyn Schedule> {
         let ramp = Ramp { ..*self };
         let mut number = 0;

@@ -21,6 +21,10 @@ pub trait Rule: fmt::Debug + Send + Sync {
     /// How many requests may be in flight, and wait for a slot.
     fn limits(&self) -> Limits;
 
+    /// How many requests become due in so long from the beginning of a schedule, at most or on average; infinite if the backend
+    /// alone decides.
+    fn due_within(&self, time: Duration) -> f64;
+
     /// A schedule from its beginning. Schedules with different `stream` are different draws, where anything is drawn.
     fn schedule(&self, stream: u64) -> Box<dyn Schedule>;
 

@@ -187,3 +187,33 @@ fn a_caller_asks_again_its_think_time_after_its_answer() {
     assert_eq!(schedule.next(), Some(Duration::from_millis(17)));
     assert_eq!(schedule.next(), None);
 }
+
+#[test]
+fn a_speed_that_is_no_number_is_a_fault_of_the_speed_alone() {
+    for speed in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+        let why = trace("at\n0\n1\n", Some(speed)).expect_err("refused");
+        assert!(why.starts_with("speed: ") && !why.contains("file: "), "{why}");
+    }
+}
+
+#[test]
+fn what_becomes_due_in_a_time_is_what_the_schedule_has_in_it() {
+    let ramp = LoadSection {
+        from: Some("10/s".into()),
+        to: Some("30/s".into()),
+        over: Some("10s".parse().expect("a span")),
+        ..LoadSection::default()
+    };
+    for (model, seconds, due) in [
+        (open("constant", &at("30/s")), 2, 60.0),
+        (open("poisson", &at("0.5/s")), 10, 5.0),
+        (open("ramp", &ramp), 5, 75.0),
+        (open("ramp", &ramp), 20, 500.0),
+        (trace("at\n0\n1\n2\n5\n", None).expect("a trace"), 2, 2.0),
+        (trace("at\n0\n1\n2\n5\n", None).expect("a trace"), 10, 8.0),
+        (callers(3, Duration::from_secs(4)), 10, 9.0),
+        (callers(3, Duration::ZERO), 10, f64::INFINITY),
+    ] {
+        assert_eq!(model.due_within(Duration::from_secs(seconds)), due, "{}", model.text());
+    }
+}

@@ -1,10 +1,10 @@
 //! The open model that replays arrivals from a file: when requests came, and optionally with which texts.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tailmark_providers::text_file;
 use tailmark_reports::units;
 
 use super::open::{self, Bounds, Endless};
@@ -40,9 +40,10 @@ struct Trace {
 
 fn read(section: &LoadSection, folder: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
     let mut faults = Vec::new();
-    let speed = section.speed.unwrap_or(1.0);
+    let mut speed = section.speed.unwrap_or(1.0);
     if !(1e-3..=1e3).contains(&speed) {
         faults.push(("speed", format!("{speed}; between 0.001 and 1000 times as fast are possible")));
+        speed = 1.0;
     }
     let Some(file) = &section.file else {
         let why = "missing; name a CSV file with the columns `at` and, if the texts are recorded, `text`";
@@ -50,7 +51,7 @@ fn read(section: &LoadSection, folder: Option<&Path>) -> Result<LoadModel, Vec<R
         return Err(faults);
     };
     let path = folder.map(|folder| folder.join(file)).filter(|path| path.is_file());
-    let rows = match Rows::read(&path.unwrap_or_else(|| file.clone()), speed.clamp(1e-3, 1e3)) {
+    let rows = match Rows::read(&path.unwrap_or_else(|| file.clone()), speed) {
         Ok(rows) => rows,
         Err(why) => {
             faults.push(("file", why));
@@ -75,10 +76,10 @@ impl Rows {
     /// Reads the file; what is wrong is said in one sentence, with its line.
     fn read(path: &PathBuf, speed: f64) -> Result<Self, String> {
         let shown = path.display();
-        let file = File::open(path).map_err(|error| format!("cannot read the trace {shown}: {error}"))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Fields).from_reader(file);
+        let text = text_file::read(path).map_err(|error| format!("trace: {error}"))?;
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Fields).from_reader(text.as_bytes());
         let headers = reader.headers().map_err(|error| format!("trace {shown}: {error}"))?;
-        let headers: Vec<&str> = headers.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
+        let headers: Vec<&str> = headers.iter().collect();
         let with_texts = match headers[..] {
             ["at"] => false,
             ["at", "text"] => true,
@@ -132,7 +133,6 @@ fn malformed(trace: &str, error: &csv::Error) -> String {
                 "trace {trace}{line}: found {len} fields, expected {expected_len} as in the first line; put a text with a comma in quotes"
             )
         }
-        csv::ErrorKind::Utf8 { .. } => format!("trace {trace}{line}: it is not UTF-8"),
         _ => format!("trace {trace}{line}: {error}"),
     }
 }
@@ -192,6 +192,15 @@ impl Rule for Trace {
 
     fn limits(&self) -> Limits {
         self.bounds.limits()
+    }
+
+    fn due_within(&self, time: Duration) -> f64 {
+        let last = self.at.last().copied().unwrap_or_default();
+        if time <= last {
+            return self.at.partition_point(|at| *at < time) as f64;
+        }
+        // Each restart replays it from the beginning, so it is made again and again until the time is over.
+        self.at.len() as f64 * (time.as_secs_f64() / last.as_secs_f64())
     }
 
     fn schedule(&self, _: u64) -> Box<dyn Schedule> {

@@ -15,6 +15,12 @@ pub struct TimeSpan(pub Duration);
 const UNITS: &[(&str, f64)] =
     &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0)];
 
+/// The longest length of time that can be written: about four months. What is added to a clock must not overflow it.
+const LONGEST: Duration = Duration::from_secs(10_000_000);
+/// The largest amount of memory that can be written, in bytes, and the highest rate per second: beyond any machine, and far from
+/// where the arithmetic on them ends.
+const LARGEST: f64 = 1e15;
+
 impl FromStr for TimeSpan {
     type Err = String;
 
@@ -29,6 +35,9 @@ impl FromStr for TimeSpan {
             .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+'))
             .unwrap_or(trimmed.len());
         let (number, unit) = (trimmed[..split].trim(), trimmed[split..].trim());
+        if trimmed.is_empty() {
+            return Err(wrong("it is empty"));
+        }
         let number: f64 = number.parse().map_err(|_| wrong("it does not begin with a number"))?;
         if unit.is_empty() {
             return Err(wrong("it has no unit"));
@@ -36,7 +45,9 @@ impl FromStr for TimeSpan {
         let Some((_, seconds)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             return Err(wrong(&format!("`{unit}` is not a unit of time")));
         };
-        match Duration::try_from_secs_f64(number * seconds) {
+        // What is too large for a `Duration` is too large here; what is below a nanosecond is rounded to nothing.
+        match Duration::try_from_secs_f64((number * seconds).min(2.0 * LONGEST.as_secs_f64())) {
+            Ok(span) if span > LONGEST => Err(wrong("it must be at most 10000000s")),
             Ok(span) if !span.is_zero() => Ok(Self(span)),
             _ => Err(wrong("it must be more than zero")),
         }
@@ -102,7 +113,8 @@ impl FromStr for Percentile {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.strip_prefix(['p', 'P']).and_then(|rest| rest.parse::<f64>().ok());
         match number {
-            Some(percent) if percent > 0.0 && percent < 100.0 => Ok(Self(percent / 100.0)),
+            // Nearer to the ends than this, no run of any length could tell one from the other.
+            Some(percent) if (1e-6..=100.0 - 1e-6).contains(&percent) => Ok(Self(percent / 100.0)),
             _ => Err(format!(
                 "`{text}` is not a percentile: write `p` and a number above 0 and below 100, for example p95"
             )),
@@ -163,10 +175,13 @@ pub fn memory(text: &str) -> Result<f64, String> {
     ];
     let found = units.iter().find_map(|(unit, bytes)| {
         let number: f64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
-        (number > 0.0 && number.is_finite()).then_some(number * bytes)
+        (number > 0.0 && (1.0..=LARGEST).contains(&(number * bytes))).then_some(number * bytes)
     });
     found.ok_or_else(|| {
-        format!("`{text}` is not an amount of memory: write a number and one of KiB, MiB, GiB, kB, MB, GB, for example \"400MiB\"")
+        format!(
+            "`{text}` is not an amount of memory: write a number and one of KiB, MiB, GiB, kB, MB, GB, from a byte to a million \
+             GB, for example \"400MiB\""
+        )
     })
 }
 
@@ -176,8 +191,10 @@ pub fn memory(text: &str) -> Result<f64, String> {
 /// One sentence with the value and the rule.
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.trim().strip_suffix("/s").map(|number| number.trim().parse::<f64>()) {
-        Some(Ok(rate)) if rate > 0.0 && rate.is_finite() => Ok(rate),
-        _ => Err(format!("`{text}` is not a rate: write a number above 0 and `/s`, for example \"100/s\"")),
+        Some(Ok(rate)) if rate > 0.0 && rate <= LARGEST => Ok(rate),
+        _ => Err(format!(
+            "`{text}` is not a rate: write a number above 0, at most 1000000000000000, and `/s`, for example \"100/s\""
+        )),
     }
 }
 
@@ -270,6 +287,10 @@ mod tests {
             ("fast", "it does not begin with a number"),
             ("0ms", "it must be more than zero"),
             ("-3ms", "it must be more than zero"),
+            ("0.1ns", "it must be more than zero"),
+            ("", "it is empty"),
+            ("2600000000000000h", "it must be at most 10000000s"),
+            ("99999999999999999999999999999999999999999999h", "it must be at most 10000000s"),
         ] {
             let message = text.parse::<TimeSpan>().expect_err(text);
             assert!(message.contains(&format!("`{text}`")) && message.contains(why), "{message}");
@@ -280,7 +301,7 @@ mod tests {
     #[test]
     fn percentiles_are_between_nought_and_a_hundred_both_excluded() {
         assert_eq!("p99.9".parse::<Percentile>().map(|p| p.to_string()), Ok("P99.9".to_owned()));
-        for text in ["p0", "p100", "95", "pp", "p-1"] {
+        for text in ["p0", "p100", "95", "pp", "p-1", "p1e-320", "p99.99999999999999", "pNaN", "pinf"] {
             assert!(text.parse::<Percentile>().expect_err(text).contains(text));
         }
     }
@@ -292,7 +313,18 @@ mod tests {
         assert_eq!(memory("400 MiB"), Ok(419_430_400.0));
         assert_eq!(memory("2GB"), Ok(2e9));
         assert_eq!(rate("100/s"), Ok(100.0));
-        for wrong in [share("100%"), share("few"), memory("400"), memory("-1MB"), rate("100"), rate("0/s")] {
+        for wrong in [
+            share("100%"),
+            share("few"),
+            memory("400"),
+            memory("-1MB"),
+            memory("1e300GiB"),
+            memory("1e-9kB"),
+            rate("100"),
+            rate("0/s"),
+            rate("1e300/s"),
+            rate("NaN/s"),
+        ] {
             let message = wrong.expect_err("refused");
             assert!(message.contains("for example"), "{message}");
         }
