@@ -86,12 +86,12 @@ fn sample(number: u64) -> Sample {
         finished_ns: scheduled_ns + service_ns,
         outcome: Outcome::Answered,
         stages: StageTimes {
-            serialise_ns: 2_000 + noise % 4_000,
+            serialize_ns: 2_000 + noise % 4_000,
             tokenize_ns: 20_000 + noise % 40_000,
             infer_ns: service_ns - 100_000,
             pool_ns: 2_000 + noise % 3_000,
             worker_ns: service_ns - 20_000,
-            deserialise_ns: 3_000 + noise % 5_000,
+            deserialize_ns: 3_000 + noise % 5_000,
         },
     }
 }

@@ -52,11 +52,11 @@ async fn measure() -> Result<(), Box<dyn Error>> {
             stages = worker.embed(&request).await?.stages;
             times.push(started.elapsed());
         }
-        let StageTimes { serialise_ns, worker_ns, deserialise_ns, .. } = stages;
+        let StageTimes { serialize_ns, worker_ns, deserialize_ns, .. } = stages;
         writeln!(
             out,
-            "embed {texts:>2}           {:>9.1?}   (last: serialise {serialise_ns} ns, worker {worker_ns} ns, \
-             deserialise {deserialise_ns} ns)",
+            "embed {texts:>2}           {:>9.1?}   (last: serialise {serialize_ns} ns, worker {worker_ns} ns, \
+             deserialise {deserialize_ns} ns)",
             median(&mut times)
         )?;
     }

@@ -199,7 +199,7 @@ impl Embeddings {
 pub struct StageTimes {
     /// Turning the request into bytes, at the caller's end.
     #[serde(default)]
-    pub serialise_ns: u64,
+    pub serialize_ns: u64,
     /// Texts to token ids, in the backend.
     pub tokenize_ns: u64,
     /// The model's forward pass, in the backend.
@@ -210,7 +210,7 @@ pub struct StageTimes {
     pub worker_ns: u64,
     /// Turning the answer's bytes into numbers, at the caller's end.
     #[serde(default)]
-    pub deserialise_ns: u64,
+    pub deserialize_ns: u64,
 }
 
 /// The ways a provider can fail. A failed request is an outcome and is counted; it is not the end of a run.

@@ -26,13 +26,13 @@ impl StageSums {
         let service = sample.finished_ns.saturating_sub(sample.started_ns);
         let within_worker = stages.tokenize_ns + stages.infer_ns + stages.pool_ns;
         sums.queue += u128::from(queue);
-        sums.serialise += u128::from(stages.serialise_ns);
+        sums.serialise += u128::from(stages.serialize_ns);
         sums.tokenize += u128::from(stages.tokenize_ns);
         sums.infer += u128::from(stages.infer_ns);
         sums.pool += u128::from(stages.pool_ns);
         sums.worker_other += u128::from(stages.worker_ns.saturating_sub(within_worker));
-        sums.deserialise += u128::from(stages.deserialise_ns);
-        let known = stages.serialise_ns + stages.worker_ns.max(within_worker) + stages.deserialise_ns;
+        sums.deserialise += u128::from(stages.deserialize_ns);
+        let known = stages.serialize_ns + stages.worker_ns.max(within_worker) + stages.deserialize_ns;
         sums.pipe += u128::from(service.saturating_sub(known));
     }
 
@@ -53,12 +53,12 @@ impl StageSums {
         let mean = |sum: u128| sum as f64 / answered as f64;
         Stages {
             queue_ns: mean(self.queue),
-            serialise_ns: mean(self.serialise),
+            serialize_ns: mean(self.serialise),
             tokenize_ns: mean(self.tokenize),
             infer_ns: mean(self.infer),
             pool_ns: mean(self.pool),
             worker_other_ns: mean(self.worker_other),
-            deserialise_ns: mean(self.deserialise),
+            deserialize_ns: mean(self.deserialise),
             pipe_ns: mean(self.pipe),
         }
     }

@@ -362,7 +362,7 @@ fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
     let shorter = "send shorter texts or fewer per request";
     let all = [
         ("waiting for a slot", stages.queue_ns, "allow more requests in flight, or offer fewer"),
-        ("serialising", stages.serialise_ns, shorter),
+        ("serialising", stages.serialize_ns, shorter),
         ("tokenizing", stages.tokenize_ns, shorter),
         (
             "inference",
@@ -371,7 +371,7 @@ fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
         ),
         ("pooling", stages.pool_ns, shorter),
         ("the worker outside the model", stages.worker_other_ns, "look at the worker's stderr"),
-        ("deserialising", stages.deserialise_ns, "send fewer texts per request"),
+        ("deserialising", stages.deserialize_ns, "send fewer texts per request"),
         ("the pipe", stages.pipe_ns, "place the backend in-process, or free a processor for the worker"),
     ];
     let total: f64 = all.iter().map(|(_, nanoseconds, _)| nanoseconds).sum();

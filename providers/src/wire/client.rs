@@ -184,11 +184,11 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
     ) -> Result<Embeddings, ProviderError> {
         let params = EmbedParamsRef { texts: &request.texts, normalize: request.normalize, encoding };
         self.expect_vectors(request.texts.len());
-        let (answer, serialise_ns) = self.ask(Called::Known(Method::Embed), Some(&params), deadline).await?;
+        let (answer, serialize_ns) = self.ask(Called::Known(Method::Embed), Some(&params), deadline).await?;
         match answer {
             Answer::Embeddings(mut embeddings) => {
                 embeddings.check(request.texts.len(), self.dimensions.load(Ordering::Relaxed))?;
-                embeddings.stages.serialise_ns = serialise_ns;
+                embeddings.stages.serialize_ns = serialize_ns;
                 Ok(embeddings)
             }
             other => unreachable!("{other:?} as the result of embed: this is a bug"),
@@ -260,10 +260,10 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
             Called::Other(name) => std::borrow::Cow::Owned(name.clone()),
         };
         let asked = async {
-            let (receiver, serialise_ns) = self.send(called, params).await?;
+            let (receiver, serialize_ns) = self.send(called, params).await?;
             let answer =
                 receiver.await.expect("a request is answered or closed before it is dropped: this is a bug");
-            Ok((answer?, serialise_ns))
+            Ok((answer?, serialize_ns))
         };
         match tokio::time::timeout(deadline, asked).await {
             Ok(answer) => answer,
@@ -300,11 +300,11 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
             };
             return Err(refusal.into_error(called.name()));
         }
-        let serialise_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let serialize_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         match self.in_flight.add(id, called) {
             Ok(receiver) => {
                 outgoing.flush().await;
-                Ok((receiver, serialise_ns))
+                Ok((receiver, serialize_ns))
             }
             Err(why) => {
                 outgoing.buffer.clear();

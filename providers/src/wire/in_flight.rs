@@ -113,7 +113,7 @@ impl InFlight {
                 read_result(called.name(), result).map(|loaded| Answer::Loaded(Box::new(loaded)))
             }
             (Ok(result), Called::Known(Method::Embed)) => read_embeddings(result).map(|mut embeddings| {
-                embeddings.stages.deserialise_ns =
+                embeddings.stages.deserialize_ns =
                     u64::try_from(read_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 Answer::Embeddings(embeddings)
             }),

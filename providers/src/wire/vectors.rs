@@ -104,7 +104,7 @@ pub fn read_embeddings(result: &RawValue) -> Result<Embeddings, ProviderError> {
         dimensions: u32::try_from(vectors.width).unwrap_or(u32::MAX),
         token_counts,
         truncated,
-        stages: StageTimes { tokenize_ns, infer_ns, pool_ns, worker_ns, serialise_ns: 0, deserialise_ns: 0 },
+        stages: StageTimes { tokenize_ns, infer_ns, pool_ns, worker_ns, serialize_ns: 0, deserialize_ns: 0 },
     })
 }
 

@@ -183,13 +183,13 @@ fn cold_start_row(backend: &BackendRecord, restart: String, start: &ColdStart) -
 fn stages_of(stages: &Stages) -> [f64; 8] {
     [
         stages.queue_ns,
-        stages.serialise_ns,
+        stages.serialize_ns,
         stages.pipe_ns,
         stages.tokenize_ns,
         stages.infer_ns,
         stages.pool_ns,
         stages.worker_other_ns,
-        stages.deserialise_ns,
+        stages.deserialize_ns,
     ]
 }
 

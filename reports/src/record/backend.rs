@@ -265,7 +265,8 @@ pub struct Stages {
     /// Waiting for a slot: started - scheduled.
     pub queue_ns: f64,
     /// Request to bytes, in the harness.
-    pub serialise_ns: f64,
+    #[serde(alias = "serialise_ns")]
+    pub serialize_ns: f64,
     /// Texts to tokens.
     pub tokenize_ns: f64,
     /// Forward pass.
@@ -275,7 +276,8 @@ pub struct Stages {
     /// In the worker, outside the three above.
     pub worker_other_ns: f64,
     /// Answer's bytes to numbers, in the harness.
-    pub deserialise_ns: f64,
+    #[serde(alias = "deserialise_ns")]
+    pub deserialize_ns: f64,
     /// The rest: the pipe, wake-ups, and the worker's own encoding of the answer.
     pub pipe_ns: f64,
 }

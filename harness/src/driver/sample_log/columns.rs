@@ -26,17 +26,29 @@ pub(super) const COLUMNS: [(&str, Kind); 17] = [
     ("queued_ns", Kind::Large),
     ("finished_ns", Kind::Large),
     ("outcome", Kind::Word),
-    ("serialise_ns", Kind::Large),
+    ("serialize_ns", Kind::Large),
     ("tokenize_ns", Kind::Large),
     ("infer_ns", Kind::Large),
     ("pool_ns", Kind::Large),
     ("worker_ns", Kind::Large),
-    ("deserialise_ns", Kind::Large),
+    ("deserialize_ns", Kind::Large),
 ];
 
 /// The first line of `samples.csv`, without its end.
 pub(super) fn header() -> String {
     COLUMNS.map(|(name, _)| name).join(",")
+}
+
+/// Columns that had another name, which files of before version 0.2 still have: the old one and the new one.
+const RENAMED: [(&str, &str); 2] = [("serialise_ns", "serialize_ns"), ("deserialise_ns", "deserialize_ns")];
+
+/// Whether a line is the first of `samples.csv`, of this version or of the one before.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    let new = |name: &[u8]| RENAMED.iter().find(|(old, _)| old.as_bytes() == name).map(|(_, new)| *new);
+    let names = line.split(|byte| *byte == b',');
+    names
+        .map(|name| new(name).map_or(name, str::as_bytes))
+        .eq(COLUMNS.iter().map(|(name, _)| name.as_bytes()))
 }
 
 /// The word for a phase in the files of samples.

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::column::{Column, ColumnarError};
-use super::columns::header;
+use super::columns::is_header;
 
 /// The lines of `samples.csv` after its header.
 pub(super) struct Lines {
@@ -29,7 +29,7 @@ impl Lines {
         if !rows.next()? {
             return Ok(None);
         }
-        if rows.line != header().as_bytes() {
+        if !is_header(&rows.line) {
             return Err(ColumnarError::Header { path: rows.path.clone(), found: rows.found() });
         }
         Ok(Some(rows))

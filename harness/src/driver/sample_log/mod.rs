@@ -194,12 +194,12 @@ pub(super) mod tests {
             finished_ns: scheduled_ns + response_ns,
             outcome: Outcome::Answered,
             stages: StageTimes {
-                serialise_ns: 1,
+                serialize_ns: 1,
                 tokenize_ns: 2,
                 infer_ns: 3,
                 pool_ns: 4,
                 worker_ns: 5,
-                deserialise_ns: 6,
+                deserialize_ns: 6,
             },
         }
     }

@@ -69,12 +69,12 @@ fn sample(columns: &[Column], row: usize, reason: &Arc<str>) -> Option<Sample> {
         finished_ns: number(9),
         outcome: outcomes.into_iter().find(|known| known.name() == outcome)?,
         stages: StageTimes {
-            serialise_ns: number(11),
+            serialize_ns: number(11),
             tokenize_ns: number(12),
             infer_ns: number(13),
             pool_ns: number(14),
             worker_ns: number(15),
-            deserialise_ns: number(16),
+            deserialize_ns: number(16),
         },
     })
 }
@@ -107,6 +107,21 @@ mod tests {
         assert_eq!(read.pop(), Some(("b".to_owned(), answered(0, 0, 1))));
         let expected: Vec<_> = written.into_iter().map(|sample| ("a".to_owned(), sample)).collect();
         assert!(read == expected, "every sample is what it was");
+    }
+
+    #[test]
+    fn a_file_with_the_columns_names_of_before_is_read_as_one_of_today() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = SampleLog::create(folder.path(), vec!["a".into()], Box::new(|_| {})).unwrap();
+        log.push(&answered(0, 0, 1));
+        log.close().unwrap();
+        let csv = folder.path().join("samples.csv");
+        let text = std::fs::read_to_string(&csv).unwrap().replace("serialize_ns", "serialise_ns");
+        assert!(text.contains(",serialise_ns,") && text.contains(",deserialise_ns"), "{text}");
+        std::fs::write(&csv, text).unwrap();
+        let mut read = Vec::new();
+        assert_eq!(replay(folder.path(), |_, sample| read.push(sample.clone())).unwrap(), 1);
+        assert_eq!(read, [answered(0, 0, 1)]);
     }
 
     #[test]

@@ -75,12 +75,12 @@ fn append_line(lines: &mut Vec<u8>, backend: &str, sample: &Sample) {
     number(lines, sample.finished_ns);
     word(lines, sample.outcome.name());
     let stages = &sample.stages;
-    number(lines, stages.serialise_ns);
+    number(lines, stages.serialize_ns);
     number(lines, stages.tokenize_ns);
     number(lines, stages.infer_ns);
     number(lines, stages.pool_ns);
     number(lines, stages.worker_ns);
-    number(lines, stages.deserialise_ns);
+    number(lines, stages.deserialize_ns);
     lines.push(b'\n');
 }
 
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(
             header(),
             "backend,restart,phase,number,texts,tokens,scheduled_ns,started_ns,queued_ns,finished_ns,outcome,\
-             serialise_ns,tokenize_ns,infer_ns,pool_ns,worker_ns,deserialise_ns"
+             serialize_ns,tokenize_ns,infer_ns,pool_ns,worker_ns,deserialize_ns"
         );
     }
 }

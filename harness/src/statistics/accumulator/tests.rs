@@ -18,12 +18,12 @@ fn sample(response_ns: u64, outcome: Outcome) -> Sample {
         finished_ns: 1_000 + response_ns,
         outcome,
         stages: StageTimes {
-            serialise_ns: 10,
+            serialize_ns: 10,
             tokenize_ns: 20,
             infer_ns: 300,
             pool_ns: 5,
             worker_ns: 330,
-            deserialise_ns: 7,
+            deserialize_ns: 7,
         },
     }
 }
@@ -68,12 +68,12 @@ fn the_stages_add_up_to_the_mean_response_time() {
     let summary = filled(3, 0).summary(Phase::Steady);
     let stages = summary.stages.expect("answered requests");
     let sum = stages.queue_ns
-        + stages.serialise_ns
+        + stages.serialize_ns
         + stages.tokenize_ns
         + stages.infer_ns
         + stages.pool_ns
         + stages.worker_other_ns
-        + stages.deserialise_ns
+        + stages.deserialize_ns
         + stages.pipe_ns;
     assert!((sum - 2_000.0).abs() < 1e-9, "{stages:?}");
     assert!((stages.worker_other_ns - 5.0).abs() < 1e-9 && (stages.queue_ns - 100.0).abs() < 1e-9);
