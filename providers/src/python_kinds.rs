@@ -22,7 +22,7 @@ pub struct PythonOnnxOptions {
     /// Threads within one operator, the caller's included.
     pub threads: Threads,
     /// How far ONNX Runtime rewrites the graph before it runs it.
-    pub graph_optimisation: GraphOptimisation,
+    pub graph_optimization: GraphOptimisation,
     /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
     pub provider_options: BTreeMap<String, String>,
     /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
@@ -37,7 +37,7 @@ impl Default for PythonOnnxOptions {
         Self {
             execution_provider: ExecutionProvider::default(),
             threads: Threads::fixed(1),
-            graph_optimisation: GraphOptimisation::default(),
+            graph_optimization: GraphOptimisation::default(),
             provider_options: BTreeMap::new(),
             graph: GraphFile::default(),
             static_shapes: Vec::new(),
@@ -152,7 +152,7 @@ mod tests {
         );
         assert_eq!(
             written_out(resolve::<PythonOnnxOptions>(&serde_json::Map::new())),
-            json!({"execution_provider": "cpu", "threads": 1, "graph_optimisation": "all", "provider_options": {},
+            json!({"execution_provider": "cpu", "threads": 1, "graph_optimization": "all", "provider_options": {},
                    "graph": "model.onnx", "static_shapes": []})
         );
     }

@@ -10,7 +10,7 @@ from tailmark_worker.python_onnx import OnnxBackend, find_provider, short_name
 
 
 def test_what_runs_is_what_onnxruntime_reports(zero_model: Path) -> None:
-    loaded = OnnxBackend().load(ModelFolder(zero_model, 16), {"threads": 2, "graph_optimisation": "basic"})
+    loaded = OnnxBackend().load(ModelFolder(zero_model, 16), {"threads": 2, "graph_optimization": "basic"})
     assert loaded.dimensions == 384
     runs = loaded.runs
     assert (runs.engine, runs.device, runs.dtype, runs.threads) == ("onnxruntime", "cpu", "float32", 2)

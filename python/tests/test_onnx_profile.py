@@ -114,7 +114,7 @@ def test_a_probe_runs_at_the_level_of_optimisation_that_is_timed(zero_model: Pat
     nodes = {}
     for level in ("disable", "all"):
         backend = OnnxBackend()
-        backend.load(ModelFolder(zero_model, 16), {"graph_optimisation": level})
+        backend.load(ModelFolder(zero_model, 16), {"graph_optimization": level})
         nodes[level] = {kernel.op for kernel in backend.prove(["food"], runs=1).kernels}
     assert "BiasGelu" in nodes["all"] - nodes["disable"]
 

@@ -122,7 +122,7 @@ def test_every_kind_refuses_an_option_it_does_not_know(kind: str) -> None:
         ("null", {"dimensions": 0}),
         ("null", {"dimensions": 65_537}),
         ("python-onnx", {"threads": 0}),
-        ("python-onnx", {"graph_optimisation": "most"}),
+        ("python-onnx", {"graph_optimization": "most"}),
         ("python-onnx", {"execution_provider": ""}),
         ("python-onnx", {"provider_options": {"ModelFormat": 1}}),
         ("python-onnx", {"graph": "../model.onnx"}),

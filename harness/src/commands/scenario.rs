@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tailmark_reports::format::write_all;
-use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
+use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus, Warning};
 
 use super::error::cannot;
 use super::{CommandError, Exit, ScenarioArguments, report};
@@ -20,6 +20,11 @@ use crate::screen::Screen;
 pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
     let (text, path) = scenario::open(&arguments.file)?;
     let plan = read_plan(arguments, &text, path.as_deref())?;
+    let screen = Arc::new(Screen::new());
+    for Warning { backend, what, remedy } in &plan.warnings {
+        let of = backend.as_ref().map_or_else(String::new, |backend| format!("{backend}: "));
+        screen.say(&format!("warning: {of}{what}; {remedy}"));
+    }
     if arguments.plan {
         use std::io::Write as _;
         std::io::stdout().lock().write_all(plan.resolved.as_bytes()).map_err(cannot("print the plan"))?;
@@ -32,7 +37,6 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
         model_store: arguments.model_store.as_deref(),
     };
     let source = run::Source { file: &source, text: &text, overrides: &arguments.set };
-    let screen = Arc::new(Screen::new());
     let run::Finished { folder, record } = run::carry_out(&plan, source, places, &screen)?;
     screen.clear();
     let written = write_all(folder.path(), &record);

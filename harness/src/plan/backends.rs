@@ -50,7 +50,9 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
             .as_deref()
             .and_then(|fallback| kind_named(Some(fallback), &within("fallback"), &mut wrong));
         let batch_size = section.batch_size.or(scenario.workload.batch_size).unwrap_or(1);
-        if section.batch_size.is_some() && let Some(why) = common.corpus.refuses(batch_size) {
+        if section.batch_size.is_some()
+            && let Some(why) = common.corpus.refuses(batch_size)
+        {
             wrong.add(&within("batch_size"), why);
         }
         let replicas = section.replicas.unwrap_or(1);

@@ -10,6 +10,7 @@ mod phases;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod workers;
 mod wrong;
 
@@ -21,7 +22,7 @@ pub use capacity::{CapacityPlan, Levels};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
-use tailmark_reports::record::{Cell, EquivalenceClass};
+use tailmark_reports::record::{Cell, EquivalenceClass, Warning};
 pub use workers::WorkersPlan;
 
 use crate::load::LoadModel;
@@ -60,6 +61,8 @@ pub struct Plan {
     pub objectives: Vec<Objective>,
     /// The backends that will run, in the order of the report.
     pub backends: Vec<BackendPlan>,
+    /// What should be known before anything starts.
+    pub warnings: Vec<Warning>,
     /// Every setting, defaults included, as TOML.
     pub resolved: String,
 }

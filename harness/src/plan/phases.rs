@@ -51,12 +51,7 @@ fn warm_up(scenario: &Scenario, section: &BackendSection, wrong: &mut Wrong) -> 
     }
 }
 
-fn steady(
-    scenario: &Scenario,
-    section: &BackendSection,
-    place: Place<'_>,
-    wrong: &mut Wrong,
-) -> Steady {
+fn steady(scenario: &Scenario, section: &BackendSection, place: Place<'_>, wrong: &mut Wrong) -> Steady {
     let common = &scenario.phases.steady;
     let mut seconds = |value: Option<f64>, name: &str, least: f64| match value {
         Some(seconds) if seconds.is_finite() && (least..=1e7).contains(&seconds) => {

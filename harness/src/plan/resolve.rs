@@ -11,8 +11,8 @@ use super::backends::{Common, backends};
 use super::capacity::capacity;
 use super::model::model_plan;
 use super::workers::workers;
-use super::wrong::{Wrong, key, unfit_name};
-use super::{BackendPlan, Deadlines, Mode, Plan, cells};
+use super::wrong::{Wrong, fitting_name, key, unfit_name};
+use super::{BackendPlan, Deadlines, Mode, Plan, cells, warnings};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
 use crate::scenario;
@@ -90,6 +90,16 @@ pub fn resolve(
         true => !optional || is_one_of(backend, &selection.also),
         false => is_one_of(backend, &selection.only) || is_one_of(backend, &selection.also),
     };
+    let backends: Vec<BackendPlan> = all
+        .into_iter()
+        .filter(|(backend, optional)| chosen(backend, *optional))
+        .map(|(backend, _)| backend)
+        .collect();
+    let mut warnings: Vec<_> = parsed.old_keys.iter().map(warnings::old_key).collect();
+    // With [capacity] each rate has a load of its own, and the search finds out which ones are worth it.
+    if capacity.is_none() {
+        warnings.extend(backends.iter().filter_map(warnings::too_slow));
+    }
     Ok(Plan {
         name: scenario.name.clone().unwrap_or_default(),
         title: scenario.title.clone().unwrap_or_default(),
@@ -104,11 +114,8 @@ pub fn resolve(
         workers,
         doubts_turn_verdicts,
         objectives,
-        backends: all
-            .into_iter()
-            .filter(|(backend, optional)| chosen(backend, *optional))
-            .map(|(backend, _)| backend)
-            .collect(),
+        backends,
+        warnings,
         resolved,
     })
 }
@@ -146,7 +153,7 @@ impl Faults<'_> {
 fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     let mut all = scenario.clone();
     let span = |seconds| Some(TimeSpan(Duration::from_secs(seconds)));
-    all.name.get_or_insert_with(|| default_name.to_owned());
+    all.name.get_or_insert_with(|| fitting_name(default_name));
     all.title.get_or_insert_with(|| format!("scenario {default_name}"));
     super::model::fill_in(&mut all.model);
     all.workload.corpus.get_or_insert_with(|| "short_queries".to_owned());
@@ -179,7 +186,7 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
         require.min_node_share.get_or_insert(0.0);
         require.when_partial.get_or_insert_with(|| "refuse".to_owned());
     }
-    all.workers.max_restarts.get_or_insert(2);
+    all.workers.max_replacements.get_or_insert(2);
     all.validity.on_doubt.get_or_insert_with(|| "inconclusive".to_owned());
     for objective in &mut all.objective {
         objective.confidence.get_or_insert(0.99);

@@ -175,13 +175,88 @@ fn what_is_written_out_is_a_scenario_that_plans_the_same_run() {
 }
 
 #[test]
+fn a_load_that_is_too_slow_for_its_horizon_is_warned_of_before_anything_starts() {
+    let warned = |load: &str, steady: &str| {
+        let plan =
+            planned(&format!("[load]\n{load}\n[phases.steady]\n{steady}\n[[backend]]\nkind = \"null\"\n"));
+        plan.warnings
+            .into_iter()
+            .map(|warning| format!("{}; {}", warning.what, warning.remedy))
+            .collect::<Vec<_>>()
+    };
+    let found = warned("think_time = \"3s\"", "min_requests = 100\nmax_seconds = 6");
+    let [found] = &found[..] else { panic!("one warning: {found:#?}") };
+    for part in [
+        "closed, concurrency 1, think time 3.00 s",
+        "about 3 requests",
+        "6.00 s",
+        "max_seconds to about 200",
+        "at most 3",
+    ] {
+        assert!(found.contains(part), "{part:?} is not in {found:?}");
+    }
+    assert_eq!(warned("kind = \"poisson\"\nrate = \"0.01/s\"", "").len(), 1);
+    for (load, steady) in [
+        ("", ""),
+        ("think_time = \"3s\"", "min_requests = 3\nmax_seconds = 6"),
+        ("kind = \"poisson\"\nrate = \"30/s\"", "min_requests = 2000\nmax_seconds = 120"),
+    ] {
+        assert_eq!(warned(load, steady), [""; 0], "{load}, {steady}");
+    }
+    let quick = Selection { quick: true, ..Selection::default() };
+    let slow = scenario::parse("[load]\nthink_time = \"3s\"\n[[backend]]\nkind = \"null\"\n");
+    assert_eq!(resolve(&slow, "test", None, &quick).expect("a plan").warnings, []);
+}
+
+#[test]
+fn no_shipped_scenario_is_warned_of() {
+    for shipped in scenario::SCENARIOS {
+        assert_eq!(planned(shipped.text).warnings, [], "{}", shipped.name);
+    }
+}
+
+#[test]
+fn a_key_under_its_old_name_is_warned_of_with_the_new_one() {
+    let plan = planned(&format!("[workers]\nmax_restarts = 1\n{ONNX}"));
+    assert_eq!(plan.workers.max_replacements, 1);
+    let [warning] = &plan.warnings[..] else { panic!("one warning: {:#?}", plan.warnings) };
+    assert_eq!(warning.what, "the key `workers.max_restarts` is called `max_replacements` now");
+    assert!(warning.remedy.starts_with("write `max_replacements`; version 0.3"), "{}", warning.remedy);
+    assert_eq!(planned(&plan.resolved).warnings, [], "what is written out has the new name");
+}
+
+#[test]
+fn the_models_folder_is_absolute_once_it_was_read() {
+    let plan = planned(&format!("[model]\nfolder = \"src\"\n{ONNX}"));
+    let folder = plan.model.folder.expect("a folder");
+    assert!(folder.is_absolute() && folder.ends_with("src"), "{}", folder.display());
+    assert!(plan.resolved.contains(&format!("folder = \"{}\"", folder.display())), "{}", plan.resolved);
+}
+
+#[test]
+fn a_name_that_is_not_written_is_made_of_the_files_whatever_that_is() {
+    for (stem, name) in [
+        ("two words", "two_words"),
+        ("Größe/p95", "Gr__e_p95"),
+        ("..", "scenario"),
+        ("", "scenario"),
+        (&"x".repeat(200), &"x".repeat(64)),
+    ] {
+        let plan = resolve(&scenario::parse(ONNX), stem, None, &Selection::default()).expect(stem);
+        assert_eq!(plan.name, *name);
+        assert_eq!(plan.title, format!("scenario {stem}"));
+    }
+    refused(&format!("name = \"two words\"\n{ONNX}"), "name: `two words` is not a name");
+}
+
+#[test]
 fn lost_workers_are_replaced_twice_and_have_no_limit_of_memory_unless_it_is_said() {
     let plan = planned(ONNX);
-    assert_eq!(plan.workers, WorkersPlan { max_restarts: 2, max_memory: None });
-    assert!(plan.resolved.contains("[workers]\nmax_restarts = 2\n"), "{}", plan.resolved);
-    let plan = planned(&format!("[workers]\nmax_restarts = 0\nmax_memory = \"2GiB\"\n{ONNX}"));
-    assert_eq!(plan.workers, WorkersPlan { max_restarts: 0, max_memory: Some(2 << 30) });
+    assert_eq!(plan.workers, WorkersPlan { max_replacements: 2, max_memory: None });
+    assert!(plan.resolved.contains("[workers]\nmax_replacements = 2\n"), "{}", plan.resolved);
+    let plan = planned(&format!("[workers]\nmax_replacements = 0\nmax_memory = \"2GiB\"\n{ONNX}"));
+    assert_eq!(plan.workers, WorkersPlan { max_replacements: 0, max_memory: Some(2 << 30) });
     assert_eq!(planned(&plan.resolved).workers, plan.workers);
-    refused(&format!("[workers]\nmax_restarts = 101\n{ONNX}"), "between 0 and 100 are possible");
+    refused(&format!("[workers]\nmax_replacements = 101\n{ONNX}"), "between 0 and 100 are possible");
     refused(&format!("[workers]\nmax_memory = \"2\"\n{ONNX}"), "is not an amount of memory");
 }

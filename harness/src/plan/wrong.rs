@@ -41,11 +41,25 @@ pub(super) fn key(name: &str) -> Step {
     Step::Key(name.to_owned())
 }
 
+/// Letters of a name at most.
+const LONGEST_NAME: usize = 64;
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
+}
+
+/// A name made of any text, such as that of a file: what cannot stand in a name becomes `_`.
+pub(super) fn fitting_name(text: &str) -> String {
+    let plain = text.chars().map(|c| if is_plain(c) { c } else { '_' });
+    let name: String = plain.skip_while(|c| *c == '.').take(LONGEST_NAME).collect();
+    if name.is_empty() { "scenario".to_owned() } else { name }
+}
+
 /// Why a name is none that can be a file's name and a cell of a table; `None` when it can be both.
 pub(super) fn unfit_name(name: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let fits = !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(plain);
+    let fits =
+        (1..=LONGEST_NAME).contains(&name.len()) && !name.starts_with('.') && name.chars().all(is_plain);
     (!fits).then(|| {
-        format!("`{name}` is not a name; write 1 to 64 letters, digits, `.`, `_` or `-`, not beginning with `.`")
+        format!("`{name}` is not a name; write 1 to {LONGEST_NAME} letters, digits, `.`, `_` or `-`, not beginning with `.`")
     })
 }

@@ -143,6 +143,6 @@ fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> R
         horizon,
         conditions: Vec::new(),
         doubts: Vec::new(),
-        warnings: Vec::new(),
+        warnings: plan.warnings.clone(),
     }
 }

@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
         cancelled: watch::Receiver<bool>,
     ) -> Result<Self, RunError> {
         let backends = plan.backends.iter().enumerate().map(|(index, backend)| {
-            let losses = Losses::none(plan.workers.max_restarts);
+            let losses = Losses::none(plan.workers.max_replacements);
             BackendRun::new(index, backend.clone(), plan.seed, &plan.objectives, losses)
         });
         Ok(Self {

@@ -8,6 +8,7 @@ mod load;
 mod overrides;
 mod parse;
 mod proof;
+mod renamed;
 mod shipped;
 mod units;
 
@@ -18,6 +19,7 @@ pub use fault::{Fault, Step, did_you_mean};
 pub use load::{CapacitySection, LoadSection, MatrixSection};
 pub use parse::{Parsed, parse, parse_with};
 pub use proof::{EquivalenceSection, RequireSection};
+pub use renamed::OldKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shipped::{CORPORA, OpenError, SCENARIOS, Shipped, corpus, open};
@@ -154,7 +156,7 @@ pub struct DeadlinesSection {
 pub struct WorkersSection {
     /// How many workers of a backend that were lost while it was timed (they crashed, hung or broke the protocol) are
     /// replaced by a fresh process, 0 to 100. One more, and the backend is broken; what was measured stays. Default: 2.
-    pub max_restarts: Option<u32>,
+    pub max_replacements: Option<u32>,
     /// The most resident memory that one worker may take, in quotes and with its unit: "2GiB". One that takes more is killed,
     /// which is a loss like any other. Default: no limit.
     #[serde(deserialize_with = "units::limit")]

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 use super::Scenario;
 use super::fault::{Fault, Step, dotted};
 use super::overrides::{self, Override};
+use super::renamed::{self, OldKey, Twice};
 
 /// What reading a scenario gave.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Parsed {
     pub scenario: Scenario,
     /// What could not be read.
     pub faults: Vec<Fault>,
+    /// Keys that are written under a name they no longer have.
+    pub old_keys: Vec<OldKey>,
     lines: Vec<(Vec<Step>, Option<usize>)>,
     overrides: Vec<Override>,
 }
@@ -66,7 +69,13 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
             message: error.message().to_owned(),
         })
         .collect();
-    let overrides = overrides::apply(root.get_mut(), text.len(), overrides, &mut faults);
+    let mut overrides = overrides::apply(root.get_mut(), text.len(), overrides, &mut faults);
+    let (old_keys, twice) = renamed::rename(root.get_mut(), text.len(), &mut overrides);
+    faults.extend(twice.into_iter().map(|Twice { key, place, message }| Fault {
+        line: line(Some(place)),
+        key,
+        message,
+    }));
     let mut lines = Vec::new();
     index_table(text, root.get_ref(), &mut Vec::new(), &mut lines);
 
@@ -85,7 +94,7 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
         }
     };
     faults.sort_by_key(|fault| fault.line);
-    Parsed { scenario, faults, lines, overrides }
+    Parsed { scenario, faults, old_keys, lines, overrides }
 }
 
 /// The line of a place, from 1; `None` behind the end, where what was set on the command line stands.

@@ -244,7 +244,7 @@ fn without_restarts_the_first_loss_breaks_the_backend() {
     let Some(scenario) = scenario_with_model(BACKENDS) else { return };
     bench.write("scenario.toml", &scenario);
     let mut command = once("is_killed_while_timed").command(&bench);
-    let ended = super::workbench::finish(command.args(["--set", "workers.max_restarts=0"]));
+    let ended = super::workbench::finish(command.args(["--set", "workers.max_replacements=0"]));
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     let record = bench.record();
     let (state, why) = outcome(&record, "bad");
@@ -257,7 +257,7 @@ fn without_restarts_the_first_loss_breaks_the_backend() {
 #[test]
 fn a_backend_whose_every_worker_hangs_is_broken_after_its_restarts() {
     let bench = Workbench::new();
-    let hanging = "[deadlines]\nrequest = \"50ms\"\n[phases]\nrestarts = 1\n[workers]\nmax_restarts = 1\n\
+    let hanging = "[deadlines]\nrequest = \"50ms\"\n[phases]\nrestarts = 1\n[workers]\nmax_replacements = 1\n\
                    [[backend]]\nkind = \"simulated\"\noptions = { hangs = 1.0 }\n";
     let ended = bench.run_scenario(hanging);
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);

@@ -36,7 +36,7 @@ pub(super) struct Making<'a> {
 impl<'a> Making<'a> {
     /// As the options say.
     pub(super) fn new(runtime: &'a OnnxRuntime, settings: &'a OnnxOptions) -> Self {
-        let (provider, optimisation) = (settings.execution_provider, settings.graph_optimisation);
+        let (provider, optimisation) = (settings.execution_provider, settings.graph_optimization);
         Self { runtime, settings, provider, optimisation, profile: None }
     }
 

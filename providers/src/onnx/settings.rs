@@ -22,7 +22,7 @@ pub struct OnnxOptions {
     /// Threads within one operator, the caller's included.
     pub threads: Threads,
     /// How far ONNX Runtime rewrites the graph before it runs it.
-    pub graph_optimisation: GraphOptimisation,
+    pub graph_optimization: GraphOptimisation,
     /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
     pub provider_options: BTreeMap<String, String>,
     /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
@@ -42,7 +42,7 @@ impl Default for OnnxOptions {
         Self {
             execution_provider: ExecutionProvider::default(),
             threads: Threads::fixed(1),
-            graph_optimisation: GraphOptimisation::default(),
+            graph_optimization: GraphOptimisation::default(),
             provider_options: BTreeMap::new(),
             graph: GraphFile::default(),
             static_shapes: Vec::new(),
@@ -159,11 +159,11 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         assert_eq!(
-            faults(json!({"execution_provider": "gpu", "graph_optimisation": "some"})),
+            faults(json!({"execution_provider": "gpu", "graph_optimization": "some"})),
             [
                 "execution_provider: found \"gpu\": unknown variant `gpu`, expected one of `cpu`, `coreml`, `cuda`, \
                  `openvino`, `xnnpack`",
-                "graph_optimisation: found \"some\": unknown variant `some`, expected one of `disable`, `basic`, \
+                "graph_optimization: found \"some\": unknown variant `some`, expected one of `disable`, `basic`, \
                  `extended`, `all`",
             ]
         );

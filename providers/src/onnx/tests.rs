@@ -43,9 +43,9 @@ fn the_real_model_gives_the_reference_vectors_and_says_what_runs() {
 fn options_that_change_the_speed_leave_the_vectors_alone() {
     for options in [
         json!({"threads": 2, "intra_op_spinning": false}),
-        json!({"graph_optimisation": "disable"}),
-        json!({"graph_optimisation": "basic"}),
-        json!({"graph_optimisation": "extended"}),
+        json!({"graph_optimization": "disable"}),
+        json!({"graph_optimization": "basic"}),
+        json!({"graph_optimization": "extended"}),
     ] {
         let Some(request) = request(options) else { return };
         let mut backend = OnnxBackend::default();
@@ -130,7 +130,7 @@ fn the_probe_says_that_every_node_ran_on_the_cpu() {
     assert_eq!(executed.parts.len(), 1);
     assert_eq!((executed.parts[0].on.as_str(), executed.parts[0].time_share), ("CPU", Some(1.0)));
     // The graph as it was exported has more nodes than what is left of it once they are fused.
-    let unfused = request(json!({"graph_optimisation": "disable"})).expect("as before");
+    let unfused = request(json!({"graph_optimization": "disable"})).expect("as before");
     backend.load(&unfused).expect("loaded");
     let unfused = backend.prove(&probe).expect("recorded");
     assert!(unfused.kernels.len() > evidence.kernels.len(), "{}", unfused.kernels.len());

@@ -63,7 +63,7 @@ class OnnxBackend:
         reader = OptionReader(options)
         asked = reader.name("execution_provider", "cpu")
         threads = reader.count("threads", 1, LARGEST_THREADS)
-        level = reader.choice("graph_optimisation", "all", tuple(OPTIMISATION))
+        level = reader.choice("graph_optimization", "all", tuple(OPTIMISATION))
         provider_options = reader.strings("provider_options")
         graph_name = reader.file_name("graph", GRAPH)
         buckets = reader.pairs("static_shapes")

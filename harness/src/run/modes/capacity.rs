@@ -156,7 +156,7 @@ impl Run<'_> {
             };
             match levels {
                 // What was searched is thrown away in any case, so the search simply begins again.
-                Err(NoRates::Broken(why)) if lost < self.plan.workers.max_restarts => {
+                Err(NoRates::Broken(why)) if lost < self.plan.workers.max_replacements => {
                     lost += 1;
                     capacity.search.clear();
                     warnings.push(self.lost_while_searching(&name, lost, &why));
@@ -167,7 +167,7 @@ impl Run<'_> {
     }
 
     fn lost_while_searching(&self, name: &str, lost: u32, why: &str) -> Warning {
-        let most = self.plan.workers.max_restarts;
+        let most = self.plan.workers.max_replacements;
         let what = format!(
             "a worker was lost during the search for the capacity; the search was begun again in another, {lost} of {most}: \
              {why}"

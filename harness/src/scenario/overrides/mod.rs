@@ -33,6 +33,13 @@ impl Override {
         let within = key.strip_prefix(&self.key)?;
         (within.is_empty() || within.starts_with(['.', '['])).then(|| format!("{}{within}", self.typed))
     }
+
+    /// The key has another name now; it is still told as it was typed.
+    pub(super) fn rename(&mut self, old: &str, new: &str) {
+        if self.key == old {
+            new.clone_into(&mut self.key);
+        }
+    }
 }
 
 /// Sets each of `overrides` (`key=value`) in the table of a file of `length` bytes, in their order. What cannot be set is

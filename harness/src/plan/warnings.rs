@@ -1,0 +1,45 @@
+//! What is right in a scenario and still worth a word before anything starts: keys under their old names, and a load that is too
+//! slow for what is asked of it. Refuses nothing.
+
+use tailmark_reports::record::Warning;
+use tailmark_reports::units;
+
+use super::BackendPlan;
+use crate::scenario::OldKey;
+
+/// The key has another name now.
+pub(super) fn old_key(OldKey { key, new, gone_in }: &OldKey) -> Warning {
+    Warning {
+        backend: None,
+        what: format!("the key `{key}` is called `{new}` now"),
+        remedy: format!("write `{new}`; version {gone_in} will not read the old name any more"),
+    }
+}
+
+/// The load of a backend makes too few requests due in its budget for anything to be decided.
+pub(super) fn too_slow(backend: &BackendPlan) -> Option<Warning> {
+    let steady = backend.phases.steady;
+    // Without a horizon the least count is not waited for, as long as something is decided.
+    if steady.quick {
+        return None;
+    }
+    let restarts = backend.phases.restarts;
+    let due = backend.load.due_within(steady.max_time / restarts) * f64::from(restarts);
+    let (least, budget) = (steady.min_requests as f64, steady.max_time.as_secs_f64());
+    (due < least).then(|| Warning {
+        backend: Some(backend.name.clone()),
+        what: format!(
+            "the load ({}) makes about {} due in the {} of phases.steady.max_seconds, and phases.steady.min_requests is {}: no \
+             objective on requests will be decided",
+            backend.load.text(),
+            units::counted(due.floor() as u64, "request"),
+            units::duration(budget * 1e9),
+            units::count(steady.min_requests),
+        ),
+        remedy: format!(
+            "set max_seconds to about {}, or min_requests to at most {}",
+            (budget * least / due.max(1.0)).ceil(),
+            (due.floor() as u64).max(1)
+        ),
+    })
+}
