@@ -1,6 +1,7 @@
 //! What a person sees while a run goes on: steps and one bar on a terminal, plain lines elsewhere. All on stderr.
 
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -106,4 +107,12 @@ impl Progress for Screen {
         }
         self.bar.set_position(done);
     }
+}
+
+/// The path as it is shown: relative, if it lies below the working folder.
+#[must_use]
+pub fn shown(path: &Path) -> PathBuf {
+    let working = std::env::current_dir().ok();
+    let below = working.and_then(|working| path.strip_prefix(working).ok());
+    below.map_or_else(|| path.to_path_buf(), Path::to_path_buf)
 }

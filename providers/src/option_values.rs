@@ -2,6 +2,7 @@
 //! what is allowed. Knows no option.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -193,6 +194,14 @@ impl JsonSchema for Delay {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": DELAY_PATTERN })
     }
+}
+
+/// Reads a path that a user wrote, which may be relative to the working folder, so that it stays right when another process with
+/// another working folder uses it.
+pub(crate) fn absolute_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = Option::<PathBuf>::deserialize(deserializer)?;
+    path.map(|path| std::path::absolute(&path).map_err(|error| D::Error::custom(format!("no path: {error}"))))
+        .transpose()
 }
 
 #[cfg(test)]

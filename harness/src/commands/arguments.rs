@@ -3,6 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+/// Reads a path, which may be relative to the working folder, so that it stays right in a process with another one.
+pub(super) fn absolute_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(std::path::absolute)
+}
 
 /// Arguments of `scenario`.
 #[derive(Debug, Args)]
@@ -20,13 +26,13 @@ pub struct ScenarioArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Folder in which the run's own folder is made
-    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    #[arg(long, value_name = "FOLDER", default_value = "runs", value_parser = absolute_path())]
     pub runs: PathBuf,
     /// Python interpreter with the workers' packages, instead of an environment made by tailmark
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = absolute_path())]
     pub python: Option<PathBuf>,
     /// Folder in which models are kept [default: tailmark/models in the user's cache folder]
-    #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE")]
+    #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE", value_parser = absolute_path())]
     pub model_store: Option<PathBuf>,
     /// Decide as early as the evidence allows, in one process; the verdict then holds if requests are independent
     #[arg(long)]

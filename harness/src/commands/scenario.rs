@@ -11,7 +11,7 @@ use super::{CommandError, Exit, ScenarioArguments, report};
 use crate::plan::{self, Plan, Selection};
 use crate::run;
 use crate::scenario;
-use crate::screen::Screen;
+use crate::screen::{Screen, shown};
 
 /// Runs a scenario and leaves a report.
 ///
@@ -42,11 +42,11 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
     let written = write_all(folder.path(), &record);
     report::show(&record)?;
     match written {
-        Ok(_) => screen.say(&format!("report: {}", folder.path().join("report.md").display())),
+        Ok(_) => screen.say(&format!("report: {}", shown(folder.path()).join("report.md").display())),
         // What was measured is on the screen and in the record, so this is no failure of the run.
         Err(error) => screen.say(&format!(
             "warning: {error}\n\nhint: make room there, and `tailmark report {}` writes it",
-            folder.path().display()
+            shown(folder.path()).display()
         )),
     }
     Ok(exit_of(&record))

@@ -11,8 +11,11 @@ use crate::scenario::ModelSection;
 /// What is run where a scenario names no model.
 const USUAL: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
-/// Fills in what a scenario leaves out. The folder of a model of one's own has its name, and is used where it is.
+/// Fills in what a scenario leaves out, and makes the folder's path absolute: workers with another working folder load from it. The
+/// folder of a model of one's own has its name, and is used where it is.
 pub(super) fn fill_in(section: &mut ModelSection) {
+    // A path that cannot be made absolute is empty, and is refused as no folder.
+    section.folder = section.folder.take().map(|folder| std::path::absolute(&folder).unwrap_or(folder));
     let manifest = section.folder.as_deref().and_then(|folder| Manifest::read(folder).ok());
     section.in_place.get_or_insert(manifest.is_some());
     section.name.get_or_insert_with(|| manifest.map_or_else(|| USUAL.to_owned(), |manifest| manifest.name));

@@ -39,7 +39,7 @@ use tailmark_providers::cache;
 use tailmark_reports::record::RunRecord;
 
 use crate::plan::Plan;
-use crate::screen::Screen;
+use crate::screen::{Screen, shown};
 
 /// Where a run finds what it needs, and where it leaves what it saw.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ pub fn carry_out(
     screen: &Arc<Screen>,
 ) -> Result<Finished, RunError> {
     let mut folder = RunFolder::create(places.runs, plan, source)?;
-    screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, folder.path().display()));
+    screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, shown(folder.path()).display()));
     let cache = cache::default_folder().ok_or(RunError::NoCache)?;
     let mut provision =
         Provision::new(cache, places.python, screen.as_ref()).with_max_memory(plan.workers.max_memory);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph_options::{GraphFile, StaticShape};
-use crate::option_values::Threads;
+use crate::option_values::{Threads, absolute_path};
 use crate::options::{OptionFault, OptionSet};
 use crate::platform::Platform;
 use crate::provider::ProviderError;
@@ -33,7 +33,7 @@ pub struct OnnxOptions {
     /// Whether idle threads spin for a while before they sleep: faster with more than one thread, and busy.
     pub intra_op_spinning: bool,
     /// The ONNX Runtime library. Found by tailmark when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "absolute_path")]
     pub library: Option<PathBuf>,
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::commands::arguments::absolute_path;
+
 /// Arguments of `model`.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
@@ -53,7 +55,7 @@ pub enum ModelCommand {
 #[derive(Debug, Args)]
 pub struct StoreOption {
     /// Folder in which models are kept [default: tailmark/models in the user's cache folder]
-    #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE")]
+    #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE", value_parser = absolute_path())]
     pub model_store: Option<PathBuf>,
 }
 
@@ -61,7 +63,7 @@ pub struct StoreOption {
 #[derive(Debug, Args)]
 pub struct ToolOptions {
     /// Python interpreter with torch, transformers and onnx, instead of an environment made by tailmark
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = absolute_path())]
     pub python: Option<PathBuf>,
     /// Where models are kept.
     #[command(flatten)]
@@ -74,7 +76,7 @@ pub struct FetchArguments {
     /// A known model
     pub name: String,
     /// Ask this folder before any network
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = absolute_path())]
     pub from: Option<PathBuf>,
     /// Where models are kept.
     #[command(flatten)]
@@ -124,7 +126,7 @@ pub struct ExportArguments {
     #[arg(value_name = "NAME|FOLDER")]
     pub model: String,
     /// Write here instead of into the model's folder
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = absolute_path())]
     pub output: Option<PathBuf>,
     /// Where the graph has its weights
     #[arg(long, value_enum, default_value_t = Form::Auto)]
