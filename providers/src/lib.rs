@@ -29,6 +29,7 @@ mod reference_check;
 pub mod replicas;
 pub mod rten;
 pub mod simulated;
+pub mod text_file;
 pub mod threaded;
 pub mod tokenise;
 pub mod wire;

@@ -1,8 +1,8 @@
 //! The scenarios and corpora that are compiled in, and how a name on the command line finds its file.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use tailmark_providers::text_file::{self, TextFileError};
 
 /// A file that is compiled into tailmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +52,8 @@ pub fn corpus(name: &str) -> Option<Shipped> {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is there and cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] TextFileError),
     /// It is not there.
     #[error(
         "no scenario `{}`: looked for {}, and among the shipped ones\n\nhint: the shipped scenarios are {}",
@@ -86,10 +81,10 @@ pub fn open(name: &Path) -> Result<(String, Option<PathBuf>), OpenError> {
         places.push(Path::new("scenarios").join(name));
     }
     for place in &places {
-        match fs::read_to_string(place) {
+        match text_file::read(place) {
             Ok(text) => return Ok((text, Some(place.clone()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(OpenError::Unreadable { path: place.clone(), source }),
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error.into()),
         }
     }
     if bare {
