@@ -52,3 +52,45 @@ pub fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Worker(arguments) => commands::worker(&arguments),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::commands::ModelCommand;
+
+    fn parsed(words: &[&str]) -> Command {
+        let words = ["tailmark"].iter().chain(words);
+        Cli::try_parse_from(words).expect("a command line").command
+    }
+
+    #[test]
+    fn every_folder_and_program_that_is_typed_is_absolute_once_it_was_read() {
+        let relative = ["--runs", "out", "--python", "./venv/bin/python", "--model-store", "models"];
+        let Command::Scenario(scenario) = parsed(&[&["scenario", "x.toml"], &relative[..]].concat()) else {
+            panic!("the command scenario");
+        };
+        let python = ["--python", "./venv/bin/python", "--model-store", "models", "--output", "here"];
+        let Command::Model(export) = parsed(&[&["model", "export", "m"], &python[..]].concat()) else {
+            panic!("the command model");
+        };
+        let ModelCommand::Export(export) = export.command else { panic!("the command export") };
+        let fetch = ["model", "fetch", "m", "--from", "there", "--model-store", "models"];
+        let Command::Model(fetch) = parsed(&fetch) else { panic!("the command model") };
+        let ModelCommand::Fetch(fetch) = fetch.command else { panic!("the command fetch") };
+        let paths: Vec<Option<PathBuf>> = vec![
+            Some(scenario.runs),
+            scenario.python,
+            scenario.model_store,
+            export.output,
+            export.tools.python,
+            export.tools.store.model_store,
+            fetch.from,
+            fetch.store.model_store,
+        ];
+        for path in paths {
+            assert!(path.as_ref().is_some_and(|path| path.is_absolute()), "{path:?}");
+        }
+    }
+}

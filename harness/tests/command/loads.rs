@@ -190,3 +190,30 @@ fn rates_are_certified_in_order_up_to_the_first_that_does_not_pass() {
         record["backends"].as_array().is_some_and(|all| all.iter().all(|one| one["name"] != "simulated"))
     );
 }
+
+#[test]
+fn a_run_whose_callers_think_longer_than_its_budget_ends_near_it_and_was_warned_of() {
+    let bench = Workbench::new();
+    let scenario = "[load]\nthink_time = \"300ms\"\n[phases]\nrestarts = 3\n[phases.warm_up]\nmin_requests = 0\n\
+                    max_requests = 50\n[phases.steady]\nmin_requests = 100\nmax_seconds = 0.6\n[[objective]]\n\
+                    indicator = \"p95 response time\"\nbelow = \"20s\"\n";
+    let ended = ended(&bench, &format!("{scenario}{}", simulated("1ms")), 3);
+    let warned =
+        "warning: simulated: the load (closed, concurrency 1, think time 300 ms) makes about 3 requests due";
+    assert!(ended.stderr.contains(warned), "{}", ended.stderr);
+    let record = bench.record();
+    assert!(
+        record["warnings"][0]["remedy"].as_str().is_some_and(|remedy| remedy.contains("max_seconds")),
+        "{record}"
+    );
+    let simulated = backend(&record, "simulated");
+    assert_eq!(simulated["verdicts"][0]["verdict"], "INCONCLUSIVE");
+    assert_eq!(
+        simulated["cold_starts"].as_array().map(Vec::len),
+        Some(3),
+        "no restart beside the planned ones"
+    );
+    let steady = phase(simulated, "steady");
+    let requests = steady["requests"].as_u64().expect("a count");
+    assert!(requests <= 3, "at most one in each restart, and its caller thought for the rest: {steady}");
+}

@@ -120,6 +120,19 @@ fn a_python_of_the_users_is_used_as_it_is() {
 }
 
 #[test]
+fn a_relative_model_folder_reaches_the_worker_as_an_absolute_one() {
+    let (Some(model), bench) = (real_model(), Workbench::new()) else { return };
+    std::os::unix::fs::symlink(model, bench.path().join("model")).expect("a link to the model");
+    bench.write("scenario.toml", &format!("[model]\nfolder = \"./model\"\nin_place = true\n{TWO_BACKENDS}"));
+    let ended = FakePython::new().run(&bench);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    let record = bench.record();
+    assert_eq!(outcome(&record, "python-onnx"), ("measured", ""));
+    let folder = record["model"]["folder"].as_str().expect("the model's folder");
+    assert!(std::path::Path::new(folder).is_absolute() && folder.ends_with("/model"), "{folder}");
+}
+
+#[test]
 fn a_model_without_a_graph_falls_back_and_every_report_says_so() {
     let Some((bench, ended)) = run(&FakePython::new().with_fault("no_graph")) else { return };
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
