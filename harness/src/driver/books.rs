@@ -47,7 +47,7 @@ impl<'a> Books<'a> {
 
     /// When the time of every stage is over, if nothing else ends them.
     pub(super) fn over(&self) -> Option<Instant> {
-        self.later().iter().try_fold(self.present_over()?, |over, stage| behind(over, stage))
+        self.later().iter().try_fold(self.present_over()?, behind)
     }
 
     fn later(&self) -> &[Stage] {

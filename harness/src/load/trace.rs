@@ -1,6 +1,6 @@
 //! The open model that replays arrivals from a file: when requests came, and optionally with which texts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ struct Rows {
 
 impl Rows {
     /// Reads the file; what is wrong is said in one sentence, with its line.
-    fn read(path: &PathBuf, speed: f64) -> Result<Self, String> {
+    fn read(path: &Path, speed: f64) -> Result<Self, String> {
         let shown = path.display();
         let text = text_file::read(path).map_err(|error| format!("trace: {error}"))?;
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Fields).from_reader(text.as_bytes());

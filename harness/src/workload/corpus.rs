@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use tailmark_providers::text_file;
+use tailmark_providers::text_file::{self, TextFileError};
 
 use crate::scenario;
 
@@ -29,7 +29,7 @@ impl Corpus {
                 let path = file_of(name, base).ok_or_else(|| no_such_corpus(name))?;
                 // What a name promises is said before what the bytes turn out to be: it is what the user sees.
                 let format = Format::of(&path).map_err(|why| format!("corpus `{name}` {why}"))?;
-                (text_file::read(&path).map_err(|error| format!("corpus `{name}`: {error}"))?, format)
+                (text_file::read(&path).map_err(|error| unreadable(name, &error))?, format)
             }
         };
         let texts = match format {
@@ -101,6 +101,13 @@ impl Format {
 fn file_of(name: &str, base: Option<&Path>) -> Option<PathBuf> {
     let places = [base.map(|base| base.join(name)), Some(name.into())];
     places.into_iter().flatten().find(|path| path.is_file())
+}
+
+fn unreadable(name: &str, error: &TextFileError) -> String {
+    match error {
+        TextFileError::Read { source, .. } => format!("corpus `{name}` cannot be read: {source}"),
+        TextFileError::NotText { source, .. } => format!("corpus `{name}`, {source}"),
+    }
 }
 
 fn no_such_corpus(name: &str) -> String {

@@ -57,12 +57,14 @@ pub(super) fn apply<'t>(
             Some((typed, value)) => (typed.trim(), Some(value.trim())),
             None => (text.trim(), None),
         };
-        let set =
-            match value {
-                Some(value) => set(root, typed, value, behind),
-                None => Err("it has no `=`; write --set key=value, as in --set phases.steady.max_seconds=60"
-                    .to_owned()),
-            };
+        let set = match value {
+            Some("") => Err("it has no value; write one after the `=`, or \"\" for an empty text".to_owned()),
+            Some(value) => set(root, typed, value, behind),
+            None => {
+                Err("it has no `=`; write --set key=value, as in --set phases.steady.max_seconds=60"
+                    .to_owned())
+            }
+        };
         match set {
             Ok(set) => done.push(set),
             Err(message) => faults.push(Fault { line: None, key: format!("--set {typed}"), message }),

@@ -37,7 +37,7 @@ fn a_value_is_toml_and_what_is_no_toml_is_a_string() {
         "backend[1].options={ threads = 2, x = 1 }",
         "backend[1].optional=true",
         "model.name=a=b",
-        "load.kind=",
+        "load.kind=\"\"",
         "name=7_days",
         "load.rate=2026-01-31",
     ]);
@@ -105,7 +105,7 @@ fn a_fault_in_what_was_set_is_named_as_it_was_typed_and_has_no_line() {
         ("backend=3", &["--set backend: found 3; it must be an array"]),
         ("phases.steady=5", &["--set phases.steady: found 5; it must be a table"]),
         (
-            "phases.steady.max_seconds=",
+            "phases.steady.max_seconds=\"\"",
             &["--set phases.steady.max_seconds: found an empty value; it must be a number"],
         ),
         (
@@ -131,7 +131,8 @@ fn what_cannot_be_set_is_a_fault_that_says_what_could_be() {
             "phases.steady.max_seconds",
             "it has no `=`; write --set key=value, as in --set phases.steady.max_seconds=60",
         ),
-        ("=3", "a key in it is empty; write keys with one dot between them, as in phases.steady.max_seconds"),
+        ("phases.steady.max_seconds=", "it has no value; write one after the `=`, or \"\" for an empty text"),
+        ("=3", "one of its keys is empty; separate keys with single dots, as in phases.steady.max_seconds"),
         (
             "phases..x=3",
             "a key in it is empty; write keys with one dot between them, as in phases.steady.max_seconds",
