@@ -1,11 +1,11 @@
 //! The search for the rates that are worth certifying: which to try next, and which to declare in the end.
 //!
-//! Pure: what a try gave is told to it. A search decides nothing: it looks many times at noisy estimates and keeps the
-//! lucky ones, so its data is thrown away and the rates it names are tested on fresh data.
+//! Pure: the caller tells it what each trial gave. A search decides nothing: it looks at many noisy estimates and keeps the
+//! lucky ones, so its data is thrown away and the rates that it names are tested on fresh data.
 
-/// The share of the closed model's rate below which nothing is tried: what fails there is not short of capacity.
+/// The share of the closed model's rate below which nothing is tried: capacity is not what makes an objective fail there.
 const LOWEST: f64 = 0.05;
-/// Tries; each halves what is left, so the last one is 3 % of the closed model's rate from the one before.
+/// Number of trials. Each halves what is left, so the last one is 3 % of the closed model's rate from the one before.
 const TRIES: usize = 5;
 /// By how much of the best rate found one level lies below the next.
 const STEP: f64 = 0.2;
@@ -27,7 +27,7 @@ impl Search {
         Self { met: None, low: LOWEST * closed_rate, high: closed_rate, tried: 0 }
     }
 
-    /// The rate to try next; `None` when it was looked for long enough.
+    /// The rate to try next; `None` once the search is over.
     #[must_use]
     pub fn next(&self) -> Option<f64> {
         let middle = two_digits((self.low + self.high) / 2.0);

@@ -6,7 +6,7 @@ use crate::commands::{
     self, CommandError, Exit, ModelArguments, ReportArguments, ScenarioArguments, WorkerArguments,
 };
 
-/// Benchmarks text-embedding backends and verifies a latency SLA, with the chance of being wrong.
+/// Benchmarks text-embedding backends and verifies a latency SLA, with a stated chance of being wrong
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -37,7 +37,7 @@ pub enum Command {
     Worker(WorkerArguments),
 }
 
-/// Carries out what was typed.
+/// Runs the command that was typed.
 ///
 /// # Errors
 /// What stopped the command, with its exit code.

@@ -1,4 +1,4 @@
-//! Something that must hold of a backend, as data: the indicator, its limit, and how sure the answer must be.
+//! An objective, as data: the indicator, its limit, and how certain the answer must be.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tailmark_reports::units;
 
 use crate::scenario::{self, ObjectiveSection, Percentile, TimeSpan};
 
-/// The thing that is judged.
+/// What is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Indicator {
     /// A percentile of finished - scheduled, in steady state.
@@ -34,10 +34,10 @@ impl Indicator {
     }
 }
 
-/// Something that must hold.
+/// Something that a backend must meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
-    /// The thing judged.
+    /// What is judged.
     pub indicator: Indicator,
     /// The limit: nanoseconds, texts per second, a share, bytes, or a cosine.
     pub limit: f64,

@@ -1,4 +1,4 @@
-//! What each command can be told, as the command line has it.
+//! The arguments of each command.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(super) fn absolute_path() -> impl TypedValueParser<Value = PathBuf> {
 /// Arguments of `scenario`.
 #[derive(Debug, Args)]
 pub struct ScenarioArguments {
-    /// A TOML file; a bare name is also looked up in scenarios/ and among the shipped ones
+    /// A TOML file; a bare name is also looked up in scenarios/ and among the shipped scenarios
     pub file: PathBuf,
     /// Also run this optional backend of the scenario (may be given several times)
     #[arg(long, value_name = "NAME")]
@@ -25,16 +25,16 @@ pub struct ScenarioArguments {
     /// several times)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Folder in which the run's own folder is made
+    /// Folder in which the run's folder is created
     #[arg(long, value_name = "FOLDER", default_value = "runs", value_parser = absolute_path())]
     pub runs: PathBuf,
-    /// Python interpreter with the workers' packages, instead of an environment made by tailmark
+    /// Python interpreter that has the workers' packages, instead of an environment that tailmark creates
     #[arg(long, value_name = "PATH", value_parser = absolute_path())]
     pub python: Option<PathBuf>,
-    /// Folder in which models are kept [default: tailmark/models in the user's cache folder]
+    /// Folder that holds the models [default: tailmark/models in the user's cache folder]
     #[arg(long, value_name = "FOLDER", env = "TAILMARK_MODEL_STORE", value_parser = absolute_path())]
     pub model_store: Option<PathBuf>,
-    /// Decide as early as the evidence allows, in one process; the verdict then holds if requests are independent
+    /// Decide as early as the evidence allows, in one process; the verdict then assumes that requests are independent
     #[arg(long)]
     pub quick: bool,
     /// Check the scenario and print what would run, with every default filled in

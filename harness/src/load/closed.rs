@@ -1,4 +1,4 @@
-//! The closed model: a fixed number of callers, each of which asks again some time after it was answered, or at once.
+//! The closed model: a fixed number of callers, each of which sends its next request some time after its answer, or at once.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFa
     let mut faults = Vec::new();
     let callers = section.concurrency.unwrap_or(1);
     if !(1..=MOST_CALLERS).contains(&callers) {
-        faults.push(("concurrency", format!("{callers} slots; between 1 and {MOST_CALLERS} are possible")));
+        faults.push(("concurrency", format!("{callers} slots; must be between 1 and {MOST_CALLERS}")));
     }
     // Several gaps are several backends by the time this is read: each has one.
     let think_time = match section.think_time.as_deref().unwrap_or_default() {
@@ -71,8 +71,8 @@ impl Rule for Closed {
     fn note(&self) -> String {
         let callers = units::counted(u64::from(self.callers), "caller");
         format!(
-            "closed model: no arrival rate was promised; {callers} in all, each of which waits for its answer before it \
-             asks again, so queues never build up"
+            "closed model: there is no fixed arrival rate; {callers} in all, and each waits for its answer before it sends the \
+             next request, so queues never build up"
         )
     }
 

@@ -1,4 +1,4 @@
-//! The open model with even gaps: a request is due every so often.
+//! The open model with even intervals: a request is due every so often.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::scenario::LoadSection;
 /// The entry in the table of load models.
 pub(super) const KIND: LoadKind = LoadKind {
     name: "constant",
-    summary: "requests come at even gaps, whether or not the one before was answered",
+    summary: "requests arrive at even intervals, whether or not the one before was answered",
     keys: &["rate", "max_in_flight", "max_queue"],
     fill_in: |_| (),
     at_rate: Some(at_rate),
@@ -45,7 +45,7 @@ impl Rule for Constant {
     }
 
     fn note(&self) -> String {
-        open::note("arrivals at even gaps")
+        open::note("arrivals at even intervals")
     }
 
     fn limits(&self) -> Limits {

@@ -1,4 +1,4 @@
-//! What the open models share: reading a rate and the two bounds, and the note that says what they promise.
+//! What the open models share: reading a rate and the two bounds, and the note that says what kind of caller they stand for.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn rate(text: Option<&str>, key: &'static str, faults: &mut Vec<ReadF
     match scenario::rate(text) {
         Ok(rate) if (SLOWEST..=FASTEST).contains(&rate) => rate,
         Ok(rate) => {
-            faults.push((key, format!("{rate}/s; between {SLOWEST}/s and {FASTEST}/s are possible")));
+            faults.push((key, format!("{rate}/s; must be between {SLOWEST}/s and {FASTEST}/s")));
             1.0
         }
         Err(why) => {
@@ -46,12 +46,12 @@ impl Bounds {
         if let Some(most) = section.max_in_flight.filter(|most| !(1..=1_000).contains(most)) {
             faults.push((
                 "max_in_flight",
-                format!("{most} requests; between 1 and 1000 are possible, more wait in the queue"),
+                format!("{most} requests; must be between 1 and 1000, more wait in the queue"),
             ));
         }
         let queue = section.max_queue.unwrap_or_else(|| QUEUE.max(rate.ceil() as u32));
         if !(1..=10_000_000).contains(&queue) {
-            faults.push(("max_queue", format!("{queue} requests; between 1 and 10000000 are possible")));
+            faults.push(("max_queue", format!("{queue} requests; must be between 1 and 10000000")));
         }
         Self { max_in_flight: section.max_in_flight, max_queue: queue }
     }
@@ -64,8 +64,8 @@ impl Bounds {
 /// The sentence about what callers these are.
 pub(super) fn note(what: &str) -> String {
     format!(
-        "open model, {what}: each request counts from its scheduled time, and one that finds no free slot waits with \
-         that time running; nothing is skipped"
+        "open model, {what}: each request is timed from when it was scheduled, so one that finds no free slot waits and the \
+         wait counts; nothing is skipped"
     )
 }
 

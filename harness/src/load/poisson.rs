@@ -15,7 +15,7 @@ use crate::scenario::LoadSection;
 /// The entry in the table of load models.
 pub(super) const KIND: LoadKind = LoadKind {
     name: "poisson",
-    summary: "requests come at random, as those of many independent callers do",
+    summary: "requests arrive at random, like those of many independent callers",
     keys: &["rate", "seed", "max_in_flight", "max_queue"],
     fill_in: |load| {
         load.seed.get_or_insert(1);
@@ -54,7 +54,7 @@ impl Rule for Poisson {
     }
 
     fn note(&self) -> String {
-        open::note("Poisson arrivals, as those of many independent callers")
+        open::note("Poisson arrivals, like those of many independent callers")
     }
 
     fn limits(&self) -> Limits {

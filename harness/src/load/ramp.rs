@@ -13,7 +13,7 @@ use crate::scenario::LoadSection;
 /// The entry in the table of load models.
 pub(super) const KIND: LoadKind = LoadKind {
     name: "ramp",
-    summary: "the rate goes evenly from one value to another, and stays there",
+    summary: "the rate changes steadily from one value to another and stays there",
     keys: &["from", "to", "over", "max_in_flight", "max_queue"],
     fill_in: |_| (),
     at_rate: None,
@@ -34,7 +34,7 @@ fn read(section: &LoadSection, _: Option<&Path>) -> Result<LoadModel, Vec<ReadFa
     let to = open::rate(section.to.as_deref(), "to", &mut faults);
     let over = section.over.map_or_else(
         || {
-            let why = "missing; write how long the rate changes, for example over = \"60s\"";
+            let why = "missing; write how long the rate takes to change, for example over = \"60s\"";
             faults.push(("over", why.to_owned()));
             Duration::from_secs(1)
         },
@@ -72,9 +72,9 @@ impl Rule for Ramp {
     fn note(&self) -> String {
         let over = units::duration(self.over.as_nanos() as f64);
         let (from, to) = (open::per_second(self.from), open::per_second(self.to));
-        let what = format!("{from} to {to} over {over}, anew in each restart");
+        let what = format!("{from} to {to} over {over}, starting again in each restart");
         format!(
-            "{}; the load changes, so a verdict is over the whole ramp and not about any one rate",
+            "{}; the load changes, so a verdict covers the whole ramp and no single rate",
             open::note(&what)
         )
     }

@@ -55,7 +55,7 @@ pub trait Schedule: Send {
 pub enum Limits {
     /// A closed model: so many callers, each with one request at a time. Nothing ever waits for a slot.
     Callers(u32),
-    /// An open model: what finds no free slot waits, with its time running.
+    /// An open model: a request that finds no free slot waits, and the wait counts.
     Queue {
         /// Requests in flight at most; `None` for as many as the backend says it works on at once.
         max_in_flight: Option<u32>,

@@ -116,23 +116,23 @@ fn a_trace_is_replayed_from_its_first_request_at_its_speed_with_its_texts() {
 #[test]
 fn a_bad_trace_is_refused_with_the_line_at_fault() {
     for (content, said) in [
-        ("at\n1\n0.5\n", "line 3: `0.5`: it comes after a later time; sort the trace by time"),
+        ("at\n1\n0.5\n", "line 3: `0.5`: it is earlier than the time before it; sort the trace by time"),
         (
             "at\n0\n8000\n",
-            "line 3: `8000`: a gap of 133 min 20 s, and an hour is the longest; cut the trace there",
+            "line 3: `8000`: a gap of 133 min 20 s, but the longest allowed is an hour; cut the trace there",
         ),
         ("at\n0\nsoon\n", "line 3: `soon` is not a time; write seconds"),
         ("at\n0\nNaN\n", "line 3: `NaN` is not a time"),
         ("at,text\n0,a\n1,b,c\n", "line 3: found 3 fields, expected 2"),
         ("at,text\n0,\n", "line 2: an empty text"),
         ("time\n0\n", "line 1: found the columns `time`; the first line must be `at` or `at,text`"),
-        ("at\n", "holds no request"),
+        ("at\n", "has no requests"),
     ] {
         let why = trace(content, None).expect_err(content);
         assert!(why.contains(said), "{content:?}: {why}");
     }
     let why = trace("at\n0\n1\n", Some(0.0)).expect_err("no speed");
-    assert!(why.starts_with("speed: 0; between"), "{why}");
+    assert!(why.starts_with("speed: 0; must be between"), "{why}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn rates_that_are_none_are_refused_with_the_rule() {
         ("NaN/s", "is not a rate"),
         ("inf/s", "is not a rate"),
         ("30", "for example"),
-        ("1e9/s", "1000000000/s; between 0.001/s and 1000000/s are possible"),
+        ("1e9/s", "1000000000/s; must be between 0.001/s and 1000000/s"),
     ] {
         for kind in ["constant", "poisson"] {
             let faults = find(kind).expect(kind).read(&at(rate), None).expect_err(rate);

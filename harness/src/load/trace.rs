@@ -1,4 +1,4 @@
-//! The open model that replays arrivals from a file: when requests came, and optionally with which texts.
+//! The open model that replays arrivals from a file: when requests arrived, and optionally with which texts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::scenario::LoadSection;
 /// The entry in the table of load models.
 pub(super) const KIND: LoadKind = LoadKind {
     name: "trace",
-    summary: "requests come when those of a recorded trace came",
+    summary: "requests arrive when those of a recorded trace did",
     keys: &["file", "speed", "max_in_flight", "max_queue"],
     fill_in: |load| {
         load.speed.get_or_insert(1.0);
@@ -23,7 +23,7 @@ pub(super) const KIND: LoadKind = LoadKind {
     read,
 };
 
-/// A longer gap is taken for two traces in one file: a run would sit and wait for it.
+/// A longer gap probably means two traces in one file: a run would just wait through it.
 const LONGEST_GAP: Duration = Duration::from_secs(3600);
 /// The most rows; the trace is held in memory.
 const MOST_ROWS: usize = 10_000_000;
@@ -42,7 +42,7 @@ fn read(section: &LoadSection, folder: Option<&Path>) -> Result<LoadModel, Vec<R
     let mut faults = Vec::new();
     let mut speed = section.speed.unwrap_or(1.0);
     if !(1e-3..=1e3).contains(&speed) {
-        faults.push(("speed", format!("{speed}; between 0.001 and 1000 times as fast are possible")));
+        faults.push(("speed", format!("{speed}; must be between 0.001 and 1000 times as fast")));
         speed = 1.0;
     }
     let Some(file) = &section.file else {
@@ -100,20 +100,20 @@ impl Rows {
             check_order(times.last().copied(), at, speed)
                 .map_err(|why| wrong(format!("`{}`: {why}", &record[0])))?;
             if times.len() == MOST_ROWS {
-                return Err(wrong(format!("more than {MOST_ROWS} requests; cut the trace")));
+                return Err(wrong(format!(
+                    "more than {MOST_ROWS} requests, which is the limit; shorten the trace"
+                )));
             }
             times.push(at);
             if with_texts {
                 if record[1].trim().is_empty() {
-                    return Err(wrong("an empty text; write one, or leave the column out".to_owned()));
+                    return Err(wrong("an empty text; write one, or remove the column".to_owned()));
                 }
                 texts.push(Arc::from(&record[1]));
             }
         }
         let Some(first) = times.first().copied() else {
-            return Err(format!(
-                "trace {shown} holds no request; it needs at least one line after the first"
-            ));
+            return Err(format!("trace {shown} has no requests; it needs at least one line after the first"));
         };
         let at = times.iter().map(|at| Duration::from_secs_f64((at - first) as f64 / 1e9 / speed)).collect();
         Ok(Self { at, texts: with_texts.then_some(texts) })
@@ -157,12 +157,12 @@ fn instant(text: &str) -> Result<i128, String> {
 fn check_order(before: Option<i128>, at: i128, speed: f64) -> Result<(), String> {
     let Some(before) = before else { return Ok(()) };
     if at < before {
-        return Err("it comes after a later time; sort the trace by time".to_owned());
+        return Err("it is earlier than the time before it; sort the trace by time".to_owned());
     }
     let gap = (at - before) as f64 / 1e9 / speed;
     if gap > LONGEST_GAP.as_secs_f64() {
         return Err(format!(
-            "a gap of {}, and an hour is the longest; cut the trace there, or replay it faster with `speed`",
+            "a gap of {}, but the longest allowed is an hour; cut the trace there, or replay it faster with `speed`",
             units::duration(gap * 1e9)
         ));
     }
@@ -187,7 +187,7 @@ impl Rule for Trace {
             units::counted(self.at.len() as u64, "request"),
             units::duration(last * 1e9)
         );
-        format!("{}; each restart warms up by itself, then replays it from the beginning", open::note(&what))
+        format!("{}; each restart warms up separately, then replays it from the beginning", open::note(&what))
     }
 
     fn limits(&self) -> Limits {

@@ -1,4 +1,4 @@
-//! The backends of a plan, as the scenario has them: kinds looked up, options checked, defaults filled in.
+//! The backends of a plan, as they stand in the scenario: kinds looked up, options checked, defaults filled in.
 
 use std::sync::Arc;
 
@@ -36,10 +36,7 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
         let Some(kind) = kind_named(section.kind.as_deref(), &within("kind"), &mut wrong) else { continue };
         let name = section.name.clone().unwrap_or_else(|| kind.name.to_owned());
         if found.iter().any(|(other, _)| other.name == name) {
-            wrong.add(
-                &within("name"),
-                format!("two backends are named `{name}`; give each a `name` of its own"),
-            );
+            wrong.add(&within("name"), format!("two backends are named `{name}`; give each its own `name`"));
         }
         if let Some(why) = unfit_name(&name) {
             wrong.add(&within("name"), why);
@@ -59,7 +56,7 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
         if !(1..=MOST_REPLICAS).contains(&replicas) {
             wrong.add(
                 &within("replicas"),
-                format!("{replicas} replicas; between 1 and {MOST_REPLICAS} are possible"),
+                format!("{replicas} replicas; must be between 1 and {MOST_REPLICAS}"),
             );
         }
         let backend = BackendPlan {
@@ -91,7 +88,7 @@ fn requirement(section: &BackendSection, at: &[Step; 2], wrong: &mut Wrong) -> O
 pub(super) fn check_placement(backend: &BackendPlan, path: &[Step], wrong: &mut Wrong) {
     if backend.replicas > 1 && backend.placement == Placement::InProcess {
         let why = format!(
-            "{} replicas of `{}`, which runs in-process; replicas are workers, so leave `placement` out",
+            "{} replicas of `{}`, which runs in-process; replicas are workers, so remove `placement`",
             backend.replicas, backend.name
         );
         wrong.add(path, why);

@@ -51,7 +51,7 @@ pub(super) fn capacity(scenario: &Scenario, written: &LoadSection) -> Result<Opt
     for name in foreign.chain(written.kind.as_ref().map(|_| "kind")) {
         wrong.add(
             &[key("load"), key(name)],
-            format!("with [capacity] the rates are its own; beside it [load] has {} only", own.join(", ")),
+            format!("[capacity] sets the rates itself; beside it, [load] may only have {}", own.join(", ")),
         );
     }
     let load = section.load.as_deref().unwrap_or("poisson");
@@ -73,20 +73,20 @@ pub(super) fn capacity(scenario: &Scenario, written: &LoadSection) -> Result<Opt
     }
     let count = section.levels.unwrap_or(3);
     if !(1..=5).contains(&count) {
-        wrong.add(&at("levels"), format!("{count} levels; between 1 and 5 are possible"));
+        wrong.add(&at("levels"), format!("{count} levels; must be between 1 and 5"));
     }
     let levels = match &section.rates {
         None => Levels::Found(count),
         Some(rates) => {
             if section.levels.is_some() {
-                wrong.add(&at("levels"), "there are `rates` already; leave one of the two out");
+                wrong.add(&at("levels"), "`rates` is set as well; remove one of the two");
             }
             Levels::Given(given(rates, &mut wrong))
         }
     };
     let probe = section.probe.map_or(Duration::from_secs(5), |probe| probe.0);
     if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&probe) {
-        wrong.add(&at("probe"), "between 100ms and 600s are possible");
+        wrong.add(&at("probe"), "must be between 100ms and 600s");
     }
     if wrong.is_empty() {
         Ok(Some(CapacityPlan { load: load.name, levels, probe, at_rate, bounds: written.clone() }))
@@ -104,14 +104,19 @@ fn given(rates: &[String], wrong: &mut Wrong) -> Vec<f64> {
                 wrong.add(&at, format!("{rate}/s; at most {}/s", load::FASTEST))
             }
             Ok(rate) if read.last().is_some_and(|before| rate <= *before) => {
-                wrong.add(&at, format!("`{text}` after a rate at least as high; write them rising"));
+                wrong.add(
+                    &at,
+                    format!(
+                        "`{text}` follows a rate that is at least as high; write the rates in rising order"
+                    ),
+                );
             }
             Ok(rate) => read.push(rate),
             Err(why) => wrong.add(&at, why),
         }
     }
     if rates.is_empty() {
-        wrong.add(&at, "an empty list; write at least one rate, or leave the key out to have them found");
+        wrong.add(&at, "an empty list; write at least one rate, or remove the key to have them searched for");
     }
     read
 }

@@ -1,4 +1,4 @@
-//! Variations of backends: every combination of the values of a matrix, and of several think times, as a backend of its own.
+//! Variations of backends: every combination of the values of a matrix, and of several think times, is a separate backend.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::load;
 use crate::scenario::{self, MatrixSection, Scenario, Step};
 use crate::workload::Corpus;
 
-/// More cells than this are more likely a slip than a wish: each is measured over several restarts.
+/// More cells than this are more likely a mistake than intended: each is measured over several restarts.
 const MOST_CELLS: usize = 64;
 
 /// One value of one axis.
@@ -81,7 +81,7 @@ pub(super) fn expand(
         }
     }
     if all.len() > MOST_CELLS && all.iter().any(|(backend, _)| backend.cell.is_some()) {
-        wrong.add(&[key("matrix")], format!("{} backends; at most {MOST_CELLS} are possible", all.len()));
+        wrong.add(&[key("matrix")], format!("{} backends; there can be at most {MOST_CELLS}", all.len()));
     }
     (all, wrong)
 }
@@ -153,10 +153,10 @@ fn axes(
     for (axis, short, written, most, change) in numbers {
         let Some(numbers) = written else { continue };
         if numbers.is_empty() {
-            wrong.add(&at(axis), "an empty list; write at least one value, or leave the key out");
+            wrong.add(&at(axis), "an empty list; write at least one value, or remove the key");
         }
         for number in numbers.iter().filter(|number| !(1..=most).contains(*number)) {
-            wrong.add(&at(axis), format!("{number}; between 1 and {most} are possible"));
+            wrong.add(&at(axis), format!("{number}; must be between 1 and {most}"));
         }
         let value = |number: &u32| Value {
             axis,
@@ -170,7 +170,7 @@ fn axes(
     if concurrency.is_some() && kind != "closed" {
         let load =
             if scenario.capacity.is_some() { "set by [capacity]".to_owned() } else { format!("`{kind}`") };
-        let why = format!("the load is {load}, which has no callers to count; leave this axis out");
+        let why = format!("the load is {load}, which has no callers to count; remove this axis");
         wrong.add(&at("concurrency"), why);
     }
     if axes.is_empty() {

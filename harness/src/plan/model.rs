@@ -35,7 +35,10 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
             faults.push(("folder", format!("{} is not a folder", folder.display())));
         }
         None if in_place => {
-            faults.push(("in_place", "true without `folder`; name the folder to use as it is".to_owned()));
+            faults.push((
+                "in_place",
+                "true, but there is no `folder`; set `folder` to the folder to use".to_owned(),
+            ));
         }
         Some(folder) if own => faults.extend(check_own(folder, &name, in_place)),
         _ => {}
@@ -64,14 +67,13 @@ fn check_own(folder: &Path, name: &str, in_place: bool) -> Option<Fault> {
         Ok(manifest) if manifest.name != name => Some((
             "name",
             format!(
-                "`{name}`, and the model in {} is `{}`; write that, or leave `name` out",
+                "`{name}`, but the model in {} is `{}`; write that name, or remove `name`",
                 folder.display(),
                 manifest.name
             ),
         )),
         Ok(_) if !in_place => {
-            let why =
-                "false, and a model of your own is always used where it is; leave `in_place` out".to_owned();
+            let why = "false, but your own model is always used in place; remove `in_place`".to_owned();
             Some(("in_place", why))
         }
         Ok(_) => None,

@@ -25,7 +25,7 @@ pub(super) fn phases(
     let restarts = section.restarts.or(scenario.phases.restarts).unwrap_or(1);
     if !(1..=1000).contains(&restarts) {
         let path = place(section.restarts.is_some(), "restarts", &["phases", "restarts"]);
-        wrong.add(&path, format!("{restarts} restarts; between 1 and 1000 are possible"));
+        wrong.add(&path, format!("{restarts} restarts; must be between 1 and 1000"));
     }
     let steady = steady(scenario, section, &place, wrong);
     let warm_up = warm_up(scenario, section, wrong);
@@ -75,7 +75,10 @@ fn steady(scenario: &Scenario, section: &BackendSection, place: Place<'_>, wrong
     let steady = &["phases", "steady", "min_requests"];
     if min_requests == 0 && min_time.is_zero() {
         let path = place(section.min_requests.is_some(), "min_requests", steady);
-        wrong.add(&path, "neither a least count nor a least time; set min_requests or min_seconds above 0");
+        wrong.add(
+            &path,
+            "neither a minimum count nor a minimum time; set min_requests or min_seconds above 0",
+        );
     }
     if max_requests < min_requests {
         let path =

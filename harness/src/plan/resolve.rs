@@ -267,7 +267,7 @@ fn load_model(scenario: &Scenario, folder: Option<&Path>, faults: &mut Faults<'_
     };
     let model = faults.take(&[key("load")], kind.read(section, folder)).unwrap_or_else(load::one_caller);
     if model.texts().is_some() && scenario.workload.batch_size.is_some_and(|size| size != 1) {
-        let why = "the trace has a text for each request, so there is one text in each; leave batch_size out";
+        let why = "the trace brings a text for each request, so each request has one text; remove batch_size";
         faults.add(&[key("workload"), key("batch_size")], why);
     }
     model

@@ -88,7 +88,7 @@ fn a_variation_is_chosen_by_its_own_name_and_by_that_of_what_it_varies() {
 fn a_matrix_that_cannot_be_is_refused_at_its_key() {
     let with = |matrix: &str| format!("{ONNX}[[matrix]]\n{matrix}\n");
     refused(&with("threads = []"), "matrix[1].threads: an empty list");
-    refused(&with("threads = [0]"), "matrix[1].threads: 0; between 1 and 1024 are possible");
+    refused(&with("threads = [0]"), "matrix[1].threads: 0; must be between 1 and 1024");
     refused(&with("backends = [\"onxx\"]\nreplicas = [1]"), "matrix[1].backends: no backend is named `onxx`");
     refused(&with("batch_size = [100000]"), "matrix[1].batch_size: 100000 texts per request, and corpus");
     refused(&with("threads = [1, 2]"), "backend null: unknown option");
@@ -110,12 +110,15 @@ fn capacity_without_an_objective_or_with_a_rate_of_its_own_is_refused() {
     let with = |capacity: &str| format!("{ONNX}{OBJECTIVE}{capacity}");
     refused(
         &with("[load]\nkind = \"poisson\"\nrate = \"3/s\"\n[capacity]\n"),
-        "load.rate: with [capacity] the rates",
+        "load.rate: [capacity] sets the rates",
     );
-    refused(&with("[capacity]\nrates = [\"20/s\", \"10/s\"]\n"), "`10/s` after a rate at least as high");
+    refused(
+        &with("[capacity]\nrates = [\"20/s\", \"10/s\"]\n"),
+        "`10/s` follows a rate that is at least as high",
+    );
     refused(&with("[capacity]\nrates = [\"0/s\"]\n"), "`0/s` is not a rate");
     refused(&with("[capacity]\nload = \"closed\"\n"), "`closed` has no rate to certify");
-    refused(&with("[capacity]\nlevels = 9\n"), "9 levels; between 1 and 5");
+    refused(&with("[capacity]\nlevels = 9\n"), "9 levels; must be between 1 and 5");
     let plan = planned(&with("[load]\nmax_queue = 50\n[capacity]\nrates = [\"10/s\", \"20/s\"]\n"));
     let Mode::Capacity(capacity) = plan.mode else { panic!("a capacity") };
     assert_eq!(capacity.levels, Levels::Given(vec![10.0, 20.0]));
@@ -139,7 +142,7 @@ fn more_at_once_than_a_backend_takes_is_refused_before_anything_starts() {
     planned("[[backend]]\nkind = \"simulated\"\nplacement = \"in-process\"\noptions = { concurrency = 4 }\n");
     refused(
         &format!("{ONNX}[load]\nconcurrency = 5000\n"),
-        "load.concurrency: 5000 slots; between 1 and 1000",
+        "load.concurrency: 5000 slots; must be between 1 and 1000",
     );
 }
 
@@ -257,6 +260,6 @@ fn lost_workers_are_replaced_twice_and_have_no_limit_of_memory_unless_it_is_said
     let plan = planned(&format!("[workers]\nmax_replacements = 0\nmax_memory = \"2GiB\"\n{ONNX}"));
     assert_eq!(plan.workers, WorkersPlan { max_replacements: 0, max_memory: Some(2 << 30) });
     assert_eq!(planned(&plan.resolved).workers, plan.workers);
-    refused(&format!("[workers]\nmax_replacements = 101\n{ONNX}"), "between 0 and 100 are possible");
+    refused(&format!("[workers]\nmax_replacements = 101\n{ONNX}"), "must be between 0 and 100");
     refused(&format!("[workers]\nmax_memory = \"2\"\n{ONNX}"), "is not an amount of memory");
 }

@@ -1,4 +1,4 @@
-//! What happens to workers that are lost, and how much memory one may take.
+//! What happens when a worker is lost, and how much memory one may use.
 
 use crate::scenario::{self, WorkersSection};
 
@@ -19,9 +19,7 @@ pub(super) fn workers(section: &WorkersSection) -> Result<WorkersPlan, Vec<(&'st
     let mut faults = Vec::new();
     let max_replacements = section.max_replacements.unwrap_or_default();
     if max_replacements > MOST_REPLACEMENTS {
-        let why = format!(
-            "{max_replacements} lost workers to be replaced; between 0 and {MOST_REPLACEMENTS} are possible"
-        );
+        let why = format!("{max_replacements} replacements; must be between 0 and {MOST_REPLACEMENTS}");
         faults.push(("max_replacements", why));
     }
     let max_memory = section.max_memory.as_deref().map(scenario::memory).transpose();

@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 
 use super::{TimeSpan, units};
 
-/// When requests are due. Each kind reads its own keys, and refuses those of others.
+/// When requests are due. Each kind reads its own keys and rejects the keys of other kinds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoadSection {
-    /// `closed`: the next request starts when a slot is free. `constant` and `poisson`: requests come at a rate, evenly or
-    /// at random. `ramp`: the rate changes. `trace`: requests come as recorded. Default: `closed`.
+    /// `closed`: the next request starts when a slot is free. `constant` and `poisson`: requests arrive at a rate,
+    /// evenly spaced or at random. `ramp`: the rate changes. `trace`: requests arrive as recorded. Default: `closed`.
     pub kind: Option<String>,
     /// Slots of the closed model, 1 to 1000. Default: 1.
     pub concurrency: Option<u32>,
-    /// How long a caller of the closed model waits between an answer and its next request, "100ms" or "0ms"; several in a
-    /// list measure each backend once with each. Default: "0ms".
+    /// How long a caller of the closed model waits between an answer and its next request, "100ms" or "0ms". With a list, each
+    /// backend is measured once with each value. Default: "0ms".
     #[serde(deserialize_with = "units::one_or_several")]
     #[schemars(schema_with = "units::one_or_several_schema")]
     pub think_time: Option<Vec<String>>,
     /// Requests per second of `constant` and `poisson`: "30/s".
     pub rate: Option<String>,
-    /// Seed of the arrivals of `poisson`. Default: 1.
+    /// Seed for the arrivals of `poisson`. Default: 1.
     pub seed: Option<u64>,
-    /// The rate that a `ramp` begins with: "10/s".
+    /// The rate at which a `ramp` begins: "10/s".
     pub from: Option<String>,
-    /// The rate that a `ramp` ends with: "100/s".
+    /// The rate at which a `ramp` ends: "100/s".
     pub to: Option<String>,
-    /// How long the rate of a `ramp` changes: "60s".
+    /// How long it takes the rate of a `ramp` to change: "60s".
     pub over: Option<TimeSpan>,
     /// The file of a `trace`: CSV with a column `at` (seconds, or RFC 3339) and optionally `text`.
     pub file: Option<PathBuf>,
-    /// How many times as fast a `trace` is replayed, 0.001 to 1000. Default: 1.
+    /// How many times faster than recorded a `trace` is replayed, 0.001 to 1000. Default: 1.
     pub speed: Option<f64>,
-    /// Requests of an open model in flight at most, 1 to 1000. Default: as many as the backend says it works on at once,
-    /// all replicas together.
+    /// Most requests of an open model in flight, 1 to 1000. Default: as many as the backend says it works on at once, over all
+    /// replicas.
     pub max_in_flight: Option<u32>,
-    /// Requests of an open model that wait for a slot at most; one more, and the backend is overloaded and not asked any
-    /// further. Default: 1000, or one second's requests if that is more.
+    /// Most requests of an open model that wait for a slot. One more, and the backend is overloaded and gets no further
+    /// requests. Default: 1000, or the requests of one second if that is more.
     pub max_queue: Option<u32>,
 }
 
@@ -80,11 +80,11 @@ impl LoadSection {
     }
 }
 
-/// What is varied. Every combination of the values is measured as a backend of its own, in place of the one it varies.
+/// What to vary. Every combination of values is measured as a separate backend, in place of the backend that it varies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MatrixSection {
-    /// Names of the backends that are varied. Default: all.
+    /// Names of the backends to vary. Default: all.
     pub backends: Option<Vec<String>>,
     /// Texts: shipped corpora by name, or paths.
     pub corpus: Option<Vec<String>>,
@@ -92,22 +92,22 @@ pub struct MatrixSection {
     pub batch_size: Option<Vec<u32>>,
     /// The backend's option `threads`.
     pub threads: Option<Vec<u32>>,
-    /// Workers side by side.
+    /// Number of workers side by side.
     pub replicas: Option<Vec<u32>>,
     /// Slots of the closed model.
     pub concurrency: Option<Vec<u32>>,
 }
 
-/// Looks for the highest rate at which every objective holds.
+/// Searches for the highest rate at which every objective is met.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CapacitySection {
     /// `poisson` or `constant` arrivals. Default: `poisson`.
     pub load: Option<String>,
-    /// The rates to certify, rising, "40/s": nothing is searched for then.
+    /// The rates to certify, in rising order, as in "40/s". If they are given, there is no search.
     pub rates: Option<Vec<String>>,
-    /// How many rates are declared after the search, 1 to 5. Default: 3.
+    /// How many rates to certify after the search, 1 to 5. Default: 3.
     pub levels: Option<u32>,
-    /// How long each try of the search lasts at most. Default: "5s".
+    /// The longest that each trial of the search may take. Default: "5s".
     pub probe: Option<TimeSpan>,
 }

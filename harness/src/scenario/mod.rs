@@ -1,7 +1,7 @@
 //! A scenario as it was written: the TOML file's types and nothing more.
 //!
-//! A `Scenario` may be wrong in ways that only its reader can see (an unknown backend kind, an empty corpus); turning
-//! it into a plan finds those. The doc comments here are the descriptions in the JSON Schema.
+//! A `Scenario` may be wrong in ways that reading the file cannot catch (an unknown backend kind, an empty corpus); turning
+//! it into a plan catches those. The doc comments here are the descriptions in the JSON Schema.
 
 mod fault;
 mod load;
@@ -25,13 +25,14 @@ use serde::{Deserialize, Serialize};
 pub use shipped::{CORPORA, OpenError, SCENARIOS, Shipped, corpus, open};
 pub use units::{Percentile, TimeSpan, gap, memory, rate, share};
 
-/// A tailmark scenario: which backends, which texts, which phases, and what must hold.
+/// A tailmark scenario: which backends to run, on which texts, through which phases, and which objectives they must meet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
-    /// Name of the scenario, used in the run folder's name. Default: the file's name without `.toml`.
+    /// Name of the scenario, used in the run folder's name. Default: the file's name without `.toml`, with `_` for every
+    /// character that a name cannot have.
     pub name: Option<String>,
-    /// The question it answers, one sentence.
+    /// The question that the scenario answers, in one sentence.
     pub title: Option<String>,
     /// The model every backend loads.
     pub model: ModelSection,
@@ -43,19 +44,19 @@ pub struct Scenario {
     pub phases: PhasesSection,
     /// How long to wait before a step counts as failed.
     pub deadlines: DeadlinesSection,
-    /// How close a backend's vectors must be to the reference for it to be timed.
+    /// How close a backend's vectors must be to the reference before it is timed.
     pub equivalence: EquivalenceSection,
-    /// What happens to workers that are lost, and that take too much memory.
+    /// What happens when a worker is lost or takes too much memory.
     pub workers: WorkersSection,
-    /// What doubts about the conditions of the run do to its verdicts.
+    /// Whether doubts about the conditions of the run change its verdicts.
     pub validity: ValiditySection,
-    /// What must hold, for each backend. Without any, the run measures and judges nothing.
+    /// What each backend must meet. Without objectives, the run measures and judges nothing.
     pub objective: Vec<ObjectiveSection>,
-    /// The backends, in the order in which they are reported.
+    /// The backends, in the order of the report.
     pub backend: Vec<BackendSection>,
-    /// What is varied: each combination of the values becomes a backend of its own.
+    /// What to vary: each combination of values is measured as a separate backend.
     pub matrix: Vec<MatrixSection>,
-    /// Asks for the highest rate at which every objective holds, instead of judging one load.
+    /// Searches for the highest rate at which every objective is met, instead of judging one load.
     pub capacity: Option<CapacitySection>,
 }
 
@@ -63,14 +64,14 @@ pub struct Scenario {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSection {
-    /// Name of a model tailmark knows, or of the model of your own in `folder`. Default: the name in the folder's manifest,
-    /// else `sentence-transformers/all-MiniLM-L6-v2`.
+    /// Name of a known model, or of your own model in `folder`. Default: the name in the folder's manifest, or
+    /// `sentence-transformers/all-MiniLM-L6-v2` without one.
     pub name: Option<String>,
-    /// A folder that already holds the model's files; they are checked by hash and copied into the model store. A folder that
-    /// `tailmark model export` made a model of is used as it is.
+    /// A folder that already holds the model's files. They are checked by hash and copied into the model store; a folder
+    /// prepared by `tailmark model export` is used in place.
     pub folder: Option<PathBuf>,
-    /// Use `folder` as it is, instead of copying it into the model store. What it lacks (for example `model.onnx`) is
-    /// then lacking for the backends too. Default: false.
+    /// Use `folder` in place instead of copying it into the model store. Files that it lacks (for example `model.onnx`) are
+    /// then missing for the backends too. Default: false.
     pub in_place: Option<bool>,
 }
 
@@ -78,12 +79,12 @@ pub struct ModelSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkloadSection {
-    /// A shipped corpus by name, or a path to a file: one text per line, or `.jsonl` with a string or an object with
-    /// a `text` member per line. Default: `short_queries`.
+    /// A shipped corpus by name, or a path to a file: one text per line; `.jsonl` or `.ndjson` with a string, or an object with
+    /// a `text` member, per line; or `.json` with an array of those. Default: `short_queries`.
     pub corpus: Option<String>,
     /// Texts per request, at least 1 and at most the texts in the corpus. Default: 1.
     pub batch_size: Option<u32>,
-    /// Seed of the order in which the texts are taken. Default: 1.
+    /// Seed for the order of the texts. Default: 1.
     pub seed: Option<u64>,
 }
 
@@ -92,47 +93,48 @@ pub struct WorkloadSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhasesSection {
-    /// Fresh processes per backend at least, at least 1. An objective that is still open may ask for more. Default: 3.
+    /// Fewest fresh processes per backend, at least 1. An objective that is still undecided may ask for more. Default: 3.
     pub restarts: Option<u32>,
-    /// The requests after the first that are left out of the objective.
+    /// The requests after the first that do not count toward the objectives.
     pub warm_up: WarmUpSection,
-    /// What the objective is judged on.
+    /// The requests that the objectives are judged on.
     pub steady: SteadySection,
 }
 
-/// The warm-up of each restart: over as soon as the series is steady, between the two bounds. With equal bounds it is a
-/// fixed count, and nothing is looked for.
+/// The warm-up of each restart. It ends as soon as response times are steady, between the two bounds. If the bounds are equal,
+/// it is a fixed number of requests, and tailmark does not check whether they are steady.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmUpSection {
-    /// Requests at least. Default: 50.
+    /// Fewest requests. Default: 50.
     pub min_requests: Option<u64>,
-    /// Requests at most; a restart that is not steady by then has no steady state, and no verdict. Default: 1000.
+    /// Most requests. A restart that is not steady by then has no steady state and gets no verdict. Default: 1000.
     pub max_requests: Option<u64>,
 }
 
-/// The steady state, summed over the restarts. It ends when every objective is decided, but not before its horizon (both
-/// minima, over all restarts), and at the latest at a maximum.
+/// The steady state, summed over the restarts. It ends when every objective is decided, but not before the horizon (both
+/// minimums, over all restarts), and no later than either maximum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SteadySection {
-    /// Requests at least: the horizon, a promise about which patterns the run could have seen. Default: 2000.
+    /// Fewest requests. They are the horizon: a slow pattern that comes less often than this may go unseen. Default: 2000.
     pub min_requests: Option<u64>,
-    /// Seconds at least. Default: 0.
+    /// Fewest seconds. Default: 0.
     pub min_seconds: Option<f64>,
-    /// Requests at most; what is not decided by then is INCONCLUSIVE. Default: 20000, or min_requests if that is more.
+    /// Most requests. An objective that is undecided by then is INCONCLUSIVE. Default: 20000, or min_requests if that is larger.
     pub max_requests: Option<u64>,
-    /// Seconds at most, a request under way not counted. Default: 120.
+    /// Most seconds, including those spent waiting for the next request. A request that is in flight is allowed to finish.
+    /// Default: 120.
     pub max_seconds: Option<f64>,
 }
 
-/// Whether the conditions of the run (a busy machine, a throttled processor) may turn its verdicts.
+/// Whether the conditions of the run (a busy machine, a throttled processor) may change its verdicts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ValiditySection {
     /// `inconclusive`: a serious doubt turns PASS into INCONCLUSIVE, and FAIL too unless even the fastest tenth of the
-    /// requests misses the limit. `note`: doubts are shown and turn nothing, for scenarios that ask whether something
-    /// works and not how fast it is. Default: `inconclusive`.
+    /// requests misses the limit. `note`: doubts are shown but change nothing, for scenarios that ask whether something
+    /// works rather than how fast it is. Default: `inconclusive`.
     pub on_doubt: Option<String>,
 }
 
@@ -140,13 +142,13 @@ pub struct ValiditySection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeadlinesSection {
-    /// For a process to start and shake hands. Default: "30s".
+    /// For a process to start and complete the handshake. Default: "30s".
     pub start: Option<TimeSpan>,
     /// For a model to load. Default: "120s".
     pub load: Option<TimeSpan>,
-    /// For a request to be answered; then it counts as timed out. Default: "10s".
+    /// For a request to be answered; after that it counts as timed out. Default: "10s".
     pub request: Option<TimeSpan>,
-    /// For a process to end when asked to; then it is killed. Default: "5s".
+    /// For a process to exit when asked to; after that it is killed. Default: "5s".
     pub shutdown: Option<TimeSpan>,
 }
 
@@ -154,26 +156,26 @@ pub struct DeadlinesSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkersSection {
-    /// How many workers of a backend that were lost while it was timed (they crashed, hung or broke the protocol) are
-    /// replaced by a fresh process, 0 to 100. One more, and the backend is broken; what was measured stays. Default: 2.
+    /// How many lost workers of a backend (they crashed, hung or broke the protocol while being timed) are replaced by a fresh
+    /// process, 0 to 100. After one more loss the backend is broken; what was measured is kept. Default: 2.
     pub max_replacements: Option<u32>,
-    /// The most resident memory that one worker may take, in quotes and with its unit: "2GiB". One that takes more is killed,
-    /// which is a loss like any other. Default: no limit.
+    /// The most resident memory that one worker may use, in quotes with a unit: "2GiB". A worker that uses more is killed,
+    /// which counts as a loss. Default: no limit.
     #[serde(deserialize_with = "units::limit")]
     pub max_memory: Option<String>,
 }
 
-/// Something that must hold.
+/// An objective: something that each backend must meet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObjectiveSection {
     /// What is judged: `p95 response time`, `p95 service time` or `p50 cold start` (any percentile above 0 and below 100),
     /// `throughput`, `failure share`, `peak rss`, or `cosine`.
     pub indicator: Option<String>,
-    /// The limit it must stay under, in quotes and with its unit: "20ms", "0.1%", "400MiB".
+    /// The limit to stay under, in quotes with a unit: "20ms", "0.1%", "400MiB".
     #[serde(deserialize_with = "units::limit")]
     pub below: Option<String>,
-    /// The limit it must reach, for `throughput` ("100/s", texts) and `cosine` ("0.999").
+    /// The value to reach, for `throughput` ("100/s", texts) and `cosine` ("0.999").
     #[serde(deserialize_with = "units::limit")]
     pub at_least: Option<String>,
     /// 1 - the largest accepted chance of a wrong PASS, and of a wrong FAIL. Between 0.5 and 1. Default: 0.99.
@@ -194,21 +196,21 @@ pub struct BackendSection {
     pub placement: Option<String>,
     /// Run only when named with `--backend`. Default: false.
     pub optional: Option<bool>,
-    /// Workers of it side by side, each request going to the one with the fewest in flight. Default: 1.
+    /// Number of workers side by side; each request goes to the one with the fewest in flight. Default: 1.
     pub replicas: Option<u32>,
-    /// The kind to run instead when the model has no ONNX file; announced, and carried in every report.
+    /// The kind to run instead if the model has no ONNX file. The fallback is announced and shown in every report.
     pub fallback: Option<String>,
     /// Texts per request for this backend, instead of the workload's.
     pub batch_size: Option<u32>,
-    /// Fresh processes for this backend, instead of the phases'.
+    /// Fewest fresh processes for this backend, instead of the number in `[phases]`.
     pub restarts: Option<u32>,
-    /// Exactly so many warm-up requests for this backend, instead of the phases' bounds.
+    /// Exact number of warm-up requests for this backend, instead of the bounds in `[phases.warm_up]`.
     pub warm_up_requests: Option<u64>,
-    /// Least steady-state requests for this backend, instead of the phases'.
+    /// Fewest steady-state requests for this backend, instead of the number in `[phases.steady]`.
     pub min_requests: Option<u64>,
-    /// Most steady-state requests for this backend, instead of the phases'.
+    /// Most steady-state requests for this backend, instead of the number in `[phases.steady]`.
     pub max_requests: Option<u64>,
-    /// What must have executed the model, by the runtime's own record.
+    /// What must have executed the model, according to the runtime's own record.
     pub require: Option<RequireSection>,
     /// The kind's own options, for example `{ threads = 2 }`.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EquivalenceSection {
-    /// The least class of vectors that is timed: `exact`, `fp16` or `int8`. Default: `int8`.
+    /// The lowest class of vectors that is still timed: `exact`, `fp16` or `int8`. Default: `int8`.
     pub accept: Option<String>,
 }
 
-/// What must have executed a backend's model, by the runtime's own record of a probe.
+/// What must have executed a backend's model, according to the runtime's own record of a probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequireSection {
@@ -20,12 +20,12 @@ pub struct RequireSection {
     pub execution_provider: Option<String>,
     /// Or torch's device, for example `mps`.
     pub device: Option<String>,
-    /// Least share of the time in kernels that must be spent there, above 0 and up to 1. Where the runtime records no times,
-    /// it is asked of the nodes. Default: 0.9.
+    /// Least share of the kernel time that must be spent there, above 0 and up to 1. If the runtime records no times, the
+    /// share of nodes is used instead. Default: 0.9.
     pub min_time_share: Option<f64>,
-    /// Least share of the graph's nodes (of torch's operator calls) that must run there, from 0 to 1. Default: 0.
+    /// Least share of the graph's nodes (or of torch's operator calls) that must run there, from 0 to 1. Default: 0.
     pub min_node_share: Option<f64>,
-    /// What to do with a backend that falls short: `refuse` (not timed; exit code 3) or `label` (timed, with what ran in its
-    /// name). Default: `refuse`.
+    /// What to do with a backend that does not meet this: `refuse` (not timed; exit code 3) or `label` (timed under a label that
+    /// says what ran). Default: `refuse`.
     pub when_partial: Option<String>,
 }

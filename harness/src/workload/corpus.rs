@@ -113,7 +113,10 @@ fn unreadable(name: &str, error: &TextFileError) -> String {
 fn no_such_corpus(name: &str) -> String {
     let shipped: Vec<&str> = scenario::CORPORA.iter().map(|corpus| corpus.name).collect();
     let guess = scenario::did_you_mean(name, shipped.iter().copied());
-    format!("no corpus `{name}`: it is no file, and the shipped ones are {}{guess}", shipped.join(", "))
+    format!(
+        "no corpus `{name}`: there is no such file, and the shipped corpora are {}{guess}",
+        shipped.join(", ")
+    )
 }
 
 /// The lines that are not blank, with their numbers.

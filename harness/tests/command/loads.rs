@@ -58,10 +58,10 @@ fn an_open_model_reports_what_was_offered_and_each_sample_keeps_its_schedule() {
 }
 
 #[test]
-fn a_closed_model_says_that_no_arrival_rate_was_promised() {
+fn a_closed_model_says_that_it_has_no_arrival_rate() {
     let bench = Workbench::new();
     let ended = ended(&bench, &format!("{}{}", phases(10), simulated("1ms")), 0);
-    let said = "closed model: no arrival rate was promised";
+    let said = "closed model: there is no fixed arrival rate";
     assert!(report(&bench).contains(said));
     assert!(ended.stdout.contains(said), "{}", ended.stdout);
     let record = bench.record();

@@ -311,12 +311,9 @@ fn a_scenario_takes_a_model_of_ones_own_by_its_folder_and_says_what_is_wrong_wit
         ("name = \"tiny\"", "unknown model `tiny`; known models are sentence-transformers/"),
         (
             "name = \"other\"\nfolder = \"tiny\"",
-            "`other`, and the model in tiny is `tiny`; write that, or leave `name` out",
+            "`other`, but the model in tiny is `tiny`; write that name, or remove `name`",
         ),
-        (
-            "folder = \"tiny\"\nin_place = false",
-            "a model of your own is always used where it is; leave `in_place` out",
-        ),
+        ("folder = \"tiny\"\nin_place = false", "your own model is always used in place; remove `in_place`"),
         (
             "name = \"plain\"\nfolder = \"plain\"",
             "`tailmark model export plain --name plain` makes a model of it",

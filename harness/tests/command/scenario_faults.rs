@@ -112,7 +112,10 @@ fn a_corpus_that_is_empty_missing_or_smaller_than_a_batch_is_refused() {
     bench.write("bad.jsonl", "{\"text\": \"one\"}\n{\"txet\": \"two\"}\n");
     for (workload, parts) in [
         ("corpus = \"empty.txt\"", &["workload.corpus", "`empty.txt` holds no text"][..]),
-        ("corpus = \"missing.txt\"", &["workload.corpus", "`missing.txt`", "it is no file", "passages_128"]),
+        (
+            "corpus = \"missing.txt\"",
+            &["workload.corpus", "`missing.txt`", "there is no such file", "passages_128"],
+        ),
         ("corpus = \"short_querys\"", &["did you mean `short_queries`?"]),
         ("corpus = \"bad.jsonl\"", &["`bad.jsonl`, line 2", "`text`"]),
         (

@@ -114,7 +114,7 @@ fn set<'t>(
             other => {
                 let (name, kind) = (dotted(&path), other.type_str());
                 return Err(format!(
-                    "`{name}` is no table and has no keys (it is of type {kind}); set it as a whole, with --set {name}=..."
+                    "`{name}` has type {kind}, so it has no keys; set it as a whole, with --set {name}=..."
                 ));
             }
         };
@@ -200,7 +200,7 @@ impl<'t> Rest<'t> {
             }
         };
         if key.is_empty() {
-            return Err("a key in it is empty; write keys with one dot between them, as in \
+            return Err("one of its keys is empty; separate keys with single dots, as in \
                         phases.steady.max_seconds"
                 .to_owned());
         }
@@ -215,9 +215,9 @@ impl<'t> Rest<'t> {
         }
         let path = dotted(path);
         if self.is_empty() {
-            return Err(format!("`{path}` is a whole entry; set a key of it, as in {path}.KEY=..."));
+            return Err(format!("`{path}` is a whole entry; set one of its keys, as in {path}.KEY=..."));
         }
-        Err(format!("`{}` after `{path}`, where `.` and a key belong", self.text()))
+        Err(format!("`{}` follows `{path}`, but a `.` and a key belong there", self.text()))
     }
 
     /// Which item of an array: `[2]`, counted from 1, or `.name` for a backend.
@@ -233,7 +233,7 @@ impl<'t> Rest<'t> {
                 _ => {
                     let there = match count {
                         0 => "has none".to_owned(),
-                        1 => format!("has {array}[1] alone"),
+                        1 => format!("has only {array}[1]"),
                         _ => format!("has {array}[1] to {array}[{count}]"),
                     };
                     Err(format!("there is no {array}[{number}]; the scenario {there}"))
@@ -241,7 +241,7 @@ impl<'t> Rest<'t> {
             };
         }
         if array != "backend" {
-            return Err(format!("`{array}` is an array; say which of it, as in {array}[1].KEY=..."));
+            return Err(format!("`{array}` is an array; say which entry, as in {array}[1].KEY=..."));
         }
         let names: Vec<&str> = items.iter().filter_map(|item| name_of(item.get_ref())).collect();
         let text = text.strip_prefix('.').unwrap_or(text);
@@ -279,7 +279,7 @@ impl<'t> Rest<'t> {
             if self.text().starts_with('[') {
                 let array = dotted(path);
                 return Err(format!(
-                    "the scenario has no `{array}` to count in; write the first into the file"
+                    "the scenario has no entry in `{array}` yet; add the first one to the file"
                 ));
             }
             made.push(dotted(path));

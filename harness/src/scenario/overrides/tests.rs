@@ -135,27 +135,24 @@ fn what_cannot_be_set_is_a_fault_that_says_what_could_be() {
         ("=3", "one of its keys is empty; separate keys with single dots, as in phases.steady.max_seconds"),
         (
             "phases..x=3",
-            "a key in it is empty; write keys with one dot between them, as in phases.steady.max_seconds",
+            "one of its keys is empty; separate keys with single dots, as in phases.steady.max_seconds",
         ),
-        (
-            "title.x=3",
-            "`title` is no table and has no keys (it is of type string); set it as a whole, with --set title=...",
-        ),
+        ("title.x=3", "`title` has type string, so it has no keys; set it as a whole, with --set title=..."),
         (
             "phases.steady.min_requests.x=3",
-            "`phases.steady.min_requests` is no table and has no keys (it is of type integer); set it as a whole, with --set \
+            "`phases.steady.min_requests` has type integer, so it has no keys; set it as a whole, with --set \
              phases.steady.min_requests=...",
         ),
-        ("objective[2].below=3", "there is no objective[2]; the scenario has objective[1] alone"),
+        ("objective[2].below=3", "there is no objective[2]; the scenario has only objective[1]"),
         ("backend[0].name=x", "there is no backend[0]; the scenario has backend[1] to backend[3]"),
         ("backend[x].name=x", "there is no backend[x]; the scenario has backend[1] to backend[3]"),
         ("backend[1.name=x", "a [ is not closed"),
         ("backend.\"onnx.name=x", "a \" is not closed"),
-        ("backend[1]=3", "`backend[1]` is a whole entry; set a key of it, as in backend[1].KEY=..."),
-        ("backend[1]name=3", "`name` after `backend[1]`, where `.` and a key belong"),
-        ("objective.below=3", "`objective` is an array; say which of it, as in objective[1].KEY=..."),
-        ("phases[1].x=3", "`[1].x` after `phases`, where `.` and a key belong"),
-        ("load[1].x=3", "the scenario has no `load` to count in; write the first into the file"),
+        ("backend[1]=3", "`backend[1]` is a whole entry; set one of its keys, as in backend[1].KEY=..."),
+        ("backend[1]name=3", "`name` follows `backend[1]`, but a `.` and a key belong there"),
+        ("objective.below=3", "`objective` is an array; say which entry, as in objective[1].KEY=..."),
+        ("phases[1].x=3", "`[1].x` follows `phases`, but a `.` and a key belong there"),
+        ("load[1].x=3", "the scenario has no entry in `load` yet; add the first one to the file"),
         (
             "backend.onx.batch_size=3",
             "no backend is named `onx`; did you mean `onnx`? (the scenario has onnx, rten-1.2, rten-1)",
