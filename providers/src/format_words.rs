@@ -9,6 +9,13 @@ pub fn in_words(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field `") {
         return unknown_key(rest).unwrap_or_else(|| message.to_owned());
     }
+    if let Some((word, known)) =
+        message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))
+    {
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        let guess = guess(word, &known);
+        return format!("unknown `{word}`{guess} (known: {})", known.join(", "));
+    }
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         return format!("`{name}` is missing");
     }
@@ -30,9 +37,13 @@ pub fn in_words(message: &str) -> String {
 fn unknown_key(rest: &str) -> Option<String> {
     let (key, expected) = rest.split_once('`')?;
     let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let guess = nearest(key, known.iter().copied())
-        .map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"));
+    let guess = guess(key, &known);
     Some(format!("unknown key `{key}`{guess} (allowed here: {})", known.join(", ")))
+}
+
+fn guess(word: &str, known: &[&str]) -> String {
+    nearest(word, known.iter().copied())
+        .map_or_else(String::new, |guess| format!("; did you mean `{guess}`?"))
 }
 
 fn found(value: &str) -> String {
@@ -106,6 +117,11 @@ mod tests {
                 "unknown key `therads`; did you mean `threads`? (allowed here: threads, graph)",
             ),
             ("missing field `kind`", "`kind` is missing"),
+            (
+                "unknown variant `coremll`, expected one of `cpu`, `coreml`, `cuda`",
+                "unknown `coremll`; did you mean `coreml`? (known: cpu, coreml, cuda)",
+            ),
+            ("unknown variant `x`, expected `time`", "unknown `x` (known: time)"),
             ("integer number overflowed", "not a number, or one that is too large; write text in quotes"),
             (
                 "u64 value was too large",

@@ -74,7 +74,7 @@ fn read<T: OptionSet>(options: &Options) -> Result<T, Vec<OptionFault>> {
             T::deserialize(Value::Object(Map::from_iter([(key.clone(), value.clone())])))
         {
             let why = match in_words(&error.to_string()) {
-                words if words.starts_with("found ") => words,
+                words if words.starts_with("found ") || words.starts_with("unknown `") => words,
                 rule => format!("found {value}: {rule}"),
             };
             faults.push(OptionFault { key: key.clone(), why });
