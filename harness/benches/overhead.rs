@@ -10,7 +10,7 @@ use tailmark::driver::{self, Alarm, Block, Ended, SampleLog, Stage, Step};
 use tailmark::load::{self, LoadModel};
 use tailmark::statistics::{Accumulator, Timeline};
 use tailmark::workload::{Batches, Corpus};
-use tailmark_providers::kinds::{self, Runtime};
+use tailmark_providers::kinds::{self, OwnBackend};
 use tailmark_providers::provider::{LoadRequest, Options, Provider};
 use tailmark_providers::worker::{Deadlines, WorkerProcess};
 use tailmark_providers::worker_command::WorkerCommand;
@@ -63,7 +63,7 @@ fn overhead(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(REQUESTS)).sample_size(20);
 
     let null = kinds::find("null").expect("the kind");
-    let Runtime::Rust { in_process, .. } = null.runtime else { panic!("null is a Rust backend") };
+    let Some(OwnBackend { in_process, .. }) = null.own else { panic!("null is written in Rust") };
     let provider = in_process(deadlines);
     runtime.block_on(provider.load(&request)).expect("null loads");
     group.bench_function("null, in-process", |bencher| {
@@ -73,7 +73,7 @@ fn overhead(criterion: &mut Criterion) {
     let command = WorkerCommand {
         program: env!("CARGO_BIN_EXE_tailmark").into(),
         args: vec!["worker".into(), "null".into()],
-        envs: Vec::new(),
+        ..WorkerCommand::default()
     };
     let stderr = folder.path().join("null.log");
     let worker =

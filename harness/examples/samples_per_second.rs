@@ -79,7 +79,7 @@ fn sample(number: u64) -> Sample {
         phase: Phase::Steady,
         number,
         texts: 1,
-        tokens: 8 + (noise % 12) as u32,
+        tokens: Some(8 + (noise % 12) as u32),
         scheduled_ns,
         started_ns: scheduled_ns + noise % 900,
         queued_ns: 0,
@@ -87,10 +87,10 @@ fn sample(number: u64) -> Sample {
         outcome: Outcome::Answered,
         stages: StageTimes {
             serialize_ns: 2_000 + noise % 4_000,
-            tokenize_ns: 20_000 + noise % 40_000,
-            infer_ns: service_ns - 100_000,
-            pool_ns: 2_000 + noise % 3_000,
-            worker_ns: service_ns - 20_000,
+            tokenize_ns: Some(20_000 + noise % 40_000),
+            infer_ns: Some(service_ns - 100_000),
+            pool_ns: Some(2_000 + noise % 3_000),
+            worker_ns: Some(service_ns - 20_000),
             deserialize_ns: 3_000 + noise % 5_000,
         },
     }

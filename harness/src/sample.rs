@@ -42,8 +42,8 @@ pub struct Sample {
     pub number: u64,
     /// Texts asked for.
     pub texts: u32,
-    /// Tokens in them, special tokens included; 0 when it was not answered.
-    pub tokens: u32,
+    /// Tokens in them, special tokens included; `None` when it was not answered or the backend does not count them.
+    pub tokens: Option<u32>,
     /// When it should have begun.
     pub scheduled_ns: u64,
     /// When it was handed to the provider.

@@ -9,7 +9,7 @@ use tailmark::scenario::ObjectiveSection;
 use tailmark::statistics::steady::{WarmUp, WarmUpState};
 use tailmark::verdict::{Bounds, Figures, Horizon, Judge};
 use tailmark::workload::{Batches, Corpus};
-use tailmark_providers::kinds::{self, Runtime};
+use tailmark_providers::kinds::{self, OwnBackend};
 use tailmark_providers::provider::{LoadRequest, Provider};
 use tailmark_providers::worker::Deadlines;
 use tailmark_reports::record::{ObjectiveVerdict, Phase, Verdict};
@@ -29,11 +29,11 @@ async fn simulated(p95_ms: f64, rho: f64, seed: u64) -> Box<dyn Provider> {
     });
     let serde_json::Value::Object(options) = options else { panic!("options are an object") };
     let kind = kinds::find("simulated").expect("the kind");
-    assert_eq!((kind.check_options)(&options), []);
-    let Runtime::Rust { in_process, .. } = kind.runtime else { panic!("simulated is a Rust backend") };
+    assert_eq!(kind.options.check(&options), []);
+    let Some(OwnBackend { in_process, .. }) = kind.own else { panic!("simulated is written in Rust") };
     let minute = Duration::from_secs(60);
     let provider = in_process(Deadlines { start: minute, load: minute, request: minute, shutdown: minute });
-    let request = LoadRequest { model: None, options: (kind.resolve_options)(&options) };
+    let request = LoadRequest { model: None, options: kind.options.resolve(&options) };
     provider.load(&request).await.expect("simulated loads");
     provider
 }

@@ -28,9 +28,8 @@ fn run_with(max_tokens: u32, pooling: Pooling) -> Option<Comparison> {
     let mut embed = |texts: &[String]| {
         let texts: Vec<Arc<str>> = texts.iter().map(|text| Arc::from(text.as_str())).collect();
         let answer = backend.embed(&EmbedRequest { texts, normalize: true }).expect("embedded");
-        let rows: Vec<Vec<f32>> =
-            (0..answer.token_counts.len()).filter_map(|row| Some(answer.row(row)?.to_vec())).collect();
-        (rows, answer.token_counts)
+        let rows: Vec<Vec<f32>> = answer.rows().map(<[f32]>::to_vec).collect();
+        (rows, answer.token_counts.expect("rten counts them"))
     };
     let mut answers = Answers::default();
     for text in &reference.texts {

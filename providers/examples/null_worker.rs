@@ -24,8 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn measure() -> Result<(), Box<dyn Error>> {
-    let command =
-        WorkerCommand { program: std::env::current_exe()?, args: vec!["serve".into()], envs: Vec::new() };
+    let command = WorkerCommand {
+        program: std::env::current_exe()?,
+        args: vec!["serve".into()],
+        ..WorkerCommand::default()
+    };
     let minute = Duration::from_secs(60);
     let deadlines = Deadlines { start: minute, load: minute, request: minute, shutdown: minute };
     let log = std::env::temp_dir().join("null_worker.stderr.log");
@@ -55,8 +58,8 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         let StageTimes { serialize_ns, worker_ns, deserialize_ns, .. } = stages;
         writeln!(
             out,
-            "embed {texts:>2}           {:>9.1?}   (last: serialise {serialize_ns} ns, worker {worker_ns} ns, \
-             deserialise {deserialize_ns} ns)",
+            "embed {texts:>2}           {:>9.1?}   (last: serialize {serialize_ns} ns, worker {worker_ns:?} ns, \
+             deserialize {deserialize_ns} ns)",
             median(&mut times)
         )?;
     }

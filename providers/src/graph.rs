@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::graph_options::GraphFile;
 use crate::pooling::{self, TokenVectors};
 use crate::provider::{Embeddings, LoadRequest, ModelFolder, Pooling, ProviderError, StageTimes};
-use crate::tokenise::TokenBatch;
+use crate::tokenize::TokenBatch;
 
 /// The output that holds the token vectors, `[texts, sequence, dimensions]`.
 pub(crate) const OUTPUT: &str = "last_hidden_state";
@@ -77,8 +77,10 @@ pub(crate) fn dimensions(last_axis: Option<i64>) -> Result<u32, ProviderError> {
 /// When the stages of a request ended.
 pub(crate) struct StageEnds {
     pub(crate) started: Instant,
-    pub(crate) tokenised: Instant,
+    pub(crate) tokenized: Instant,
     pub(crate) inferred: Instant,
+    /// Nanoseconds of pooling that are part of the time until then.
+    pub(crate) pooled_before: u64,
 }
 
 /// Pools texts' token vectors into one vector each, row-major.
@@ -86,14 +88,14 @@ pub(crate) fn pool(
     pooling: Pooling,
     tokens: TokenVectors<'_>,
     token_counts: &[u32],
-    normalise: bool,
+    normalize: bool,
 ) -> Vec<f32> {
     let mut vectors = match pooling {
         Pooling::Mean => pooling::mean(tokens, token_counts),
         Pooling::Cls => pooling::first(tokens, token_counts),
     };
-    if normalise {
-        pooling::normalise(&mut vectors, tokens.dimensions);
+    if normalize {
+        pooling::normalize(&mut vectors, tokens.dimensions);
     }
     vectors
 }
@@ -110,13 +112,13 @@ pub(crate) fn answer<I>(
     Embeddings {
         vectors,
         dimensions: dimensions as u32,
-        token_counts: batch.token_counts.clone(),
-        truncated: batch.truncated,
+        token_counts: Some(batch.token_counts.clone()),
+        truncated: Some(batch.truncated),
         stages: StageTimes {
-            tokenize_ns: nanoseconds(ends.started, ends.tokenised),
-            infer_ns: nanoseconds(ends.tokenised, ends.inferred),
-            pool_ns: nanoseconds(ends.inferred, pooled),
-            worker_ns: nanoseconds(ends.started, pooled),
+            tokenize_ns: Some(nanoseconds(ends.started, ends.tokenized)),
+            infer_ns: Some(nanoseconds(ends.tokenized, ends.inferred).saturating_sub(ends.pooled_before)),
+            pool_ns: Some(nanoseconds(ends.inferred, pooled) + ends.pooled_before),
+            worker_ns: Some(nanoseconds(ends.started, pooled)),
             ..StageTimes::default()
         },
     }

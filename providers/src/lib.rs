@@ -1,9 +1,11 @@
 //! Embedding backends for tailmark.
 //!
-//! Read in this order: [`provider`] says what a backend is, and [`kinds`] lists the backends: [`onnx`], [`rten`],
-//! [`python_kinds`], [`null`], [`simulated`]. [`wire`] is the worker protocol at both ends, [`worker`] the child process
-//! that speaks it, [`threaded`] a backend on a thread of this process instead, [`replicas`] several side by side. [`evidence`] is what a runtime
-//! records of itself and [`execution`] what that comes to. [`model`] and [`python_environment`] get what backends need. Nothing here knows of scenarios, phases or objectives.
+//! Read in this order: [`provider`] says what a backend is, and [`kinds`] lists the kinds of them and how each is started.
+//! [`start`] gets what they need and opens them; [`model`] and [`python_environment`] are where that comes from. [`onnx`],
+//! [`rten`], [`mod@null`] and [`simulated`] are the backends of this crate. [`wire`] is the worker protocol at both ends,
+//! [`worker`] the child process that speaks it, [`threaded`] a backend on a thread of this process instead, [`replicas`]
+//! several side by side. [`evidence`] is what a runtime records of itself and [`execution`] what that comes to. Nothing here
+//! knows of scenarios, phases or objectives.
 
 pub mod cache;
 pub mod evidence;
@@ -12,6 +14,8 @@ pub mod format_words;
 mod graph;
 pub mod graph_options;
 pub mod kinds;
+#[cfg(test)]
+mod lock_file;
 pub mod model;
 pub mod nearest;
 pub mod null;
@@ -23,15 +27,15 @@ pub mod pooling;
 pub mod progress;
 pub mod provider;
 pub mod python_environment;
-pub mod python_kinds;
 #[cfg(test)]
 mod reference_check;
 pub mod replicas;
 pub mod rten;
 pub mod simulated;
+pub mod start;
 pub mod text_file;
 pub mod threaded;
-pub mod tokenise;
+pub mod tokenize;
 pub mod wire;
 pub mod worker;
 pub mod worker_command;

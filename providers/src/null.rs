@@ -102,15 +102,15 @@ pub(crate) fn unit_vectors(texts: usize, dimensions: u32) -> Vec<f32> {
 /// What a backend of this crate without a model says of itself.
 pub(crate) fn loaded_without_model(engine: &str, dimensions: u32, concurrency: u32, load_ns: u64) -> Loaded {
     let runs = Runs {
-        engine: engine.to_owned(),
-        engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: "cpu".to_owned(),
+        engine: Some(engine.to_owned()),
+        engine_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        device: Some("cpu".to_owned()),
         execution_provider: None,
         threads: None,
-        dtype: "float32".to_owned(),
+        dtype: Some("float32".to_owned()),
         versions: BTreeMap::new(),
     };
-    Loaded { dimensions, concurrency, runs, import_ns: 0, load_ns }
+    Loaded { dimensions, concurrency, runs, import_ns: Some(0), load_ns: Some(load_ns) }
 }
 
 /// The error of a backend that was asked to embed before it was told to load.
@@ -125,8 +125,8 @@ fn loaded(dimensions: u32) -> Loaded {
 fn answer(texts: usize, dimensions: u32, started: Instant) -> Embeddings {
     let vectors = unit_vectors(texts, dimensions);
     let worker_ns = started.elapsed().as_nanos() as u64;
-    let stages = StageTimes { worker_ns, ..StageTimes::default() };
-    Embeddings { vectors, dimensions, token_counts: vec![0; texts], truncated: 0, stages }
+    let stages = StageTimes { worker_ns: Some(worker_ns), ..StageTimes::ZERO };
+    Embeddings { vectors, dimensions, token_counts: Some(vec![0; texts]), truncated: Some(0), stages }
 }
 
 #[cfg(test)]
@@ -152,9 +152,9 @@ mod tests {
         assert_eq!((loaded.dimensions, loaded.concurrency), (3, 1));
         let answer = backend.embed(&embed_request(&["a", "b"])).expect("embedded");
         assert_eq!(answer.vectors, [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
-        assert_eq!(answer.token_counts, [0, 0]);
+        assert_eq!(answer.token_counts, Some(vec![0, 0]));
         assert_eq!(answer.check(2, 3), Ok(()));
-        let zero_but_worker = StageTimes { worker_ns: answer.stages.worker_ns, ..StageTimes::default() };
+        let zero_but_worker = StageTimes { worker_ns: answer.stages.worker_ns, ..StageTimes::ZERO };
         assert_eq!(answer.stages, zero_but_worker);
     }
 

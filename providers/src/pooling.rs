@@ -53,7 +53,7 @@ pub fn first(tokens: TokenVectors<'_>, token_counts: &[u32]) -> Vec<f32> {
 }
 
 /// Scales each row of `dimensions` numbers to length one; a zero row stays zero.
-pub fn normalise(rows: &mut [f32], dimensions: usize) {
+pub fn normalize(rows: &mut [f32], dimensions: usize) {
     for row in rows.chunks_exact_mut(dimensions) {
         let scale = sum_of_squares(row).sqrt().max(SMALLEST_NORM).recip();
         for number in row {
@@ -62,7 +62,7 @@ pub fn normalise(rows: &mut [f32], dimensions: usize) {
     }
 }
 
-/// Eight sums side by side: one running sum could not be vectorised, because floating-point addition is not associative
+/// Eight sums side by side: one running sum could not be vectorized, because floating-point addition is not associative
 /// and the compiler may not regroup it.
 fn sum_of_squares(row: &[f32]) -> f32 {
     let (blocks, rest) = row.as_chunks::<8>();
@@ -105,14 +105,14 @@ mod tests {
     #[test]
     fn each_row_is_scaled_to_length_one() {
         let mut rows = [3.0, 4.0, 0.0, -2.0];
-        normalise(&mut rows, 2);
+        normalize(&mut rows, 2);
         assert_eq!(rows, [0.6, 0.8, 0.0, -1.0]);
     }
 
     #[test]
     fn rows_longer_than_a_block_are_scaled_by_all_their_numbers() {
         let mut row = [1.0_f32; 19];
-        normalise(&mut row, 19);
+        normalize(&mut row, 19);
         let length = row.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
         assert!((length - 1.0).abs() < 1e-6, "{length}");
     }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_zero_vector_stays_zero() {
         let mut row = [0.0_f32; 16];
-        normalise(&mut row, 16);
+        normalize(&mut row, 16);
         assert_eq!(row, [0.0; 16]);
     }
 }

@@ -89,7 +89,7 @@ pub struct LoadRequest {
     pub options: Options,
 }
 
-/// What a backend says of itself once it is loaded.
+/// What a backend says of itself once it is loaded. `None` is what it cannot tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     /// Length of every vector it will answer with.
@@ -97,30 +97,37 @@ pub struct Loaded {
     /// How many requests it works on at once; more may be sent, and wait.
     pub concurrency: u32,
     /// What really runs, in the backend's own words.
+    #[serde(default)]
     pub runs: Runs,
     /// Nanoseconds spent importing or opening libraries before the model was touched.
-    pub import_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import_ns: Option<u64>,
     /// Nanoseconds spent on the tokenizer, the weights and the session.
-    pub load_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_ns: Option<u64>,
 }
 
-/// What really runs: filled in from what the runtime reports, never from what was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What really runs: filled in from what the runtime reports, never from what was asked for. `None` where it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runs {
     /// The runtime, for example `onnxruntime`, `rten` or `torch`.
-    pub engine: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// The runtime's version as it reports it.
-    pub engine_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
     /// `cpu`, `mps`, `cuda`, or an execution provider's device.
-    pub device: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// ONNX Runtime's name of the execution provider; `None` for other runtimes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_provider: Option<String>,
-    /// Intra-op threads; `None` where the runtime does not say.
+    /// Intra-op threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
     /// Element type of the weights, for example `float32`.
-    pub dtype: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
     /// Versions of the other libraries that matter, name and version.
     #[serde(default)]
     pub versions: std::collections::BTreeMap<String, String>,
@@ -143,10 +150,10 @@ pub struct Embeddings {
     pub vectors: Vec<f32>,
     /// Length of one row.
     pub dimensions: u32,
-    /// Tokens per text after truncation, special tokens included.
-    pub token_counts: Vec<u32>,
-    /// How many of the texts were longer than the model takes and were cut.
-    pub truncated: u32,
+    /// Tokens per text after truncation, special tokens included; `None` when the backend does not count them.
+    pub token_counts: Option<Vec<u32>>,
+    /// How many of the texts were longer than the model takes and were cut; `None` when the backend does not say.
+    pub truncated: Option<u32>,
     /// Where the time went.
     pub stages: StageTimes,
 }
@@ -157,6 +164,11 @@ impl Embeddings {
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let width = self.dimensions as usize;
         self.vectors.get(index.checked_mul(width)?..(index + 1).checked_mul(width)?)
+    }
+
+    /// The vectors, in the order of the texts.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.vectors.chunks((self.dimensions as usize).max(1))
     }
 
     /// Whether this can be the answer to `texts` texts from a backend of `dimensions` dimensions.
@@ -178,11 +190,8 @@ impl Embeddings {
                 format!("{expected}: one vector of {dimensions} for each text"),
             );
         }
-        if self.token_counts.len() != texts {
-            return answer(
-                format!("{} token counts", self.token_counts.len()),
-                format!("{texts}: one for each text"),
-            );
+        if let Some(counts) = self.token_counts.as_ref().filter(|counts| counts.len() != texts) {
+            return answer(format!("{} token counts", counts.len()), format!("{texts}: one for each text"));
         }
         match self.vectors.iter().position(|number| !number.is_finite()) {
             Some(at) => answer(
@@ -194,23 +203,34 @@ impl Embeddings {
     }
 }
 
-/// Nanoseconds a request spent in each stage. Stages that did not happen are zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Nanoseconds a request spent in each stage. Stages that did not happen are zero; those that the backend does not tell are
+/// `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageTimes {
     /// Turning the request into bytes, at the caller's end.
-    #[serde(default)]
     pub serialize_ns: u64,
     /// Texts to token ids, in the backend.
-    pub tokenize_ns: u64,
+    pub tokenize_ns: Option<u64>,
     /// The model's forward pass, in the backend.
-    pub infer_ns: u64,
-    /// Pooling and normalising, in the backend.
-    pub pool_ns: u64,
+    pub infer_ns: Option<u64>,
+    /// Pooling and normalizing, in the backend.
+    pub pool_ns: Option<u64>,
     /// From the request's last byte read to the vectors being ready, in the worker; at least the three above.
-    pub worker_ns: u64,
+    pub worker_ns: Option<u64>,
     /// Turning the answer's bytes into numbers, at the caller's end.
-    #[serde(default)]
     pub deserialize_ns: u64,
+}
+
+impl StageTimes {
+    /// Nothing happened in any stage.
+    pub const ZERO: Self = Self {
+        serialize_ns: 0,
+        tokenize_ns: Some(0),
+        infer_ns: Some(0),
+        pool_ns: Some(0),
+        worker_ns: Some(0),
+        deserialize_ns: 0,
+    };
 }
 
 /// The ways a provider can fail. A failed request is an outcome and is counted; it is not the end of a run.

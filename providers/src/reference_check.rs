@@ -64,17 +64,18 @@ pub(crate) fn assert_reference_vectors(backend: &mut dyn Backend, loaded: &Loade
         let answer = backend.embed(&request).expect("embedded");
         assert_eq!(answer.check(1, loaded.dimensions), Ok(()));
         assert_row(&answer, 0, &reference, index);
-        alone_truncated += answer.truncated;
+        alone_truncated += answer.truncated.unwrap();
     }
     let answer = backend.embed(&embed_request(&reference.texts)).expect("embedded");
     assert_eq!(answer.check(reference.texts.len(), loaded.dimensions), Ok(()));
     for index in 0..reference.texts.len() {
         assert_row(&answer, index, &reference, index);
     }
-    assert_eq!((alone_truncated, answer.truncated), (2, 2), "two of the reference texts are too long");
+    assert_eq!((alone_truncated, answer.truncated), (2, Some(2)), "two of the reference texts are too long");
     let stages = answer.stages;
-    assert!(stages.tokenize_ns > 0 && stages.infer_ns > 0 && stages.pool_ns > 0, "{stages:?}");
-    assert!(stages.worker_ns >= stages.tokenize_ns + stages.infer_ns + stages.pool_ns, "{stages:?}");
+    let within = [stages.tokenize_ns, stages.infer_ns, stages.pool_ns];
+    assert!(within.iter().all(|stage| *stage > Some(0)), "{stages:?}");
+    assert!(stages.worker_ns >= within.into_iter().sum(), "{stages:?}");
 }
 
 fn assert_row(answer: &Embeddings, row: usize, reference: &model::Reference, index: usize) {
@@ -85,7 +86,7 @@ fn assert_row(answer: &Embeddings, row: usize, reference: &model::Reference, ind
     assert!((length - 1.0).abs() < 1e-5, "length {length} of {text:?}");
     let cosine = dot(found, expected) / (length * dot(expected, expected).sqrt());
     assert!(cosine >= SMALLEST_COSINE, "cosine {cosine} of {text:?}");
-    assert_eq!(answer.token_counts[row], reference.token_counts[index], "{text:?}");
+    assert_eq!(answer.token_counts.as_ref().unwrap()[row], reference.token_counts[index], "{text:?}");
 }
 
 fn dot(left: &[f32], right: &[f32]) -> f64 {

@@ -67,8 +67,8 @@ impl<P: Provider> Provider for Replicas<P> {
             let all = all.await?;
             let mut loaded = all[0].clone();
             loaded.concurrency = all.iter().map(|one| one.concurrency).sum();
-            loaded.import_ns = all.iter().map(|one| one.import_ns).max().unwrap_or_default();
-            loaded.load_ns = all.iter().map(|one| one.load_ns).max().unwrap_or_default();
+            loaded.import_ns = all.iter().map(|one| one.import_ns).max().flatten();
+            loaded.load_ns = all.iter().map(|one| one.load_ns).max().flatten();
             Ok(loaded)
         })
     }
@@ -153,6 +153,6 @@ mod tests {
         let replicas = Replicas::new(vec![Slow::default(), Slow::default()]);
         let request = LoadRequest { model: None, options: crate::provider::Options::new() };
         let loaded = replicas.load(&request).await.expect("loaded");
-        assert_eq!((loaded.concurrency, loaded.load_ns), (4, 7));
+        assert_eq!((loaded.concurrency, loaded.load_ns), (4, Some(7)));
     }
 }

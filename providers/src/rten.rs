@@ -18,7 +18,7 @@ use crate::option_values::Threads;
 use crate::options::{self, OptionSet};
 use crate::pooling::TokenVectors;
 use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, Pooling, ProviderError, Runs};
-use crate::tokenise::{self, TokenBatch, Tokenizer};
+use crate::tokenize::{self, TokenBatch, Tokenizer};
 
 /// The version of the runtime compiled in; it does not say it itself.
 const ENGINE_VERSION: &str = "0.27.0";
@@ -93,17 +93,17 @@ impl Backend for RtenBackend {
             batch: TokenBatch::default(),
         });
         let runs = Runs {
-            engine: "rten".to_owned(),
-            engine_version: ENGINE_VERSION.to_owned(),
-            device: "cpu".to_owned(),
+            engine: Some("rten".to_owned()),
+            engine_version: Some(ENGINE_VERSION.to_owned()),
+            device: Some("cpu".to_owned()),
             execution_provider: None,
             threads: Some(threads),
-            dtype: "float32".to_owned(),
-            versions: BTreeMap::from([("tokenizers".to_owned(), tokenise::LIBRARY_VERSION.to_owned())]),
+            dtype: Some("float32".to_owned()),
+            versions: BTreeMap::from([("tokenizers".to_owned(), tokenize::LIBRARY_VERSION.to_owned())]),
         };
         // Everything is compiled in: there is no library to open.
         let load_ns = started.elapsed().as_nanos() as u64;
-        Ok(Loaded { dimensions, concurrency: 1, runs, import_ns: 0, load_ns })
+        Ok(Loaded { dimensions, concurrency: 1, runs, import_ns: Some(0), load_ns: Some(load_ns) })
     }
 
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
@@ -111,7 +111,7 @@ impl Backend for RtenBackend {
         let Running { tokenizer, model, threads, inputs, output, pooling, batch } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
-        let tokenised = Instant::now();
+        let tokenized = Instant::now();
 
         let shape = [request.texts.len(), batch.sequence];
         let values = inputs
@@ -133,7 +133,7 @@ impl Backend for RtenBackend {
 
         let values = hidden.data();
         let tokens = TokenVectors { values, sequence: batch.sequence, dimensions };
-        let ends = StageEnds { started, tokenised, inferred };
+        let ends = StageEnds { started, tokenized, inferred, pooled_before: 0 };
         let vectors = graph::pool(*pooling, tokens, &batch.token_counts, request.normalize);
         Ok(graph::answer(vectors, dimensions, batch, &ends))
     }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_version_said_is_the_version_locked() {
-        assert_eq!(crate::kinds::locked_version("rten"), [ENGINE_VERSION]);
+        assert_eq!(crate::lock_file::locked_version("rten"), [ENGINE_VERSION]);
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         let options = json!({"threads": 2}).as_object().expect("an object").clone();
         let mut backend = RtenBackend::default();
         let loaded = backend.load(&load_request(folder, options)).expect("loaded");
-        assert_eq!((loaded.runs.threads, loaded.runs.device.as_str()), (Some(2), "cpu"));
+        assert_eq!((loaded.runs.threads, loaded.runs.device.as_deref()), (Some(2), Some("cpu")));
         assert_reference_vectors(&mut backend, &loaded);
     }
 

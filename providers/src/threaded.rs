@@ -119,7 +119,8 @@ fn work(mut backend: Box<dyn Backend>, queue: &mpsc::Receiver<Job>) {
             Job::Embed(request, reply) => answer(reply, &mut panicked, ProviderError::Embed, || {
                 let started = Instant::now();
                 let mut embeddings = backend.embed(&request)?;
-                embeddings.stages.worker_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                embeddings.stages.worker_ns =
+                    Some(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
                 Ok(embeddings)
             }),
         }
@@ -163,17 +164,8 @@ mod tests {
 
     impl Backend for Scripted {
         fn load(&mut self, _: &LoadRequest) -> Result<Loaded, ProviderError> {
-            let text = |text: &str| text.to_owned();
-            let runs = Runs {
-                engine: text("scripted"),
-                engine_version: text("1"),
-                device: text("cpu"),
-                execution_provider: None,
-                threads: None,
-                dtype: text("float32"),
-                versions: std::collections::BTreeMap::new(),
-            };
-            Ok(Loaded { dimensions: 1, concurrency: 1, runs, import_ns: 0, load_ns: 0 })
+            let runs = Runs { engine: Some("scripted".to_owned()), ..Runs::default() };
+            Ok(Loaded { dimensions: 1, concurrency: 1, runs, import_ns: None, load_ns: None })
         }
 
         fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
@@ -185,8 +177,8 @@ mod tests {
             Ok(Embeddings {
                 vectors: vec![if &*request.texts[0] == "nan" { f32::NAN } else { 1.0 }],
                 dimensions: 1,
-                token_counts: vec![3],
-                truncated: 0,
+                token_counts: Some(vec![3]),
+                truncated: Some(0),
                 stages: StageTimes::default(),
             })
         }
@@ -226,8 +218,8 @@ mod tests {
     async fn a_backend_on_a_thread_answers() {
         let stage = loaded().await;
         let embeddings = stage.threaded.embed(&text("one")).await.unwrap();
-        assert_eq!((embeddings.vectors, embeddings.token_counts), (vec![1.0], vec![3]));
-        assert!(embeddings.stages.worker_ns > 0);
+        assert_eq!((embeddings.vectors, embeddings.token_counts), (vec![1.0], Some(vec![3])));
+        assert!(embeddings.stages.worker_ns > Some(0));
     }
 
     #[tokio::test]

@@ -19,7 +19,8 @@ async fn refusal(script: &str, deadlines: Deadlines) -> ProviderError {
 
 #[tokio::test]
 async fn a_program_that_is_not_there() {
-    let command = WorkerCommand { program: "/nowhere/worker".into(), args: Vec::new(), envs: Vec::new() };
+    let command =
+        WorkerCommand { program: "/nowhere/worker".into(), args: Vec::new(), ..WorkerCommand::default() };
     let folder = tempfile::tempdir().unwrap();
     let error = WorkerProcess::start(&command, "null", &folder.path().join("stderr.log"), PATIENT)
         .await

@@ -5,6 +5,9 @@
 /// Written where a figure is absent.
 pub const ABSENT: &str = "-";
 
+/// Stands for what a backend does not tell.
+pub const NOT_KNOWN: &str = "not known";
+
 /// A unit of time and its length in nanoseconds.
 const TIME_UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
 

@@ -54,13 +54,13 @@ pub(crate) fn median_restart(cold_starts: &[ColdStart]) -> Option<&ColdStart> {
     ordered.get(ordered.len().checked_sub(1)? / 2).copied()
 }
 
-/// The stages of a cold start in the order in which they happen.
-pub(crate) fn cold_start_stages(start: &ColdStart) -> [(&'static str, u64); 4] {
+/// The stages of a cold start in the order in which they happen; `None` for one that did not happen or is not known.
+pub(crate) fn cold_start_stages(start: &ColdStart) -> [(&'static str, Option<u64>); 4] {
     [
         ("spawn", start.spawn_ns),
         ("import", start.import_ns),
-        ("load", start.load_ns),
-        ("first embedding", start.first_embedding_ns),
+        ("load", Some(start.load_ns)),
+        ("first embedding", Some(start.first_embedding_ns)),
     ]
 }
 
@@ -194,7 +194,14 @@ mod tests {
     use super::*;
 
     fn restart(restart: u32, total_ns: u64) -> ColdStart {
-        ColdStart { restart, spawn_ns: 0, import_ns: 0, load_ns: 0, first_embedding_ns: total_ns, total_ns }
+        ColdStart {
+            restart,
+            spawn_ns: None,
+            import_ns: None,
+            load_ns: 0,
+            first_embedding_ns: total_ns,
+            total_ns,
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use tailmark_providers::kinds::KINDS;
-use tailmark_providers::provider::Options;
 
 use super::error::cannot;
 use super::{CommandError, Exit};
@@ -34,10 +33,13 @@ pub fn scenarios() -> Result<Exit, CommandError> {
 pub fn backends() -> Result<Exit, CommandError> {
     let mut text = String::new();
     for kind in KINDS {
-        let defaults = (kind.resolve_options)(&Options::new());
+        let defaults = kind.options.resolve(&kind.options.example());
+        let mandatory = kind.options.mandatory();
         let _ = writeln!(text, "{:<14} {}", kind.name, kind.summary);
         for (key, value) in defaults {
-            let _ = writeln!(text, "{:<14}   {key} = {value}", "");
+            let needed = mandatory.iter().any(|option| option.key == key);
+            let note = if needed { "  (must be given; this is an example)" } else { "" };
+            let _ = writeln!(text, "{:<14}   {key} = {value}{note}", "");
         }
     }
     print(&text)

@@ -4,7 +4,7 @@ use std::io::BufReader;
 use std::os::unix::process::parent_id;
 use std::time::Duration;
 
-use tailmark_providers::kinds::{self, KINDS, Runtime};
+use tailmark_providers::kinds::{self, KINDS, OwnBackend};
 use tailmark_providers::wire::server;
 
 use super::WorkerArguments;
@@ -19,23 +19,17 @@ const LOOKS: Duration = Duration::from_secs(1);
 /// # Errors
 /// What stopped it, with its exit code.
 pub fn run(arguments: &WorkerArguments) -> Result<Exit, CommandError> {
-    let served = || {
-        KINDS
-            .iter()
-            .filter(|kind| matches!(kind.runtime, Runtime::Rust { .. }))
-            .map(|kind| kind.name)
-            .collect::<Vec<_>>()
-    };
+    let served = || KINDS.iter().filter(|kind| kind.own.is_some()).map(|kind| kind.name).collect::<Vec<_>>();
     let Some(kind) = kinds::find(&arguments.kind) else {
         return Err(CommandError::UnknownKind { kind: arguments.kind.clone(), served: served() });
     };
-    let Runtime::Rust { backend, .. } = kind.runtime else {
+    let Some(OwnBackend { serve, .. }) = kind.own else {
         return Err(CommandError::ServedByPython { kind: kind.name, served: served() });
     };
     end_with(parent_id()).map_err(cannot("start the thread that watches tailmark"))?;
     let output = server::take_wire().map_err(cannot("take standard output for the wire"))?;
     let input = BufReader::new(std::io::stdin().lock());
-    server::serve(kind.name, backend(), input, output).map_err(cannot("serve"))?;
+    server::serve(kind.name, serve(), input, output).map_err(cannot("serve"))?;
     Ok(Exit::Pass)
 }
 

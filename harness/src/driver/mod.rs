@@ -186,7 +186,7 @@ fn sample_of(
         phase,
         number: due.number,
         texts: u32::try_from(texts).unwrap_or(u32::MAX),
-        tokens: 0,
+        tokens: None,
         scheduled_ns: since(block.epoch, due.scheduled),
         started_ns: since(block.epoch, started),
         queued_ns: since(due.scheduled, ready.min(started)),
@@ -218,7 +218,7 @@ async fn request(
     let mut sample = sample_of(block, phase, due, request.texts.len(), [ready, started, finished]);
     match answer {
         Ok(embeddings) => {
-            sample.tokens = embeddings.token_counts.iter().sum();
+            sample.tokens = embeddings.token_counts.map(|counts| counts.iter().sum());
             sample.stages = embeddings.stages;
             (sample, None)
         }

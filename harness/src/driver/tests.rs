@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tailmark_providers::kinds::{self, Runtime};
+use tailmark_providers::kinds::{self, OwnBackend};
 use tailmark_providers::provider::{LoadRequest, Provider};
 use tailmark_providers::worker::Deadlines;
 use tailmark_reports::record::Phase;
@@ -21,11 +21,11 @@ async fn simulated(options: serde_json::Value) -> Box<dyn Provider> {
 async fn simulated_with_deadline(options: serde_json::Value, deadline: Duration) -> Box<dyn Provider> {
     let kind = kinds::find("simulated").expect("the kind");
     let serde_json::Value::Object(options) = options else { panic!("options are an object") };
-    assert_eq!((kind.check_options)(&options), []);
-    let Runtime::Rust { in_process, .. } = kind.runtime else { panic!("simulated is a Rust backend") };
+    assert_eq!(kind.options.check(&options), []);
+    let Some(OwnBackend { in_process, .. }) = kind.own else { panic!("simulated is written in Rust") };
     let deadlines = Deadlines { start: deadline, load: deadline, request: deadline, shutdown: deadline };
     let provider = in_process(deadlines);
-    let request = LoadRequest { model: None, options: (kind.resolve_options)(&options) };
+    let request = LoadRequest { model: None, options: kind.options.resolve(&options) };
     provider.load(&request).await.expect("simulated loads");
     provider
 }

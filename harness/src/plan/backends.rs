@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tailmark_providers::kinds::{self, KINDS, Kind, Runtime};
+use tailmark_providers::kinds::{self, KINDS, Kind};
+use tailmark_providers::start::Placement;
 
+use super::BackendPlan;
 use super::phases::phases;
 use super::wrong::{Wrong, key, unfit_name};
-use super::{BackendPlan, Placement};
 use crate::load::LoadModel;
 use crate::requirement::Requirement;
 use crate::scenario::{BackendSection, Scenario, Step, did_you_mean};
@@ -59,13 +60,22 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
                 format!("{replicas} replicas; must be between 1 and {MOST_REPLICAS}"),
             );
         }
+        let options = options(section, kind, placement, &at, &mut wrong);
+        if let Some(to) = fallback {
+            // A fallback has no options of its own, so it can only be one that needs none but those that are there.
+            for needed in to.options.mandatory().iter().filter(|needed| !options.contains_key(&needed.key)) {
+                let why =
+                    format!("`{}` needs the option `{}`, and `{}` has none", to.name, needed.key, kind.name);
+                wrong.add(&within("fallback"), why);
+            }
+        }
         let backend = BackendPlan {
             name,
             kind,
             placement,
             require: requirement(section, &at, &mut wrong),
             fallback,
-            options: options(section, kind, placement, &at, &mut wrong),
+            options,
             replicas,
             corpus: Arc::clone(common.corpus),
             batch_size: batch_size as usize,
@@ -84,14 +94,15 @@ fn requirement(section: &BackendSection, at: &[Step; 2], wrong: &mut Wrong) -> O
     read.map_err(|faults| wrong.add_all(&[at[0].clone(), at[1].clone(), key("require")], faults)).ok()
 }
 
-/// Replicas are processes; in the harness's own there is one.
+/// Replicas are worker processes, and nothing else has any.
 pub(super) fn check_placement(backend: &BackendPlan, path: &[Step], wrong: &mut Wrong) {
-    if backend.replicas > 1 && backend.placement == Placement::InProcess {
-        let why = format!(
-            "{} replicas of `{}`, which runs in-process; replicas are workers, so remove `placement`",
-            backend.replicas, backend.name
-        );
-        wrong.add(path, why);
+    let why = match backend.placement {
+        Placement::InProcess => "runs in-process; replicas are workers, so remove `placement`",
+        Placement::Client => "is not started by tailmark; replicas are workers, so remove `replicas`",
+        Placement::Worker => return,
+    };
+    if backend.replicas > 1 {
+        wrong.add(path, format!("{} replicas of `{}`, which {why}", backend.replicas, backend.name));
     }
 }
 
@@ -110,25 +121,22 @@ fn kind_named(name: Option<&str>, path: &[Step], wrong: &mut Wrong) -> Option<&'
 }
 
 fn placement(section: &BackendSection, kind: &Kind, path: &[Step], wrong: &mut Wrong) -> Placement {
-    match section.placement.as_deref() {
-        None | Some("worker") => Placement::Worker,
-        Some("in-process") => {
-            if matches!(kind.runtime, Runtime::Python) {
-                wrong.add(
-                    path,
-                    format!(
-                        "`in-process` is for Rust backends, and `{}` is served by Python; write `worker`",
-                        kind.name
-                    ),
-                );
-            }
-            Placement::InProcess
-        }
-        Some(other) => {
-            wrong.add(path, format!("unknown placement `{other}`; write `worker` or `in-process`"));
-            Placement::Worker
-        }
+    let usual = kind.placements[0];
+    let Some(written) = section.placement.as_deref() else { return usual };
+    let placement = Placement::find(written);
+    if let Some(placement) = placement.filter(|placement| kind.placements.contains(placement)) {
+        return placement;
     }
+    let known = kind.placements.iter().map(|placement| format!("`{}`", placement.name()));
+    let known = known.collect::<Vec<_>>().join(" or ");
+    wrong.add(
+        path,
+        match placement {
+            Some(_) => format!("`{}` cannot be placed `{written}`; write {known}", kind.name),
+            None => format!("unknown placement `{written}`; write {known}"),
+        },
+    );
+    usual
 }
 
 fn options(
@@ -143,12 +151,12 @@ fn options(
         Ok(serde_json::Value::Object(map)) => map,
         _ => serde_json::Map::new(),
     };
-    let mut faults = (kind.check_options)(&written);
-    if faults.is_empty() && placement == Placement::Worker {
-        faults = (kind.check_worker_options)(&written);
+    let mut faults = kind.options.check(&written);
+    if faults.is_empty() {
+        faults = (kind.check_placed)(&written, placement);
     }
     if faults.is_empty() {
-        return (kind.resolve_options)(&written);
+        return kind.options.resolve(&written);
     }
     for fault in faults {
         let path = [at[0].clone(), at[1].clone(), key("options"), key(&fault.key)];

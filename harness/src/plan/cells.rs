@@ -219,9 +219,9 @@ fn cell(
             Change::ThinkTime(gap) => think_time = *gap,
             Change::Threads(threads) => {
                 cell.options.insert("threads".to_owned(), (*threads).into());
-                let faults = (cell.kind.check_options)(&cell.options);
+                let faults = cell.kind.options.check(&cell.options);
                 if faults.is_empty() {
-                    cell.options = (cell.kind.resolve_options)(&cell.options);
+                    cell.options = cell.kind.options.resolve(&cell.options);
                 }
                 for fault in faults {
                     wrong.add(&place("threads"), format!("backend {}: {}", base.name, fault.why));

@@ -22,6 +22,8 @@ pub use capacity::{CapacityPlan, Levels};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
+use tailmark_providers::start::Placement;
+use tailmark_providers::worker::Deadlines;
 use tailmark_reports::record::{Cell, EquivalenceClass, Warning};
 pub use workers::WorkersPlan;
 
@@ -87,39 +89,6 @@ pub struct ModelPlan {
     pub in_place: bool,
     /// Whether the folder is a model of one's own, with a manifest.
     pub own: bool,
-}
-
-/// How long to wait before a step counts as failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadlines {
-    /// Spawn to handshake.
-    pub start: Duration,
-    /// Loading the model.
-    pub load: Duration,
-    /// One request.
-    pub request: Duration,
-    /// Ending when asked to.
-    pub shutdown: Duration,
-}
-
-/// Where a backend runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// A process of its own.
-    Worker,
-    /// The harness's own process.
-    InProcess,
-}
-
-impl Placement {
-    /// The placement as the scenario and the record write it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Worker => "worker",
-            Self::InProcess => "in-process",
-        }
-    }
 }
 
 /// One backend of the plan.

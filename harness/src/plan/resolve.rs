@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tailmark_providers::worker::Deadlines;
 use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
@@ -12,7 +13,7 @@ use super::capacity::capacity;
 use super::model::model_plan;
 use super::workers::workers;
 use super::wrong::{Wrong, fitting_name, key, unfit_name};
-use super::{BackendPlan, Deadlines, Mode, Plan, cells, warnings};
+use super::{BackendPlan, Mode, Plan, cells, warnings};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
 use crate::scenario;

@@ -2,9 +2,10 @@
 //! back where that was allowed.
 
 use tailmark_providers::evidence::Evidence;
-use tailmark_providers::kinds::Kind;
+use tailmark_providers::kinds::{Ask, Kind};
 use tailmark_providers::model::{ModelSpec, ResolvedModel};
 use tailmark_providers::provider::{Loaded, Provider, ProviderError};
+use tailmark_providers::start::{Lacking, Provision};
 use tailmark_reports::record::{
     BackendOutcome, Equivalence, EquivalenceClass, Execution, ExecutionPart, Fallback, Operator, RepeatProbe,
 };
@@ -12,8 +13,7 @@ use tailmark_reports::{execution, units};
 
 use super::backend_run::BackendRun;
 use super::gate;
-use super::launch::{Provision, lacking};
-use super::provide::outcome_of;
+use super::provide::{asked, outcome_of};
 use super::session::Session;
 use super::under_way::{Run, Stopped};
 use crate::equivalence;
@@ -51,7 +51,8 @@ impl Run<'_> {
         let from = backend.plan.kind.name.to_owned();
         self.screen.say(&format!("{}: falling back from {from} to {}: {why}", backend.plan.name, to.name));
         backend.found.fallback = Some(Fallback { from, to: to.name.to_owned(), why });
-        match provision.launch(&backend.plan, to) {
+        let options = to.options_from(&backend.plan.options);
+        match to.start(Ask { options: &options, ..asked(&backend.plan) }, provision) {
             Ok(launch) => backend.found.launch = Some(launch),
             Err(lacking) => {
                 backend.found.launch = None;
@@ -84,7 +85,7 @@ fn take_in(backend: &mut BackendRun, checked: Result<Checked, ProviderError>) {
             return;
         }
         Err(error) => {
-            backend.outcome = outcome_of(lacking(error));
+            backend.outcome = outcome_of(Lacking::from(error));
             return;
         }
     };

@@ -3,6 +3,7 @@
 use std::io;
 
 use tailmark_providers::provider::ProviderError;
+use tailmark_providers::start::ModelError;
 
 /// What kept a run from measuring.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +21,8 @@ pub enum RunError {
     #[error("no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME")]
     NoCache,
     /// The model is not there and could not be fetched.
-    #[error("{0}")]
-    Model(String),
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The model's tokenizer cannot count the corpus's tokens.
     #[error(transparent)]
     Tokenizer(#[from] ProviderError),

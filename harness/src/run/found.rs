@@ -1,9 +1,8 @@
 //! What was found out about a backend before it is timed. It holds for every measurement of that backend.
 
 use tailmark_providers::provider::Loaded;
+use tailmark_providers::start::Launch;
 use tailmark_reports::record::{Equivalence, Execution, Fallback, RepeatProbe, Requirement};
-
-use super::session::Launch;
 
 /// What a backend is known to be.
 #[derive(Clone)]

@@ -43,7 +43,8 @@ pub(super) async fn compare(
     let mut answers = Answers::default();
     for text in &texts {
         let alone = gate.ask(std::slice::from_ref(text)).await?;
-        answers.token_counts.extend(&alone.token_counts);
+        // 0 is what is not known.
+        answers.token_counts.push(alone.token_counts.as_ref().map_or(0, |counts| counts[0]));
         answers.alone.extend(rows(&alone));
     }
     answers.again = gate.vectors(&texts, 1).await?;
@@ -97,8 +98,12 @@ pub(super) async fn repeat(
     let (mut repeated, mut new) = (Vec::new(), Vec::new());
     gate.ask(std::slice::from_ref(&known)).await?;
     for pair in 1..=PAIRS {
-        new.push(gate.ask(&[permuted(pair)]).await?.stages.worker_ns);
-        repeated.push(gate.ask(std::slice::from_ref(&known)).await?.stages.worker_ns);
+        new.extend(gate.ask(&[permuted(pair)]).await?.stages.worker_ns);
+        repeated.extend(gate.ask(std::slice::from_ref(&known)).await?.stages.worker_ns);
+    }
+    if new.len() + repeated.len() < 2 * PAIRS as usize {
+        // Without the backend's own times, what is between it and here would be taken for its work.
+        return Ok(None);
     }
     let found = equivalence::repeats(&repeated, &new);
     Ok(found.map(|found| RepeatProbe {
@@ -173,7 +178,7 @@ impl Gate<'_> {
 }
 
 fn rows(answer: &Embeddings) -> Vec<Vec<f32>> {
-    (0..answer.token_counts.len()).filter_map(|row| answer.row(row).map(<[f32]>::to_vec)).collect()
+    answer.rows().map(<[f32]>::to_vec).collect()
 }
 
 #[cfg(test)]

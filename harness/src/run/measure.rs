@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tailmark_providers::start::Provision;
 use tailmark_reports::record::{RunRecord, RunStatus};
 use tokio::time::Instant;
 
 use super::error::RunError;
 use super::folder::RunFolder;
-use super::launch::Provision;
 use super::provide::provide;
 use super::under_way::{Run, Stopped};
 use super::{cancel, modes, samples};

@@ -11,7 +11,6 @@ mod error;
 mod folder;
 mod found;
 mod gate;
-mod launch;
 mod losses;
 mod measure;
 mod measured;
@@ -32,10 +31,11 @@ use std::sync::Arc;
 pub use error::RunError;
 use error::cannot;
 pub use folder::{RunFolder, Source};
-use launch::Provision;
 pub use recovery::{is_going_on, recover};
 pub use samples::complete as complete_samples;
 use tailmark_providers::cache;
+use tailmark_providers::start::Provision;
+use tailmark_providers::worker_command::WorkerCommand;
 use tailmark_reports::record::RunRecord;
 
 use crate::plan::Plan;
@@ -74,8 +74,8 @@ pub fn carry_out(
     let mut folder = RunFolder::create(places.runs, plan, source)?;
     screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, shown(folder.path()).display()));
     let cache = cache::default_folder().ok_or(RunError::NoCache)?;
-    let mut provision =
-        Provision::new(cache, places.python, screen.as_ref()).with_max_memory(plan.workers.max_memory);
+    let mut provision = Provision::new(cache, own_server()?, places.python, screen.as_ref())
+        .with_max_memory(plan.workers.max_memory);
     let record = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -83,4 +83,10 @@ pub fn carry_out(
         .block_on(measure::run(plan, &mut folder, screen, &mut provision, places.model_store))?;
     samples::complete(folder.path(), screen);
     Ok(Finished { folder, record })
+}
+
+/// What serves tailmark's own backends in workers: tailmark itself.
+fn own_server() -> Result<WorkerCommand, RunError> {
+    let program = std::env::current_exe().map_err(cannot("find the program of tailmark itself"))?;
+    Ok(WorkerCommand { program, args: vec!["worker".into()], ..WorkerCommand::default() })
 }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use tailmark_providers::kinds::Need;
-use tailmark_providers::platform::Platform;
-use tailmark_providers::tokenise::{TokenBatch, Tokenizer};
+use tailmark_providers::kinds::Ask;
+use tailmark_providers::start::{Lacking, Provision, WantedModel};
+use tailmark_providers::tokenize::{TokenBatch, Tokenizer};
 use tailmark_reports::record::{BackendOutcome, Model, ModelFile, RunRecord, TokenCounts, Warning};
 
 use super::backend_run::BackendRun;
 use super::error::RunError;
-use super::launch::{Lacking, Provision};
-use crate::plan::Plan;
+use crate::plan::{BackendPlan, Plan};
 
 /// Gets the model and everything else the backends need; what a backend lacks is its outcome.
 pub(super) fn provide(
@@ -20,14 +19,15 @@ pub(super) fn provide(
     model_store: Option<&Path>,
     record: &mut RunRecord,
 ) -> Result<(), RunError> {
-    // What this machine cannot have at all is no reason to fetch a model for it.
-    let needs_model = |track: &BackendRun| {
-        let kind = track.plan.kind;
-        kind.needs.iter().any(|need| matches!(need, Need::Model))
-            && (kind.available)(&track.plan.options, &Platform::here()).is_ok()
-    };
-    if tracks.iter().any(needs_model) {
-        provision.fetch_model(&plan.model, model_store).map_err(RunError::Model)?;
+    if tracks.iter().any(|track| track.plan.kind.wants_model(&track.plan.options)) {
+        let wanted = WantedModel {
+            name: &plan.model.name,
+            folder: plan.model.folder.as_deref(),
+            in_place: plan.model.in_place,
+            own: plan.model.own,
+            store: model_store,
+        };
+        provision.fetch_model(&wanted)?;
     }
     if let Some(model) = provision.model() {
         record.model = Some(Model {
@@ -49,7 +49,7 @@ pub(super) fn provide(
         count_tokens(plan, &model.folder, model.spec.max_tokens, record)?;
     }
     for track in &mut *tracks {
-        match provision.launch(&track.plan, track.plan.kind) {
+        match track.plan.kind.start(asked(&track.plan), provision) {
             Ok(launch) => track.found.launch = Some(launch),
             Err(lacking) => track.outcome = outcome_of(lacking),
         }
@@ -57,7 +57,7 @@ pub(super) fn provide(
     // Only now is it known what the others had to have anyway.
     for track in tracks {
         if let BackendOutcome::NotAvailable { why } = &track.outcome
-            && let Some(launch) = provision.launch_to_be_refused(&track.plan)
+            && let Some(launch) = track.plan.kind.start_to_be_refused(asked(&track.plan), provision)
         {
             track.refused = Some(why.clone());
             track.outcome = BackendOutcome::Pending;
@@ -93,6 +93,11 @@ fn count_tokens(plan: &Plan, model: &Path, max_tokens: u32, record: &mut RunReco
         });
     }
     Ok(())
+}
+
+/// How a backend is to be run.
+pub(super) fn asked(plan: &BackendPlan) -> Ask<'_> {
+    Ask { options: &plan.options, placement: plan.placement, replicas: plan.replicas }
 }
 
 pub(super) fn outcome_of(lacking: Lacking) -> BackendOutcome {

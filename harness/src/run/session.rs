@@ -1,52 +1,25 @@
 //! One life of a provider: started, loaded, asked, shut down. Times its cold start.
 
 use std::path::Path;
-use std::time::Duration;
 
-use futures_util::future::join_all;
-use tailmark_providers::kinds::{Kind, Runtime};
-use tailmark_providers::provider::{LoadRequest, Loaded, Provider, ProviderError};
-use tailmark_providers::replicas::Replicas;
-use tailmark_providers::worker::{self, WorkerProcess};
-use tailmark_providers::worker_command::WorkerCommand;
+use tailmark_providers::provider::{Loaded, Provider, ProviderError};
+use tailmark_providers::start::{Launch, Opened};
+use tailmark_providers::worker::{Deadlines, WorkerProcess};
 use tailmark_reports::record::ColdStart;
 use tailmark_reports::units;
 use tokio::time::Instant;
 
 use crate::monitor::{Guard, OverLimit};
-use crate::plan::Deadlines;
-
-/// Everything that is needed to start a backend, as often as wanted.
-#[derive(Clone, Debug)]
-pub(super) struct Launch {
-    /// What runs: the kind asked for, or the one it fell back to.
-    pub(super) kind: &'static Kind,
-    /// How its process is started; `None` in the harness's own.
-    pub(super) command: Option<WorkerCommand>,
-    /// What it is to load.
-    pub(super) load: LoadRequest,
-    /// How many workers of it run side by side.
-    pub(super) replicas: u32,
-    /// The most resident memory that each of them may take, in bytes; `None` without a limit.
-    pub(super) max_memory: Option<u64>,
-}
 
 /// A provider that is loaded.
 pub(super) struct Session {
-    provider: Running,
+    opened: Opened,
     /// What it said of itself.
     pub(super) loaded: Loaded,
     /// When it was spawned.
     pub(super) spawned: Instant,
-    /// From spawning to the answer to `initialize`.
-    spawn: Duration,
     /// Holds its workers to the limit of their memory.
     _guard: Option<Guard>,
-}
-
-enum Running {
-    Workers(Replicas<WorkerProcess>),
-    InProcess(Box<dyn Provider>),
 }
 
 impl Session {
@@ -57,54 +30,40 @@ impl Session {
         stderr: &Path,
     ) -> Result<Self, ProviderError> {
         let spawned = Instant::now();
-        let provider = match (&launch.command, launch.kind.runtime) {
-            (None, Runtime::Rust { in_process, .. }) => Running::InProcess(in_process(deadlines.into())),
-            (Some(command), _) => {
-                let start = |_| WorkerProcess::start(command, launch.kind.name, stderr, deadlines.into());
-                let started = join_all((0..launch.replicas.max(1)).map(start)).await;
-                // One that failed takes the others with it: dropping them kills them.
-                Running::Workers(Replicas::new(started.into_iter().collect::<Result<_, _>>()?))
-            }
-            (None, Runtime::Python) => {
-                unreachable!("a plan places Python backends in workers: this is a bug")
-            }
-        };
-        let spawn = spawned.elapsed();
-        let guard = launch.max_memory.and_then(|limit| guard(&provider, limit));
-        let loaded = match provider.as_provider().load(&launch.load).await {
+        let opened = launch.open(deadlines, stderr).await?;
+        let guard = launch.max_memory.and_then(|limit| guard(opened.workers(), limit));
+        let loaded = match opened.provider().load(&launch.load).await {
             Ok(loaded) => loaded,
             Err(error) => {
-                provider.close().await;
+                opened.close().await;
                 return Err(error);
             }
         };
-        Ok(Self { provider, loaded, spawned, spawn, _guard: guard })
+        Ok(Self { opened, loaded, spawned, _guard: guard })
     }
 
     /// The provider, to be driven.
     pub(super) fn provider(&self) -> &dyn Provider {
-        self.provider.as_provider()
+        self.opened.provider()
     }
 
-    /// The workers' processes; none in the harness's own.
+    /// The workers' processes; none when the backend has no process of its own.
     pub(super) fn processes(&self) -> Vec<u32> {
-        match &self.provider {
-            Running::Workers(workers) => workers.members().iter().map(WorkerProcess::pid).collect(),
-            Running::InProcess(_) => Vec::new(),
-        }
+        self.opened.workers().iter().map(WorkerProcess::pid).collect()
     }
 
     /// The cold start by stage. Importing is what the worker says it was; the rest of `load` as seen from here is loading,
     /// so that the stages add up to the total.
     pub(super) fn cold_start(&self, restart: u32, embedding_ns: u64, total_ns: u64) -> ColdStart {
-        let spawn_ns = u64::try_from(self.spawn.as_nanos()).unwrap_or(u64::MAX);
-        let load_ns = total_ns.saturating_sub(spawn_ns + embedding_ns);
-        let import_ns = self.loaded.import_ns.min(load_ns);
+        let spawn = self.opened.spawn_time();
+        let spawn_ns = spawn.map(|spawn| u64::try_from(spawn.as_nanos()).unwrap_or(u64::MAX));
+        let load_ns = total_ns.saturating_sub(spawn_ns.unwrap_or_default() + embedding_ns);
+        let import_ns = self.loaded.import_ns.map(|import| import.min(load_ns));
         ColdStart {
             restart,
             spawn_ns,
             import_ns,
-            load_ns: load_ns - import_ns,
+            load_ns: load_ns - import_ns.unwrap_or_default(),
             first_embedding_ns: embedding_ns,
             total_ns,
         }
@@ -112,15 +71,17 @@ impl Session {
 
     /// Shuts it down and waits until it is gone.
     pub(super) async fn close(self) {
-        self.provider.close().await;
+        self.opened.close().await;
     }
 }
 
 /// Holds each worker to the limit, from before it loads. Without a thread for it there is no limit, as there is no figure of
 /// its memory.
-fn guard(provider: &Running, limit: u64) -> Option<Guard> {
-    let Running::Workers(workers) = provider else { return None };
-    let held = workers.members().iter().map(|worker| {
+fn guard(workers: &[WorkerProcess], limit: u64) -> Option<Guard> {
+    if workers.is_empty() {
+        return None;
+    }
+    let held = workers.iter().map(|worker| {
         let killer = worker.killer();
         let over: OverLimit = Box::new(move |bytes| {
             killer.kill(&format!(
@@ -134,23 +95,34 @@ fn guard(provider: &Running, limit: u64) -> Option<Guard> {
     Guard::start(limit, held.collect()).ok()
 }
 
-impl Running {
-    fn as_provider(&self) -> &dyn Provider {
-        match self {
-            Self::Workers(workers) => workers,
-            Self::InProcess(provider) => &**provider,
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-    async fn close(self) {
-        if let Self::Workers(workers) = self {
-            join_all(workers.into_members().into_iter().map(WorkerProcess::shutdown)).await;
-        }
-    }
-}
+    use tailmark_providers::kinds;
+    use tailmark_providers::provider::{LoadRequest, Options};
+    use tailmark_providers::start::Opening;
 
-impl From<Deadlines> for worker::Deadlines {
-    fn from(plan: Deadlines) -> Self {
-        Self { start: plan.start, load: plan.load, request: plan.request, shutdown: plan.shutdown }
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_has_no_process_to_watch_or_to_hold_and_its_cold_start_no_spawn() {
+        let null = kinds::find("null").and_then(|kind| kind.own).expect("null is written in Rust");
+        let launch = Launch {
+            kind: "client",
+            opening: Opening::Client(null.in_process),
+            load: LoadRequest { model: None, options: Options::new() },
+            replicas: 1,
+            max_memory: Some(1),
+        };
+        let minute = Duration::from_secs(60);
+        let deadlines = Deadlines { start: minute, load: minute, request: minute, shutdown: minute };
+        let session =
+            Session::open(&launch, deadlines, Path::new("/nowhere/no.log")).await.expect("it opens");
+        assert_eq!(session.processes(), Vec::<u32>::new());
+        assert!(session._guard.is_none());
+        let cold = session.cold_start(1, 10, 100);
+        assert_eq!((cold.spawn_ns, cold.load_ns, cold.first_embedding_ns), (None, 90, 10));
+        session.close().await;
     }
 }

@@ -8,13 +8,33 @@ use crate::sample::Sample;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StageSums {
     queue: u128,
-    serialise: u128,
-    tokenize: u128,
-    infer: u128,
-    pool: u128,
-    worker_other: u128,
-    deserialise: u128,
+    serialize: u128,
+    tokenize: Sum,
+    infer: Sum,
+    pool: Sum,
+    worker_other: Sum,
+    deserialize: u128,
     pipe: u128,
+}
+
+/// The sum of a stage that a backend may not tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    nanoseconds: u128,
+    /// Whether a request did not tell it: then the sum is not that of all, and says nothing.
+    incomplete: bool,
+}
+
+impl Sum {
+    fn add(&mut self, stage: Option<u64>) {
+        self.nanoseconds += u128::from(stage.unwrap_or_default());
+        self.incomplete |= stage.is_none();
+    }
+
+    fn merge(&mut self, from: Self) {
+        self.nanoseconds += from.nanoseconds;
+        self.incomplete |= from.incomplete;
+    }
 }
 
 impl StageSums {
@@ -24,41 +44,44 @@ impl StageSums {
         let sums = self;
         let queue = sample.started_ns.saturating_sub(sample.scheduled_ns);
         let service = sample.finished_ns.saturating_sub(sample.started_ns);
-        let within_worker = stages.tokenize_ns + stages.infer_ns + stages.pool_ns;
+        let told = [stages.tokenize_ns, stages.infer_ns, stages.pool_ns].into_iter().flatten();
+        let within_worker: u64 = told.sum();
         sums.queue += u128::from(queue);
-        sums.serialise += u128::from(stages.serialize_ns);
-        sums.tokenize += u128::from(stages.tokenize_ns);
-        sums.infer += u128::from(stages.infer_ns);
-        sums.pool += u128::from(stages.pool_ns);
-        sums.worker_other += u128::from(stages.worker_ns.saturating_sub(within_worker));
-        sums.deserialise += u128::from(stages.deserialize_ns);
-        let known = stages.serialize_ns + stages.worker_ns.max(within_worker) + stages.deserialize_ns;
+        sums.serialize += u128::from(stages.serialize_ns);
+        sums.tokenize.add(stages.tokenize_ns);
+        sums.infer.add(stages.infer_ns);
+        sums.pool.add(stages.pool_ns);
+        sums.worker_other.add(stages.worker_ns.map(|worker| worker.saturating_sub(within_worker)));
+        sums.deserialize += u128::from(stages.deserialize_ns);
+        let worker = stages.worker_ns.unwrap_or_default().max(within_worker);
+        let known = stages.serialize_ns + worker + stages.deserialize_ns;
         sums.pipe += u128::from(service.saturating_sub(known));
     }
 
     /// Adds everything another sum has.
     pub(super) fn merge(&mut self, from: &Self) {
         self.queue += from.queue;
-        self.serialise += from.serialise;
-        self.tokenize += from.tokenize;
-        self.infer += from.infer;
-        self.pool += from.pool;
-        self.worker_other += from.worker_other;
-        self.deserialise += from.deserialise;
+        self.serialize += from.serialize;
+        self.tokenize.merge(from.tokenize);
+        self.infer.merge(from.infer);
+        self.pool.merge(from.pool);
+        self.worker_other.merge(from.worker_other);
+        self.deserialize += from.deserialize;
         self.pipe += from.pipe;
     }
 
     /// Means over so many requests, at least one.
     pub(super) fn means(&self, answered: u64) -> Stages {
         let mean = |sum: u128| sum as f64 / answered as f64;
+        let told = |sum: Sum| (!sum.incomplete).then(|| mean(sum.nanoseconds));
         Stages {
             queue_ns: mean(self.queue),
-            serialize_ns: mean(self.serialise),
-            tokenize_ns: mean(self.tokenize),
-            infer_ns: mean(self.infer),
-            pool_ns: mean(self.pool),
-            worker_other_ns: mean(self.worker_other),
-            deserialize_ns: mean(self.deserialise),
+            serialize_ns: mean(self.serialize),
+            tokenize_ns: told(self.tokenize),
+            infer_ns: told(self.infer),
+            pool_ns: told(self.pool),
+            worker_other_ns: told(self.worker_other),
+            deserialize_ns: mean(self.deserialize),
             pipe_ns: mean(self.pipe),
         }
     }

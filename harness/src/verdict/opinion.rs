@@ -360,19 +360,29 @@ fn more_requests(findings: &Findings, steady: Option<&Accumulator>) -> String {
 
 fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
     let shorter = "send shorter texts or fewer per request";
+    // What does not tell its stages is a server of somebody else's: all of its time is in the rest.
+    let rest = if stages.infer_ns.is_some() {
+        ("the pipe", stages.pipe_ns, "place the backend in-process, or free a processor for the worker")
+    } else {
+        ("the server and the way to it", stages.pipe_ns, "look at the server's own figures")
+    };
     let all = [
         ("waiting for a slot", stages.queue_ns, "allow more requests in flight, or offer fewer"),
         ("serialising", stages.serialize_ns, shorter),
-        ("tokenizing", stages.tokenize_ns, shorter),
+        ("tokenizing", stages.tokenize_ns.unwrap_or_default(), shorter),
         (
             "inference",
-            stages.infer_ns,
+            stages.infer_ns.unwrap_or_default(),
             "send shorter texts or fewer per request, give it more threads, or take a faster backend",
         ),
-        ("pooling", stages.pool_ns, shorter),
-        ("the worker outside the model", stages.worker_other_ns, "look at the worker's stderr"),
+        ("pooling", stages.pool_ns.unwrap_or_default(), shorter),
+        (
+            "the worker outside the model",
+            stages.worker_other_ns.unwrap_or_default(),
+            "look at the worker's stderr",
+        ),
         ("deserialising", stages.deserialize_ns, "send fewer texts per request"),
-        ("the pipe", stages.pipe_ns, "place the backend in-process, or free a processor for the worker"),
+        rest,
     ];
     let total: f64 = all.iter().map(|(_, nanoseconds, _)| nanoseconds).sum();
     let (name, nanoseconds, remedy) =

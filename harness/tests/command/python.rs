@@ -133,6 +133,15 @@ fn a_relative_model_folder_reaches_the_worker_as_an_absolute_one() {
 }
 
 #[test]
+fn no_variable_that_the_caller_has_set_for_its_own_python_reaches_set_up_checks_or_workers() {
+    // Each of these alone keeps a Python from starting or its answers from being read.
+    let python = FakePython::new().with("PYTHONHOME", "/nowhere").with("PYTHONIOENCODING", "utf-16");
+    let Some((bench, ended)) = run(&python.with("PYTHONPATH", "/nowhere")) else { return };
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(outcome(&bench.record(), "python-onnx"), ("measured", ""));
+}
+
+#[test]
 fn a_model_without_a_graph_falls_back_and_every_report_says_so() {
     let Some((bench, ended)) = run(&FakePython::new().with_fault("no_graph")) else { return };
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);

@@ -24,7 +24,7 @@ use crate::null::not_loaded;
 use crate::options;
 use crate::pooling::TokenVectors;
 use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, Pooling, ProviderError, Runs};
-use crate::tokenise::{self, TokenBatch, Tokenizer};
+use crate::tokenize::{self, TokenBatch, Tokenizer};
 
 /// `onnx`, loaded or not.
 #[derive(Debug, Default)]
@@ -70,15 +70,15 @@ impl Backend for OnnxBackend {
         let (dimensions, dtype) = session::output(first)?;
         let provider = settings.execution_provider;
         let runs = Runs {
-            engine: "onnxruntime".to_owned(),
-            engine_version: runtime.version.clone(),
-            device: session::device(provider).to_owned(),
+            engine: Some("onnxruntime".to_owned()),
+            engine_version: Some(runtime.version.clone()),
+            device: Some(session::device(provider).to_owned()),
             execution_provider: Some(session::canonical_name(provider).to_owned()),
             threads: session::computes_on_cpu(provider).then_some(settings.threads.get()),
-            dtype,
+            dtype: Some(dtype),
             versions: BTreeMap::from([
                 ("onnxruntime build".to_owned(), runtime.build.clone()),
-                ("tokenizers".to_owned(), tokenise::LIBRARY_VERSION.to_owned()),
+                ("tokenizers".to_owned(), tokenize::LIBRARY_VERSION.to_owned()),
             ]),
         };
         let pooling = folder.pooling;
@@ -90,8 +90,8 @@ impl Backend for OnnxBackend {
             dimensions,
             concurrency: 1,
             runs,
-            import_ns: (imported - started).as_nanos() as u64,
-            load_ns: (finished - imported).as_nanos() as u64,
+            import_ns: Some((imported - started).as_nanos() as u64),
+            load_ns: Some((finished - imported).as_nanos() as u64),
         })
     }
 
@@ -100,7 +100,7 @@ impl Backend for OnnxBackend {
         let Running { tokenizer, sessions, inputs, pooling, batch, .. } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
-        let tokenised = Instant::now();
+        let tokenized = Instant::now();
         let (mut vectors, mut dimensions, mut pooling_ns) = (Vec::new(), 0, 0);
         sessions.run(inputs, batch, |rows, tokens| {
             let began = Instant::now();
@@ -115,12 +115,9 @@ impl Backend for OnnxBackend {
             pooling_ns += began.elapsed().as_nanos() as u64;
         })?;
         let inferred = Instant::now();
-        let ends = StageEnds { started, tokenised, inferred };
-        let mut answer = graph::answer(vectors, dimensions, batch, &ends);
         // Each piece is pooled when it has been computed, in between.
-        answer.stages.infer_ns = answer.stages.infer_ns.saturating_sub(pooling_ns);
-        answer.stages.pool_ns += pooling_ns;
-        Ok(answer)
+        let ends = StageEnds { started, tokenized, inferred, pooled_before: pooling_ns };
+        Ok(graph::answer(vectors, dimensions, batch, &ends))
     }
 
     fn prove(&mut self, request: &ProveRequest) -> Result<Evidence, ProviderError> {

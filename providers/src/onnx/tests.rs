@@ -30,12 +30,12 @@ fn the_real_model_gives_the_reference_vectors_and_says_what_runs() {
     let loaded = backend.load(&request).expect("loaded");
     let runs = &loaded.runs;
     assert_eq!(
-        (runs.engine.as_str(), runs.device.as_str(), runs.dtype.as_str()),
-        ("onnxruntime", "cpu", "float32")
+        (runs.engine.as_deref(), runs.device.as_deref(), runs.dtype.as_deref()),
+        (Some("onnxruntime"), Some("cpu"), Some("float32"))
     );
     assert_eq!(runs.execution_provider.as_deref(), Some("CPUExecutionProvider"));
     assert_eq!(runs.threads, Some(1));
-    assert!(runs.engine_version.starts_with("1."), "{runs:?}");
+    assert!(runs.engine_version.as_ref().is_some_and(|version| version.starts_with("1.")), "{runs:?}");
     assert_reference_vectors(&mut backend, &loaded);
 }
 

@@ -57,6 +57,12 @@ pub fn default_cache_root() -> Result<PathBuf, PythonError> {
     cache::default_folder().ok_or(PythonError::NoCacheFolder)
 }
 
+/// The version of a package that is pinned for the tools for models; `None` for one that they do not need.
+#[must_use]
+pub fn pinned_for_tools(package: &str) -> Option<String> {
+    Extra::Export.pin_of(package).split_once("==").map(|(_, version)| version.to_owned())
+}
+
 impl PythonEnvironment {
     /// Makes such an environment, or finds the one made before, or checks the user's.
     ///
@@ -73,6 +79,20 @@ impl PythonEnvironment {
         Ok(Self { interpreter: interpreter.path, version: interpreter.version, worker_source })
     }
 
+    /// The same with the packages that the tools for models need, and the programs of this machine.
+    ///
+    /// # Errors
+    /// As [`ensure`](Self::ensure).
+    pub fn for_tools(
+        cache_root: &Path,
+        user_python: Option<&Path>,
+        progress: &dyn Progress,
+    ) -> Result<Self, PythonError> {
+        let tools = Tools::from_environment();
+        let request = EnvironmentRequest { extra: Extra::Export, cache_root, user_python, tools: &tools };
+        Self::ensure(&request, progress)
+    }
+
     /// The interpreter.
     #[must_use]
     pub fn interpreter(&self) -> &Path {
@@ -87,7 +107,7 @@ impl PythonEnvironment {
 
     /// How to start a worker of this kind.
     ///
-    /// It sees the packages of this environment and no others, and stays off the network: everything it needs was
+    /// It sees the packages of this environment and no others, inherits no variable that tells Python what to do, and stays off the network: everything it needs was
     /// fetched and checked before.
     #[must_use]
     pub fn worker_command(&self, kind: &str) -> WorkerCommand {
@@ -104,7 +124,7 @@ impl PythonEnvironment {
             settings.iter().map(|(name, value)| (name.into(), value.into())).collect();
         envs.push(("PYTHONPATH".into(), self.worker_source.clone().into_os_string()));
         let args = ["-m", "tailmark_worker", kind].map(OsString::from).into();
-        WorkerCommand { program: self.interpreter.clone(), args, envs }
+        WorkerCommand { program: self.interpreter.clone(), args, envs, withheld: tools::WITHHELD }
     }
 
     /// The ONNX Runtime library in the package `onnxruntime`, for a program that is not Python.

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::worker_command::withhold;
+
 /// A search path for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tools {
@@ -37,25 +39,25 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
+/// The variables of the user's shell that are meant for other Python work, by how their names begin. Of pip's and uv's own
+/// those stay that say where packages come from.
+pub(crate) const WITHHELD: &[&str] = &[
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_USER",
+    "PIP_REQUIRE_VIRTUALENV",
+    "UV_PROJECT_ENVIRONMENT",
+];
+
 /// A command that is not led astray by what the user's shell has set for other Python work, nor by the settings files
 /// of a project that happens to be in the working folder.
 pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
+    withhold(&mut command, WITHHELD);
     command.current_dir(folder).stdin(Stdio::null());
-    for variable in [
-        "PYTHONHOME",
-        "PYTHONPATH",
-        "PYTHONSTARTUP",
-        "VIRTUAL_ENV",
-        "CONDA_PREFIX",
-        "PIP_TARGET",
-        "PIP_PREFIX",
-        "PIP_USER",
-        "PIP_REQUIRE_VIRTUALENV",
-        "UV_PROJECT_ENVIRONMENT",
-    ] {
-        command.env_remove(variable);
-    }
     command.env("PYTHONNOUSERSITE", "1").env("PYTHONSAFEPATH", "1");
     command
 }

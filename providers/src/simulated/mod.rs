@@ -171,9 +171,16 @@ fn answer(
         Outcome::Answered | Outcome::Hung => {
             let infer_ns = nanoseconds(service.time);
             let worker_ns = nanoseconds(elapsed).max(infer_ns);
-            let stages = StageTimes { infer_ns, worker_ns, ..StageTimes::default() };
+            let (infer_ns, worker_ns) = (Some(infer_ns), Some(worker_ns));
+            let stages = StageTimes { infer_ns, worker_ns, ..StageTimes::ZERO };
             let vectors = unit_vectors(texts, dimensions);
-            Ok(Embeddings { vectors, dimensions, token_counts: vec![0; texts], truncated: 0, stages })
+            Ok(Embeddings {
+                vectors,
+                dimensions,
+                token_counts: Some(vec![0; texts]),
+                truncated: Some(0),
+                stages,
+            })
         }
         Outcome::Failed => Err(ProviderError::Embed("simulated failure".to_owned())),
     }

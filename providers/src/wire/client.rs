@@ -243,7 +243,7 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
         self.outgoing.lock().await.writer = None;
     }
 
-    /// Answer and nanoseconds of serialising, or the timeout. The deadline covers waiting for the stream, writing and
+    /// Answer and nanoseconds of serializing, or the timeout. The deadline covers waiting for the stream, writing and
     /// the answer.
     async fn ask<P: Serialize>(
         &self,

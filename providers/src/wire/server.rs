@@ -191,7 +191,7 @@ impl Session<'_> {
         let request = EmbedRequest { texts, normalize };
         let refused = |error| Failure::Refused(Refusal::of(Method::Embed, &error));
         let mut embeddings = caught(|| self.backend.embed(&request))?.map_err(refused)?;
-        embeddings.stages.worker_ns = u64::try_from(read_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        embeddings.stages.worker_ns = Some(u64::try_from(read_at.elapsed().as_nanos()).unwrap_or(u64::MAX));
         write_embeddings(answer, id, &embeddings, encoding).map_err(refused)
     }
 }
@@ -233,16 +233,8 @@ mod tests {
             if let Some(path) = request.options.get("missing").and_then(Value::as_str) {
                 return Err(ProviderError::ModelFile { path: path.into(), why: "no such file".to_owned() });
             }
-            let runs = Runs {
-                engine: "moody".to_owned(),
-                engine_version: "1".to_owned(),
-                device: "cpu".to_owned(),
-                execution_provider: None,
-                threads: None,
-                dtype: "float32".to_owned(),
-                versions: std::collections::BTreeMap::new(),
-            };
-            Ok(Loaded { dimensions: 1, concurrency: 1, runs, import_ns: 0, load_ns: 0 })
+            let runs = Runs { engine: Some("moody".to_owned()), ..Runs::default() };
+            Ok(Loaded { dimensions: 1, concurrency: 1, runs, import_ns: Some(0), load_ns: Some(0) })
         }
 
         fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
@@ -252,8 +244,8 @@ mod tests {
                 _ => Ok(Embeddings {
                     vectors: vec![1.0; request.texts.len()],
                     dimensions: 1,
-                    token_counts: vec![0; request.texts.len()],
-                    truncated: 0,
+                    token_counts: Some(vec![0; request.texts.len()]),
+                    truncated: Some(0),
                     stages: StageTimes::default(),
                 }),
             }

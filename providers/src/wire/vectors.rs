@@ -36,10 +36,15 @@ pub fn write_embeddings(
             Encoding::Float => push_json(buffer, row),
         }
     }
-    buffer.extend_from_slice(b"],\"token_counts\":");
-    push_json(buffer, &embeddings.token_counts);
-    buffer.extend_from_slice(b",\"truncated\":");
-    push_json(buffer, &embeddings.truncated);
+    buffer.push(b']');
+    if let Some(counts) = &embeddings.token_counts {
+        buffer.extend_from_slice(b",\"token_counts\":");
+        push_json(buffer, counts);
+    }
+    if let Some(truncated) = &embeddings.truncated {
+        buffer.extend_from_slice(b",\"truncated\":");
+        push_json(buffer, truncated);
+    }
     buffer.extend_from_slice(b",\"stages\":");
     let StageTimes { tokenize_ns, infer_ns, pool_ns, worker_ns, .. } = embeddings.stages;
     push_json(buffer, &Stages { tokenize_ns, infer_ns, pool_ns, worker_ns });
@@ -47,13 +52,17 @@ pub fn write_embeddings(
     Ok(())
 }
 
-/// The stage times that a worker knows; the caller adds its own.
-#[derive(serde::Serialize, Deserialize)]
+/// The stage times that a worker may know; the caller adds its own.
+#[derive(Default, serde::Serialize, Deserialize)]
 struct Stages {
-    tokenize_ns: u64,
-    infer_ns: u64,
-    pool_ns: u64,
-    worker_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokenize_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    infer_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    worker_ns: Option<u64>,
 }
 
 fn push_json<T: serde::Serialize + ?Sized>(buffer: &mut Vec<u8>, value: &T) {
@@ -81,8 +90,11 @@ pub fn read_embeddings(result: &RawValue) -> Result<Embeddings, ProviderError> {
     #[derive(Deserialize)]
     struct Members {
         vectors: Rows,
-        token_counts: Vec<u32>,
-        truncated: u32,
+        #[serde(default)]
+        token_counts: Option<Vec<u32>>,
+        #[serde(default)]
+        truncated: Option<u32>,
+        #[serde(default)]
         stages: Stages,
     }
     let Members { vectors, token_counts, truncated, stages } =

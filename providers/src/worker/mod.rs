@@ -96,9 +96,7 @@ impl Running {
             |why: String| ProviderError::Start { program: command.program.display().to_string(), why };
         let log = StandardError::append_to(stderr_log)
             .map_err(|fault| start(format!("its log {} cannot be opened: {fault}", stderr_log.display())))?;
-        let mut child = Command::new(&command.program)
-            .args(&command.args)
-            .envs(command.envs.iter().map(|(name, value)| (name, value)))
+        let mut child = Command::from(command.to_command())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

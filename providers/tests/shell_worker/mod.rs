@@ -31,7 +31,7 @@ stages='"token_counts":[0],"truncated":0,"stages":{"tokenize_ns":0,"infer_ns":0,
 
 /// The shell with that script.
 pub(crate) fn shell(script: &str) -> WorkerCommand {
-    WorkerCommand { program: "sh".into(), args: vec!["-c".into(), script.into()], envs: Vec::new() }
+    WorkerCommand { program: "sh".into(), args: vec!["-c".into(), script.into()], ..WorkerCommand::default() }
 }
 
 /// Starts the script as a worker.

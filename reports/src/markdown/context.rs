@@ -3,7 +3,7 @@
 use super::text::{Column, block, code, inline, table};
 use super::{equivalence, execution, losses};
 use crate::record::{BackendRecord, Condition, Model, RunRecord, Runs};
-use crate::units::{self, ABSENT};
+use crate::units::{self, ABSENT, NOT_KNOWN};
 use crate::variations::reached;
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -77,11 +77,11 @@ fn ran_row(backend: &BackendRecord) -> Vec<String> {
     };
     vec![
         inline(&backend.label),
-        of(&|runs| Some(format!("{} {}", runs.engine, runs.engine_version))),
-        of(&|runs| Some(runs.device.clone())),
+        of(&|runs| Some(engine(runs))),
+        of(&|runs| Some(told(&runs.device))),
         of(&|runs| runs.execution_provider.clone()),
         of(&|runs| runs.threads.map(|threads| threads.to_string())),
-        of(&|runs| Some(runs.dtype.clone())),
+        of(&|runs| Some(told(&runs.dtype))),
         inline(&backend.placement),
         backend.replicas.to_string(),
         inline(&backend.corpus),
@@ -90,6 +90,18 @@ fn ran_row(backend: &BackendRecord) -> Vec<String> {
         of(&versions),
         options,
     ]
+}
+
+/// What a runtime says, or that it does not.
+fn told(said: &Option<String>) -> String {
+    said.clone().unwrap_or_else(|| NOT_KNOWN.to_owned())
+}
+
+fn engine(runs: &Runs) -> String {
+    match &runs.engine_version {
+        Some(version) => format!("{} {version}", told(&runs.engine)),
+        None => told(&runs.engine),
+    }
 }
 
 /// A table of names and values; rows without a value are left out.

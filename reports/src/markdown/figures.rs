@@ -4,9 +4,10 @@ use super::text::{Column, capitalised, inline, sentence, table};
 use super::{load, mixture, resources};
 use crate::record::{BackendRecord, ColdStart, Latency, Phase, PhaseSummary, RunRecord, Stages};
 use crate::sentences;
-use crate::units::{self, ABSENT};
+use crate::units::{self, ABSENT, NOT_KNOWN};
 use crate::view::{
-    AMONG_FAILURES, cold_start_stages, interval_text, median_restart, percentile_text, phase, was_timed,
+    AMONG_FAILURES, cold_start_stages, interval_text, median_restart, nanoseconds_or, percentile_text, phase,
+    was_timed,
 };
 
 pub(super) fn write(page: &mut String, record: &RunRecord) {
@@ -174,22 +175,25 @@ fn cold_starts(page: &mut String, timed: &[&BackendRecord]) {
 
 fn cold_start_row(backend: &BackendRecord, restart: String, start: &ColdStart) -> Vec<String> {
     let mut row = vec![inline(&backend.label), restart];
-    row.extend(cold_start_stages(start).map(|(_, nanoseconds)| units::duration(nanoseconds as f64)));
+    row.extend(cold_start_stages(start).map(|(_, nanoseconds)| nanoseconds_or(nanoseconds, NOT_KNOWN)));
+    if start.spawn_ns.is_none() {
+        row[2] = "no process".to_owned();
+    }
     row.push(units::duration(start.total_ns as f64));
     row
 }
 
 /// The stages in the order in which a request goes through them; the pipe is there both ways.
-fn stages_of(stages: &Stages) -> [f64; 8] {
+fn stages_of(stages: &Stages) -> [Option<f64>; 8] {
     [
-        stages.queue_ns,
-        stages.serialize_ns,
-        stages.pipe_ns,
+        Some(stages.queue_ns),
+        Some(stages.serialize_ns),
+        Some(stages.pipe_ns),
         stages.tokenize_ns,
         stages.infer_ns,
         stages.pool_ns,
         stages.worker_other_ns,
-        stages.deserialize_ns,
+        Some(stages.deserialize_ns),
     ]
 }
 
@@ -198,11 +202,14 @@ fn service_time(page: &mut String, timed: &[&BackendRecord]) {
         .iter()
         .filter_map(|backend| {
             let stages = stages_of(phase(backend, Phase::Steady)?.stages.as_ref()?);
-            let sum: f64 = stages.iter().sum();
+            let sum: f64 = stages.iter().flatten().sum();
             let share = |part: f64| {
                 if sum > 0.0 { format!(" ({})", units::percent(part / sum)) } else { String::new() }
             };
-            let cells = stages.iter().map(|part| format!("{}{}", units::duration(*part), share(*part)));
+            let cells = stages.iter().map(|part| match part {
+                Some(part) => format!("{}{}", units::duration(*part), share(*part)),
+                None => NOT_KNOWN.to_owned(),
+            });
             Some(std::iter::once(inline(&backend.label)).chain(cells).collect())
         })
         .collect();

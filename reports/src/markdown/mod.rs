@@ -73,6 +73,33 @@ mod tests {
     }
 
     #[test]
+    fn a_client_has_no_process_and_what_it_does_not_tell_is_not_known() {
+        let mut record = fixture::one();
+        let backend = &mut record.backends[0];
+        backend.placement = "client".to_owned();
+        backend.resources = None;
+        let runs = backend.runs.as_mut().unwrap();
+        (runs.engine, runs.engine_version, runs.device, runs.dtype) = (None, None, None, None);
+        for start in &mut backend.cold_starts {
+            (start.spawn_ns, start.import_ns) = (None, None);
+        }
+        let steady = backend.phases.iter_mut().find(|summary| summary.phase == crate::record::Phase::Steady);
+        let stages = steady.and_then(|summary| summary.stages.as_mut()).unwrap();
+        (stages.tokenize_ns, stages.infer_ns, stages.pool_ns, stages.worker_other_ns) =
+            (None, None, None, None);
+        let page = report(&record);
+        let rows = |heading: &str| {
+            let part = page.split_once(heading).unwrap().1;
+            part.lines().filter(|line| line.starts_with("| onnx")).take(1).collect::<String>()
+        };
+        assert_eq!(rows("## What really ran").matches("not known").count(), 3, "{page}");
+        let cold_start = rows("## Cold starts");
+        assert!(cold_start.contains("no process") && cold_start.contains("not known"), "{cold_start}");
+        assert_eq!(rows("## Where the time goes").matches("not known").count(), 4, "{page}");
+        assert_eq!(rows("## Resources").matches("no process").count(), 3, "{page}");
+    }
+
+    #[test]
     fn an_interrupted_run_says_so() {
         insta::assert_snapshot!(report(&fixture::interrupted()));
     }

@@ -14,6 +14,10 @@ fn used(page: &mut String, timed: &[&BackendRecord]) {
     let rows: Vec<Vec<String>> = timed
         .iter()
         .filter_map(|backend| {
+            if backend.placement == "client" {
+                let nothing = || "no process".to_owned();
+                return Some(vec![inline(&backend.label), nothing(), nothing(), nothing()]);
+            }
             let used = backend.resources.as_ref()?;
             let bytes = |size: Option<u64>| size.map_or_else(|| ABSENT.to_owned(), units::bytes);
             let cores = used.cpu_cores.map_or_else(|| ABSENT.to_owned(), |cores| format!("{cores:.2}"));

@@ -75,7 +75,7 @@ fn bar(canvas: &mut Canvas<'_>, axis: &Axis, (backend, start): (&BackendRecord, 
     let mut sum = 0;
     for ((_, nanoseconds), colour) in cold_start_stages(start).into_iter().zip(COLOURS) {
         let from = axis.at(sum as f64);
-        sum += nanoseconds;
+        sum += nanoseconds.unwrap_or_default();
         canvas.rectangle((from, y - BAR / 2.0), (axis.at(sum as f64), y + BAR / 2.0), colour.to_rgba());
     }
     let mut last = axis.at(sum as f64);
@@ -88,7 +88,7 @@ fn bar(canvas: &mut Canvas<'_>, axis: &Axis, (backend, start): (&BackendRecord, 
     canvas.text_on_white(&total, (last + 9.0, y), SMALL.bold());
     let stages: Vec<String> = cold_start_stages(start)
         .into_iter()
-        .filter(|(_, nanoseconds)| *nanoseconds > 0)
+        .filter_map(|(stage, nanoseconds)| Some((stage, nanoseconds.filter(|nanoseconds| *nanoseconds > 0)?)))
         .map(|(stage, nanoseconds)| format!("{stage} {}", units::duration(nanoseconds as f64)))
         .collect();
     let room = WIDTH - EDGE - axis.at(0.0);

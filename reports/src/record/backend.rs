@@ -109,21 +109,21 @@ pub enum BackendOutcome {
     },
 }
 
-/// What really ran, from what the runtime reports.
+/// What really ran, from what the runtime reports; what it does not tell is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Runs {
     /// The runtime, for example `onnxruntime`.
-    pub engine: String,
+    pub engine: Option<String>,
     /// Its version.
-    pub engine_version: String,
+    pub engine_version: Option<String>,
     /// `cpu`, `mps`, `cuda`, ...
-    pub device: String,
+    pub device: Option<String>,
     /// ONNX Runtime's execution provider.
     pub execution_provider: Option<String>,
     /// Intra-op threads.
     pub threads: Option<u32>,
     /// Element type of the weights.
-    pub dtype: String,
+    pub dtype: Option<String>,
     /// Versions of the other libraries that matter.
     pub versions: BTreeMap<String, String>,
 }
@@ -133,10 +133,10 @@ pub struct Runs {
 pub struct ColdStart {
     /// Counted from 1.
     pub restart: u32,
-    /// From spawning the process to its answer to `initialize`.
-    pub spawn_ns: u64,
-    /// Importing or opening libraries, as the worker reports it.
-    pub import_ns: u64,
+    /// From spawning the process to its answer to `initialize`; absent when there is no process to spawn.
+    pub spawn_ns: Option<u64>,
+    /// Importing or opening libraries, as the worker reports it; absent when the backend does not tell.
+    pub import_ns: Option<u64>,
     /// The rest of `load`: tokenizer, weights, session.
     pub load_ns: u64,
     /// The first embedding.
@@ -259,7 +259,8 @@ pub struct Percentile {
     pub high_ns: Option<u64>,
 }
 
-/// Mean nanoseconds a request spent in each stage; they add up to the mean response time.
+/// Mean nanoseconds a request spent in each stage; they add up to the mean response time. Stages that the backend does not tell
+/// are absent, and their time is part of the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stages {
     /// Waiting for a slot: started - scheduled.
@@ -268,13 +269,13 @@ pub struct Stages {
     #[serde(alias = "serialise_ns")]
     pub serialize_ns: f64,
     /// Texts to tokens.
-    pub tokenize_ns: f64,
+    pub tokenize_ns: Option<f64>,
     /// Forward pass.
-    pub infer_ns: f64,
+    pub infer_ns: Option<f64>,
     /// Pooling and normalising.
-    pub pool_ns: f64,
+    pub pool_ns: Option<f64>,
     /// In the worker, outside the three above.
-    pub worker_other_ns: f64,
+    pub worker_other_ns: Option<f64>,
     /// Answer's bytes to numbers, in the harness.
     #[serde(alias = "deserialise_ns")]
     pub deserialize_ns: f64,

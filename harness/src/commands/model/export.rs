@@ -9,7 +9,7 @@ use std::path::Path;
 use tailmark_providers::model::aside::Aside;
 use tailmark_providers::model::graph_difference::{self, GraphDifference};
 use tailmark_providers::model::{ModelSpec, ModelStore};
-use tailmark_providers::python_environment::Extra;
+use tailmark_providers::python_environment::pinned_for_tools;
 use tailmark_reports::units;
 
 use super::fetch::resolve;
@@ -131,10 +131,9 @@ fn explained(difference: &GraphDifference, made: &Made) -> String {
         .made_with
         .iter()
         .filter_map(|(library, version)| {
-            let pin = Extra::Export.pin_of(library);
-            let pinned = pin.split_once("==")?.1;
+            let pinned = pinned_for_tools(library)?;
             // What follows a plus sign says for which hardware it was built.
-            (version.split('+').next() != Some(pinned))
+            (version.split('+').next() != Some(&pinned))
                 .then(|| format!("{library} {version} (there {pinned})"))
         })
         .collect();
@@ -182,8 +181,7 @@ mod tests {
         );
         assert!(text.contains(" of them unlike"), "{text}");
         assert!(text.contains("made with other versions: torch 1.2.3+cpu (there "), "{text}");
-        let pinned = Extra::Export.pin_of("torch");
-        let same = made(&[("torch", &format!("{}+cpu", pinned.split_once("==").unwrap().1))]);
+        let same = made(&[("torch", &format!("{}+cpu", pinned_for_tools("torch").unwrap()))]);
         assert!(
             compared(spec, &other, &same)
                 .contains("made with the versions the committed graph was made with")

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde::Deserialize;
 use tailmark_providers::model::variants::Figures;
-use tailmark_providers::python_environment::{EnvironmentRequest, Extra, PythonEnvironment, Tools};
+use tailmark_providers::python_environment::PythonEnvironment;
 
 use crate::commands::CommandError;
 use crate::screen::Screen;
@@ -67,15 +67,7 @@ pub(super) fn in_words(figures: &Figures) -> String {
 impl<'a> ToolRunner<'a> {
     /// Finds or makes the environment, or checks the user's.
     pub(super) fn new(python: Option<&Path>, screen: &'a Screen) -> Result<Self, CommandError> {
-        let tools = Tools::from_environment();
-        let cache_root = super::fetch::cache()?;
-        let request = EnvironmentRequest {
-            extra: Extra::Export,
-            cache_root: &cache_root,
-            user_python: python,
-            tools: &tools,
-        };
-        let environment = PythonEnvironment::ensure(&request, screen)?;
+        let environment = PythonEnvironment::for_tools(&super::fetch::cache()?, python, screen)?;
         screen.clear();
         Ok(Self { environment, screen })
     }
@@ -89,10 +81,8 @@ impl<'a> ToolRunner<'a> {
         arguments: &[&OsStr],
         shown: (&Path, &Path),
     ) -> Result<Option<Made>, CommandError> {
-        let start = self.environment.worker_command(tool);
-        let mut command = Command::new(&start.program);
-        command.args(&start.args).args(arguments).envs(start.envs);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.environment.worker_command(tool).to_command();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |what: String| CommandError::PythonTool { tool: tool.to_owned(), what };
         let mut child = command.spawn().map_err(|error| failed(format!("cannot be started: {error}")))?;
         let (from, to) = (shown.0.display().to_string(), shown.1.display().to_string());

@@ -18,16 +18,26 @@ pub(super) enum Column {
         rows: Vec<ByteArray>,
         known: Vec<ByteArray>,
     },
-    Small(Vec<i32>),
-    Large(Vec<i64>),
+    /// `known` is there when rows may be empty: 1 for one that is known, and 0 for an empty one, in whose place stands 0.
+    Small {
+        rows: Vec<i32>,
+        known: Option<Vec<i16>>,
+    },
+    Large {
+        rows: Vec<i64>,
+        known: Option<Vec<i16>>,
+    },
 }
 
 impl Column {
     pub(super) fn new(kind: Kind) -> Self {
+        let known = || Some(Vec::with_capacity(GROUP));
         match kind {
             Kind::Word => Self::Words { rows: Vec::with_capacity(GROUP), known: Vec::new() },
-            Kind::Small => Self::Small(Vec::with_capacity(GROUP)),
-            Kind::Large => Self::Large(Vec::with_capacity(GROUP)),
+            Kind::Small => Self::Small { rows: Vec::with_capacity(GROUP), known: None },
+            Kind::Large => Self::Large { rows: Vec::with_capacity(GROUP), known: None },
+            Kind::SmallOrEmpty => Self::Small { rows: Vec::with_capacity(GROUP), known: known() },
+            Kind::LargeOrEmpty => Self::Large { rows: Vec::with_capacity(GROUP), known: known() },
         }
     }
 
@@ -44,8 +54,15 @@ impl Column {
                     rows.push(word);
                 }
             }
-            Self::Small(rows) => rows.push(i32::try_from(whole(field)?).ok()?),
-            Self::Large(rows) => rows.push(whole(field)?),
+            Self::Small { rows, known } => {
+                let number = if known.is_some() && field.is_empty() { 0 } else { whole(field)? };
+                rows.push(i32::try_from(number).ok()?);
+                known.iter_mut().for_each(|known| known.push(i16::from(!field.is_empty())));
+            }
+            Self::Large { rows, known } => {
+                rows.push(if known.is_some() && field.is_empty() { 0 } else { whole(field)? });
+                known.iter_mut().for_each(|known| known.push(i16::from(!field.is_empty())));
+            }
         }
         Some(())
     }
@@ -54,24 +71,37 @@ impl Column {
     pub(super) fn text(&self, row: usize) -> String {
         match self {
             Self::Words { rows, .. } => String::from_utf8_lossy(rows[row].data()).into_owned(),
-            Self::Small(_) | Self::Large(_) => self.number(row).to_string(),
+            Self::Small { .. } | Self::Large { .. } => {
+                self.number(row).map(|number| number.to_string()).unwrap_or_default()
+            }
         }
     }
 
-    /// The number of a row that was added; 0 where there are words.
-    pub(super) fn number(&self, row: usize) -> u64 {
+    /// The number of a row that was added; `None` where there are words, or nothing.
+    pub(super) fn number(&self, row: usize) -> Option<u64> {
         match self {
-            Self::Words { .. } => 0,
-            Self::Small(rows) => rows[row].unsigned_abs().into(),
-            Self::Large(rows) => rows[row].unsigned_abs(),
+            Self::Words { .. } => None,
+            Self::Small { known: Some(known), .. } | Self::Large { known: Some(known), .. }
+                if known[row] == 0 =>
+            {
+                None
+            }
+            Self::Small { rows, .. } => Some(rows[row].unsigned_abs().into()),
+            Self::Large { rows, .. } => Some(rows[row].unsigned_abs()),
         }
     }
 
     pub(super) fn truncate(&mut self, length: usize) {
         match self {
             Self::Words { rows, .. } => rows.truncate(length),
-            Self::Small(rows) => rows.truncate(length),
-            Self::Large(rows) => rows.truncate(length),
+            Self::Small { rows, known } => {
+                rows.truncate(length);
+                known.iter_mut().for_each(|known| known.truncate(length));
+            }
+            Self::Large { rows, known } => {
+                rows.truncate(length);
+                known.iter_mut().for_each(|known| known.truncate(length));
+            }
         }
     }
 }

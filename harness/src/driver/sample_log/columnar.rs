@@ -3,6 +3,7 @@
 //! A Parquet file has its index at the end, so it is written under another name and given its own once it is whole. Rows
 //! go through memory some at a time.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -77,8 +78,12 @@ fn write_group(writer: &mut SerializedFileWriter<File>, columns: &mut [Column]) 
         let mut writer = group.next_column()?.expect("as many columns as the schema has: this is a bug");
         match column {
             Column::Words { rows, .. } => writer.typed::<ByteArrayType>().write_batch(rows, None, None)?,
-            Column::Small(rows) => writer.typed::<Int32Type>().write_batch(rows, None, None)?,
-            Column::Large(rows) => writer.typed::<Int64Type>().write_batch(rows, None, None)?,
+            Column::Small { rows, known } => {
+                writer.typed::<Int32Type>().write_batch(&there(rows, known), known.as_deref(), None)?
+            }
+            Column::Large { rows, known } => {
+                writer.typed::<Int64Type>().write_batch(&there(rows, known), known.as_deref(), None)?
+            }
         };
         writer.close()?;
         column.truncate(0);
@@ -92,10 +97,12 @@ fn schema() -> Type {
         let built = match kind {
             Kind::Word => Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
                 .with_logical_type(Some(LogicalType::String)),
-            Kind::Small => Type::primitive_type_builder(name, Physical::INT32),
-            Kind::Large => Type::primitive_type_builder(name, Physical::INT64),
+            Kind::Small | Kind::SmallOrEmpty => Type::primitive_type_builder(name, Physical::INT32),
+            Kind::Large | Kind::LargeOrEmpty => Type::primitive_type_builder(name, Physical::INT64),
         };
-        Arc::new(built.with_repetition(Repetition::REQUIRED).build().expect("a column's type: this is a bug"))
+        let may_be_empty = matches!(kind, Kind::SmallOrEmpty | Kind::LargeOrEmpty);
+        let repetition = if may_be_empty { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+        Arc::new(built.with_repetition(repetition).build().expect("a column's type: this is a bug"))
     };
     Type::group_type_builder("sample")
         .with_fields(COLUMNS.into_iter().map(column).collect())
@@ -109,7 +116,7 @@ fn properties() -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(GROUP))
         .set_statistics_enabled(EnabledStatistics::Chunk);
-    for (name, _) in COLUMNS.iter().filter(|(_, kind)| *kind == Kind::Large) {
+    for (name, _) in COLUMNS.iter().filter(|(_, kind)| matches!(kind, Kind::Large | Kind::LargeOrEmpty)) {
         let path = ColumnPath::from(*name);
         properties = properties
             .set_column_dictionary_enabled(path.clone(), false)
@@ -118,12 +125,23 @@ fn properties() -> WriterProperties {
     properties.build()
 }
 
+/// The rows that are not empty.
+fn there<'a, T: Copy>(rows: &'a [T], known: &Option<Vec<i16>>) -> Cow<'a, [T]> {
+    match known {
+        Some(known) if known.contains(&0) => {
+            rows.iter().zip(known).filter(|(_, known)| **known == 1).map(|(row, _)| *row).collect()
+        }
+        _ => Cow::Borrowed(rows),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
     use parquet::file::reader::{FileReader as _, SerializedFileReader};
     use parquet::record::RowAccessor as _;
+    use tailmark_providers::provider::StageTimes;
 
     use super::super::SampleLog;
     use super::super::columns::header;
@@ -139,6 +157,9 @@ mod tests {
         for number in 0..count {
             let mut sample = answered(number, number * 1_000, 500);
             sample.backend = usize::from(number >= count / 2);
+            if number % 100 == 6 {
+                (sample.tokens, sample.stages) = (None, StageTimes::default());
+            }
             if number % 100 == 7 {
                 sample.outcome = Outcome::Failed("out of memory".into());
             }
@@ -179,6 +200,10 @@ mod tests {
                     Kind::Word => row.get_string(index).unwrap().clone(),
                     Kind::Small => row.get_int(index).unwrap().to_string(),
                     Kind::Large => row.get_long(index).unwrap().to_string(),
+                    Kind::SmallOrEmpty => row.get_int(index).map_or(String::new(), |known| known.to_string()),
+                    Kind::LargeOrEmpty => {
+                        row.get_long(index).map_or(String::new(), |known| known.to_string())
+                    }
                 })
                 .collect();
             assert_eq!(Some(fields.join(",").as_str()), lines.next());

@@ -11,6 +11,10 @@ pub(super) enum Kind {
     Small,
     /// A whole number that differs from row to row, as nanoseconds do.
     Large,
+    /// The same as small, and empty when it is not known.
+    SmallOrEmpty,
+    /// The same as large, and empty when it is not known.
+    LargeOrEmpty,
 }
 
 /// The columns. `*_ns` are nanoseconds, the instants among them since the run began.
@@ -20,17 +24,17 @@ pub(super) const COLUMNS: [(&str, Kind); 17] = [
     ("phase", Kind::Word),
     ("number", Kind::Large),
     ("texts", Kind::Small),
-    ("tokens", Kind::Small),
+    ("tokens", Kind::SmallOrEmpty),
     ("scheduled_ns", Kind::Large),
     ("started_ns", Kind::Large),
     ("queued_ns", Kind::Large),
     ("finished_ns", Kind::Large),
     ("outcome", Kind::Word),
     ("serialize_ns", Kind::Large),
-    ("tokenize_ns", Kind::Large),
-    ("infer_ns", Kind::Large),
-    ("pool_ns", Kind::Large),
-    ("worker_ns", Kind::Large),
+    ("tokenize_ns", Kind::LargeOrEmpty),
+    ("infer_ns", Kind::LargeOrEmpty),
+    ("pool_ns", Kind::LargeOrEmpty),
+    ("worker_ns", Kind::LargeOrEmpty),
     ("deserialize_ns", Kind::Large),
 ];
 
@@ -40,7 +44,7 @@ pub(super) fn header() -> String {
 }
 
 /// Columns that had another name, which files of before version 0.2 still have: the old one and the new one.
-const RENAMED: [(&str, &str); 2] = [("serialise_ns", "serialize_ns"), ("deserialise_ns", "deserialize_ns")];
+const RENAMED: [(&str, &str); 2] = [("serialize_ns", "serialize_ns"), ("deserialize_ns", "deserialize_ns")];
 
 /// Whether a line is the first of `samples.csv`, of this version or of the one before.
 pub(super) fn is_header(line: &[u8]) -> bool {

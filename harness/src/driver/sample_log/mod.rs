@@ -187,7 +187,7 @@ pub(super) mod tests {
             phase: Phase::Steady,
             number,
             texts: 2,
-            tokens: 17,
+            tokens: Some(17),
             scheduled_ns,
             started_ns: scheduled_ns + 30,
             queued_ns: 20,
@@ -195,10 +195,10 @@ pub(super) mod tests {
             outcome: Outcome::Answered,
             stages: StageTimes {
                 serialize_ns: 1,
-                tokenize_ns: 2,
-                infer_ns: 3,
-                pool_ns: 4,
-                worker_ns: 5,
+                tokenize_ns: Some(2),
+                infer_ns: Some(3),
+                pool_ns: Some(4),
+                worker_ns: Some(5),
                 deserialize_ns: 6,
             },
         }

@@ -50,7 +50,8 @@ pub fn replay(folder: &Path, mut seen: impl FnMut(&str, &Sample)) -> Result<u64,
 
 /// The sample of a row; `None` when a word in it is none of those that are written.
 fn sample(columns: &[Column], row: usize, reason: &Arc<str>) -> Option<Sample> {
-    let number = |index: usize| columns[index].number(row);
+    let known = |index: usize| columns[index].number(row);
+    let number = |index: usize| known(index).unwrap_or_default();
     let small = |index: usize| u32::try_from(number(index)).ok();
     let phase = columns[2].text(row);
     let phases = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
@@ -62,7 +63,7 @@ fn sample(columns: &[Column], row: usize, reason: &Arc<str>) -> Option<Sample> {
         phase: phases.into_iter().find(|known| phase_name(*known) == phase)?,
         number: number(3),
         texts: small(4)?,
-        tokens: small(5)?,
+        tokens: known(5).and_then(|tokens| u32::try_from(tokens).ok()),
         scheduled_ns: number(6),
         started_ns: number(7),
         queued_ns: number(8),
@@ -70,10 +71,10 @@ fn sample(columns: &[Column], row: usize, reason: &Arc<str>) -> Option<Sample> {
         outcome: outcomes.into_iter().find(|known| known.name() == outcome)?,
         stages: StageTimes {
             serialize_ns: number(11),
-            tokenize_ns: number(12),
-            infer_ns: number(13),
-            pool_ns: number(14),
-            worker_ns: number(15),
+            tokenize_ns: known(12),
+            infer_ns: known(13),
+            pool_ns: known(14),
+            worker_ns: known(15),
             deserialize_ns: number(16),
         },
     })
@@ -95,6 +96,7 @@ mod tests {
             (0..3 * AT_ONCE as u64 / 2).map(|number| answered(number, number * 1_000, 500)).collect();
         written[1].outcome = Outcome::TimedOut;
         written[2].outcome = Outcome::Failed(NOT_SAID.into());
+        (written[4].tokens, written[4].stages) = (None, StageTimes::default());
         (written[2].phase, written[3].phase) = (Phase::WarmUp, Phase::ColdStart);
         written.iter().for_each(|sample| log.push(sample));
         log.push(&Sample { backend: 1, ..answered(0, 0, 1) });

@@ -55,40 +55,53 @@ impl Rows {
 /// A sample as a line. Formatting is most of what the writer does, and `write!` takes three times as long for it.
 fn append_line(lines: &mut Vec<u8>, backend: &str, sample: &Sample) {
     let mut digits = itoa::Buffer::new();
-    let mut number = |lines: &mut Vec<u8>, number: u64| {
+    let mut number_or_empty = |lines: &mut Vec<u8>, number: Option<u64>| {
         lines.push(b',');
-        lines.extend_from_slice(digits.format(number).as_bytes());
+        if let Some(number) = number {
+            lines.extend_from_slice(digits.format(number).as_bytes());
+        }
     };
     let word = |lines: &mut Vec<u8>, word: &str| {
         lines.push(b',');
         lines.extend_from_slice(word.as_bytes());
     };
     lines.extend_from_slice(backend.as_bytes());
-    number(lines, sample.restart.into());
+    number_or_empty(lines, Some(sample.restart.into()));
     word(lines, phase_name(sample.phase));
-    number(lines, sample.number);
-    number(lines, sample.texts.into());
-    number(lines, sample.tokens.into());
-    number(lines, sample.scheduled_ns);
-    number(lines, sample.started_ns);
-    number(lines, sample.queued_ns);
-    number(lines, sample.finished_ns);
+    number_or_empty(lines, Some(sample.number));
+    number_or_empty(lines, Some(sample.texts.into()));
+    number_or_empty(lines, sample.tokens.map(u64::from));
+    number_or_empty(lines, Some(sample.scheduled_ns));
+    number_or_empty(lines, Some(sample.started_ns));
+    number_or_empty(lines, Some(sample.queued_ns));
+    number_or_empty(lines, Some(sample.finished_ns));
     word(lines, sample.outcome.name());
     let stages = &sample.stages;
-    number(lines, stages.serialize_ns);
-    number(lines, stages.tokenize_ns);
-    number(lines, stages.infer_ns);
-    number(lines, stages.pool_ns);
-    number(lines, stages.worker_ns);
-    number(lines, stages.deserialize_ns);
+    number_or_empty(lines, Some(stages.serialize_ns));
+    for stage in [stages.tokenize_ns, stages.infer_ns, stages.pool_ns, stages.worker_ns] {
+        number_or_empty(lines, stage);
+    }
+    number_or_empty(lines, Some(stages.deserialize_ns));
     lines.push(b'\n');
 }
 
 #[cfg(test)]
 mod tests {
+    use tailmark_providers::provider::StageTimes;
+
     use super::super::columns::COLUMNS;
     use super::super::tests::answered;
     use super::*;
+
+    #[test]
+    fn what_is_not_known_is_an_empty_field() {
+        let stages = StageTimes { serialize_ns: 1, deserialize_ns: 6, ..StageTimes::default() };
+        let sample = Sample { tokens: None, stages, ..answered(7, 1_000, 500) };
+        let mut lines = Vec::new();
+        append_line(&mut lines, "a", &sample);
+        let line = String::from_utf8(lines).unwrap();
+        assert_eq!(line, "a,1,steady,7,2,,1000,1030,20,1500,answered,1,,,,,6\n");
+    }
 
     #[test]
     fn a_row_has_its_numbers_in_the_order_of_the_header() {

@@ -1,6 +1,8 @@
 //! Two backends can be alive at once and be driven in turn, by the steps that rounds are made of.
 
 use tailmark_providers::provider::ProviderError;
+use tailmark_providers::start::Provision;
+use tailmark_providers::worker_command::WorkerCommand;
 use tailmark_reports::record::BackendOutcome;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -8,7 +10,6 @@ use tokio::time::Instant;
 use super::*;
 use crate::plan::{self, Plan, Selection};
 use crate::run::folder::{RunFolder, Source};
-use crate::run::launch::Provision;
 use crate::run::provide::provide;
 use crate::scenario;
 use crate::screen::Screen;
@@ -49,7 +50,8 @@ impl Scene {
     fn begin(&self) -> Run<'_> {
         let cancelled = self.cancelled.clone();
         let mut run = Run::begin(&self.plan, &self.folder, &self.screen, Instant::now(), cancelled).unwrap();
-        let mut provision = Provision::new(self.folder.path().to_path_buf(), None, &*self.screen);
+        let mut provision =
+            Provision::new(self.folder.path().to_path_buf(), WorkerCommand::default(), None, &*self.screen);
         provide(&self.plan, &mut run.backends, &mut provision, None, &mut self.folder.record()).unwrap();
         run
     }

@@ -100,10 +100,15 @@ fn a_request_is_one_line_whatever_the_texts_hold() {
 }
 
 fn embeddings(vectors: Vec<f32>) -> Embeddings {
-    let stages =
-        StageTimes { tokenize_ns: 1, infer_ns: 2, pool_ns: 3, worker_ns: 7, ..StageTimes::default() };
-    let token_counts = vec![4; vectors.len() / 3];
-    Embeddings { vectors, dimensions: 3, token_counts, truncated: 1, stages }
+    let stages = StageTimes {
+        tokenize_ns: Some(1),
+        infer_ns: Some(2),
+        pool_ns: Some(3),
+        worker_ns: Some(7),
+        ..StageTimes::default()
+    };
+    let token_counts = Some(vec![4; vectors.len() / 3]);
+    Embeddings { vectors, dimensions: 3, token_counts, truncated: Some(1), stages }
 }
 
 #[test]
@@ -136,6 +141,27 @@ fn a_number_that_json_cannot_write_is_a_failure_and_leaves_the_buffer_alone() {
         write_embeddings(&mut line, "5", &embeddings(vec![1.0, f32::NAN, 0.0]), Encoding::Float).unwrap_err();
     assert_eq!(error, ProviderError::Embed("the vectors hold NaN, which JSON has no number for".to_owned()));
     assert_eq!(line, b"before");
+}
+
+#[test]
+fn what_a_worker_does_not_tell_is_left_out_and_not_taken_for_nothing() {
+    let sent = Embeddings {
+        vectors: vec![1.0, 2.0],
+        dimensions: 2,
+        token_counts: None,
+        truncated: None,
+        stages: StageTimes::default(),
+    };
+    let mut line = Vec::new();
+    write_embeddings(&mut line, "5", &sent, Encoding::Float).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&line),
+        "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"vectors\":[[1.0,2.0]],\"stages\":{}}}\n"
+    );
+    let read = |result: &str| read_embeddings(&RawValue::from_string(result.to_owned()).unwrap()).unwrap();
+    assert_eq!(read(r#"{"vectors":[[1.0,2.0]],"stages":{}}"#), sent);
+    assert_eq!(read(r#"{"vectors":[[1.0,2.0]]}"#), sent, "a client has nothing to say of its stages");
+    assert_eq!(sent.check(1, 2), Ok(()));
 }
 
 fn misread(vectors: &str) -> String {

@@ -274,6 +274,6 @@ mod tests {
 
     #[test]
     fn the_version_said_is_the_version_locked() {
-        assert!(crate::kinds::locked_version("tokenizers").contains(&LIBRARY_VERSION));
+        assert!(crate::lock_file::locked_version("tokenizers").contains(&LIBRARY_VERSION));
     }
 }

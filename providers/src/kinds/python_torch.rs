@@ -1,66 +1,46 @@
-//! The options of the backends that the Python worker serves. They are checked here so that a scenario's faults are all
-//! found before anything starts; the worker checks them again. Knows no Python.
-
-use std::collections::BTreeMap;
+//! `python-torch`: PyTorch in a Python worker. The options are checked here so that a scenario's faults are all found before
+//! anything starts; the worker checks them again. Knows no Python.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::graph_options::{GraphFile, StaticShape};
-use crate::onnx::settings::{ExecutionProvider, GraphOptimisation, provider_option_faults};
+use super::kind::{Kind, Started, placed_anywhere};
 use crate::option_values::Threads;
-use crate::options::{OptionFault, OptionSet};
+use crate::options::{self, OptionRules, OptionSet};
 use crate::platform::Platform;
 use crate::provider::ProviderError;
+use crate::python_environment::Extra;
+use crate::start::{Opening, Placement};
 
-/// Options of `python-onnx`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct PythonOnnxOptions {
-    /// What executes the graph's nodes.
-    pub execution_provider: ExecutionProvider,
-    /// Threads within one operator, the caller's included.
-    pub threads: Threads,
-    /// How far ONNX Runtime rewrites the graph before it runs it.
-    pub graph_optimization: GraphOptimisation,
-    /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
-    pub provider_options: BTreeMap<String, String>,
-    /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
-    pub graph: GraphFile,
-    /// Fixed shapes `[texts, tokens]` instead of one session for all: each request runs in the smallest that holds it,
-    /// padded. For execution providers that compile a graph for one shape.
-    pub static_shapes: Vec<StaticShape>,
-}
+pub(super) const KIND: Kind = Kind {
+    name: NAME,
+    summary: "PyTorch in a Python worker, on the processor, on CUDA or on Apple's GPU",
+    placements: &[Placement::Worker],
+    options: OptionRules::of::<PythonTorchOptions>(),
+    check_placed: placed_anywhere,
+    available: |options, platform| {
+        options::parse::<PythonTorchOptions>(options)?.device.check_platform(platform)
+    },
+    needs_model: true,
+    own: None,
+    start: |ask, provision| {
+        let opening = Opening::Worker(provision.environment(Extra::Torch)?.worker_command(NAME));
+        Ok(Started { opening, load: provision.load_model(ask.options.clone())? })
+    },
+};
 
-impl Default for PythonOnnxOptions {
-    fn default() -> Self {
-        Self {
-            execution_provider: ExecutionProvider::default(),
-            threads: Threads::fixed(1),
-            graph_optimization: GraphOptimisation::default(),
-            provider_options: BTreeMap::new(),
-            graph: GraphFile::default(),
-            static_shapes: Vec::new(),
-        }
-    }
-}
-
-impl OptionSet for PythonOnnxOptions {
-    fn conflicts(&self) -> Vec<OptionFault> {
-        provider_option_faults(self.execution_provider, &self.provider_options)
-    }
-}
+const NAME: &str = "python-torch";
 
 /// Options of `python-torch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct PythonTorchOptions {
+struct PythonTorchOptions {
     /// Where the model runs.
-    pub device: TorchDevice,
+    device: TorchDevice,
     /// Threads within one operator, on the CPU.
-    pub threads: Threads,
+    threads: Threads,
     /// Element type of the weights.
-    pub dtype: TorchDtype,
+    dtype: TorchDtype,
 }
 
 impl Default for PythonTorchOptions {
@@ -74,7 +54,7 @@ impl OptionSet for PythonTorchOptions {}
 /// Where torch runs a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TorchDevice {
+enum TorchDevice {
     /// The first there is of `mps`, `cuda` and `cpu`; what it took is in the record.
     #[default]
     Auto,
@@ -91,7 +71,7 @@ impl TorchDevice {
     ///
     /// # Errors
     /// [`ProviderError::NotAvailable`] naming what it needs and what this is.
-    pub fn check_platform(self, platform: &Platform) -> Result<(), ProviderError> {
+    fn check_platform(self, platform: &Platform) -> Result<(), ProviderError> {
         match self {
             Self::Mps => platform.must_be(|| "device `mps`".to_owned(), &["macos"], &["aarch64"]),
             Self::Cuda => platform.must_be(|| "device `cuda`".to_owned(), &["linux", "windows"], &[]),
@@ -103,7 +83,7 @@ impl TorchDevice {
 /// Element type of torch's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TorchDtype {
+enum TorchDtype {
     /// 32 bits.
     #[default]
     Float32,
@@ -145,15 +125,9 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_worker() {
-        let written_out = |options| serde_json::Value::Object(options);
         assert_eq!(
-            written_out(resolve::<PythonTorchOptions>(&serde_json::Map::new())),
+            serde_json::Value::Object(resolve::<PythonTorchOptions>(&serde_json::Map::new())),
             json!({"device": "auto", "threads": 1, "dtype": "float32"})
-        );
-        assert_eq!(
-            written_out(resolve::<PythonOnnxOptions>(&serde_json::Map::new())),
-            json!({"execution_provider": "cpu", "threads": 1, "graph_optimization": "all", "provider_options": {},
-                   "graph": "model.onnx", "static_shapes": []})
         );
     }
 }
