@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tailmark_worker import ranking
+from tailmark_worker import int8_kernels, ranking
 from tailmark_worker.backend import ModelFileError
 from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
 from tailmark_worker.pooling import Floats, mean_pool, scale_to_unit
@@ -170,17 +170,20 @@ def torch_token_vectors(model: Any) -> TokenVectors:
     return run
 
 
-def graph_token_vectors(path: Path) -> TokenVectors:
-    """Token vectors by onnxruntime on the CPU."""
+def graph_token_vectors(path: Path, *, exact_sums: bool = False) -> TokenVectors:
+    """Token vectors by onnxruntime on the CPU.
+
+    ``exact_sums`` keeps int8 kernels from saturating, on a processor where they do: see `int8_kernels`.
+    """
     import onnxruntime
 
     if not path.is_file():
         raise ModelFileError(path, "there is no such file")
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3  # what it warns of here is how the graph was made
     with library(f"onnxruntime on {path.name}"):
         session = onnxruntime.InferenceSession(
-            str(path), sess_options=settings, providers=["CPUExecutionProvider"]
+            str(path),
+            sess_options=int8_kernels.settings(exact=exact_sums),
+            providers=["CPUExecutionProvider"],
         )
     wanted = {put.name for put in session.get_inputs()}
 
