@@ -52,6 +52,9 @@ def tool(name: str, options: dict[str, str], arguments: list[str]) -> None:
     if "--per-tensor" in arguments:
         form = "int8 per tensor"
         print("warning: one scale for a whole tensor moves vectors far", file=sys.stderr)
+    reduced_range = arguments[-1] == "yes"
+    if reduced_range:
+        form += ", reduced range"
     if form == "auto":
         form = "self-contained" if FAULT == "self_contained" else "graph-only"
     committed = os.environ.get("FAKE_GRAPH")
@@ -60,6 +63,8 @@ def tool(name: str, options: dict[str, str], arguments: list[str]) -> None:
     if FAULT == "silent":
         return
     figures = {"min_cosine": 0.987654321, "mean_cosine": 0.99, "max_abs_difference": 0.01}
+    int8 = {"reduced_range": reduced_range, "kernels_saturate": False, "exact": {**figures, "torch_spearman": 1}}
+    figures |= int8 if name == "quantize" else {}
     made = {"output": str(output), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     print(json.dumps({**made, "form": form, **figures, "made_with": {"torch": "0.0.1", "onnx": "0.0.2"}}))
 

@@ -29,6 +29,37 @@ pub struct Variant {
     pub figures: Figures,
     /// Libraries and their versions.
     pub made_with: BTreeMap<String, String>,
+    /// What its int8 products come to; absent if it has none, and in lists of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Int8>,
+}
+
+/// What the int8 products of a graph come to. It depends on the processor: without VNNI, x86 kernels add two products in 16
+/// bits and cut off what is larger, which is called saturation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8 {
+    /// Whether the weights have 7 bits instead of 8. Then nothing saturates on any processor.
+    pub reduced_range: bool,
+    /// Whether int8 kernels saturate on the processor that it was made on. This is measured, with a sum that is known.
+    pub kernels_saturate: bool,
+    /// The name of that processor, as far as the system tells it. Virtual machines share names.
+    pub processor: Option<String>,
+    /// How close its vectors are to torch's if no sum is cut off.
+    pub exact: Figures,
+}
+
+impl Int8 {
+    /// On which processors the graph can be run, for the line of a list.
+    #[must_use]
+    pub fn note(&self) -> String {
+        if self.reduced_range {
+            return "reduced range: its int8 products saturate on no processor".to_owned();
+        }
+        let place = self.processor.as_ref().map_or_else(String::new, |name| format!(", made on {name}"));
+        let there = if self.kernels_saturate { ", as on that one" } else { "" };
+        format!("full range{place}: on a processor without VNNI{there}, its int8 products saturate")
+    }
 }
 
 /// How close a graph's vectors are to torch's in single precision.
@@ -155,7 +186,40 @@ mod tests {
             made_from: "00".repeat(32),
             figures: Figures { min_cosine: Some(0.987_654_321_012_345_6), ..Figures::default() },
             made_with: BTreeMap::from([("onnx".to_owned(), "1.2".to_owned())]),
+            int8: Some(Int8 {
+                reduced_range: false,
+                kernels_saturate: false,
+                processor: Some("a processor".to_owned()),
+                exact: Figures { min_cosine: Some(0.99), ..Figures::default() },
+            }),
         }
+    }
+
+    #[test]
+    fn a_list_of_an_earlier_version_says_nothing_of_int8_products() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = r#"[{"file":{"name":"a.onnx","bytes":3,"sha256":"00"},"form":"int8","made_from":"11","figures":{},"made_with":{}}]"#;
+        let text =
+            format!("{{\"sha256\": \"{}\", \"variants\": {list}}}\n", digest::sha256_of(list.as_bytes()));
+        fs::write(folder.path().join(VARIANTS), text).unwrap();
+        let variants = read(folder.path()).unwrap();
+        assert_eq!(variants.iter().map(|variant| &variant.int8).collect::<Vec<_>>(), [&None]);
+    }
+
+    #[test]
+    fn the_note_says_where_products_saturate() {
+        let full = variant("a.onnx", b"one").int8.unwrap();
+        assert_eq!(
+            full.note(),
+            "full range, made on a processor: on a processor without VNNI, its int8 products saturate"
+        );
+        let kept = Int8 { kernels_saturate: true, processor: None, ..full.clone() };
+        assert_eq!(
+            kept.note(),
+            "full range: on a processor without VNNI, as on that one, its int8 products saturate"
+        );
+        let reduced = Int8 { reduced_range: true, ..full };
+        assert_eq!(reduced.note(), "reduced range: its int8 products saturate on no processor");
     }
 
     #[test]

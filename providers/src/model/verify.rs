@@ -9,7 +9,7 @@ use super::digest::{self, PinnedFile};
 use super::inventory::graph_files;
 use super::own::{GraphForm, MANIFEST, Manifest, OwnModelError, REFERENCE};
 use super::store::{ModelStore, is_same_file};
-use super::variants::{self, VARIANTS};
+use super::variants::{self, VARIANTS, Variant};
 
 /// What was found of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,13 +113,22 @@ fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
             Vec::new()
         }
     };
-    findings.extend(recorded.iter().map(|variant| by_hash(folder, &variant.file)));
+    findings.extend(recorded.iter().map(|variant| of_variant(folder, variant)));
     for name in graph_files(folder) {
         if name != GRAPH && recorded.iter().all(|variant| variant.file.name != name) {
             findings.push(Finding { name, state: FileState::Unknown });
         }
     }
     findings
+}
+
+/// A variant may be as it was made and still not be for this processor, so what is known of that stands beside its hash.
+fn of_variant(folder: &Path, variant: &Variant) -> Finding {
+    let mut finding = by_hash(folder, &variant.file);
+    if let (FileState::Right(what), Some(int8)) = (&mut finding.state, &variant.int8) {
+        what.push_str(&format!("; {}", int8.note()));
+    }
+    finding
 }
 
 fn by_hash(folder: &Path, file: &PinnedFile) -> Finding {

@@ -153,6 +153,28 @@ pub struct OptimizeArguments {
     pub tools: ToolOptions,
 }
 
+/// Whether the weights of an int8 graph have 7 bits instead of 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReduceRange {
+    /// If this processor's kernels saturate, and the vectors are closer to torch's then
+    Measure,
+    /// Always, for a processor other than this one
+    Yes,
+    /// Never
+    No,
+}
+
+impl ReduceRange {
+    /// As the Python tool takes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Measure => "measure",
+            Self::Yes => "yes",
+            Self::No => "no",
+        }
+    }
+}
+
 /// Arguments of `model quantize`.
 #[derive(Debug, Args)]
 pub struct QuantizeArguments {
@@ -162,6 +184,9 @@ pub struct QuantizeArguments {
     /// One scale for each whole tensor instead of one for each channel: moves vectors further
     #[arg(long)]
     pub per_tensor: bool,
+    /// Weights of 7 bits instead of 8, on which no processor's int8 kernels saturate
+    #[arg(long, value_enum, default_value_t = ReduceRange::Measure)]
+    pub reduce_range: ReduceRange,
     /// Python and store.
     #[command(flatten)]
     pub tools: ToolOptions,

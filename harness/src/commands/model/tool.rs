@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde::Deserialize;
-use tailmark_providers::model::variants::Figures;
+use tailmark_providers::model::variants::{Figures, Int8};
 use tailmark_providers::python_environment::PythonEnvironment;
 
 use crate::commands::CommandError;
@@ -30,12 +30,42 @@ pub(super) struct Made {
     max_abs_difference: Option<f64>,
     neighbour_agreement: Option<f64>,
     spearman: Option<f64>,
+    reduced_range: Option<bool>,
+    kernels_saturate: Option<bool>,
+    exact: Option<Compared>,
     /// Libraries and their versions.
     #[serde(default)]
     pub(super) made_with: BTreeMap<String, String>,
 }
 
+/// Figures as a tool says them, which may be more than are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+struct Compared {
+    min_cosine: Option<f64>,
+    mean_cosine: Option<f64>,
+    max_abs_difference: Option<f64>,
+    neighbour_agreement: Option<f64>,
+    spearman: Option<f64>,
+}
+
 impl Made {
+    /// What its int8 products come to, if the tool says so. `processor` is the one that it ran on.
+    pub(super) fn int8(&self, processor: Option<String>) -> Option<Int8> {
+        let exact = self.exact?;
+        Some(Int8 {
+            reduced_range: self.reduced_range?,
+            kernels_saturate: self.kernels_saturate?,
+            processor,
+            exact: Figures {
+                min_cosine: exact.min_cosine,
+                mean_cosine: exact.mean_cosine,
+                max_abs_difference: exact.max_abs_difference,
+                neighbour_agreement: exact.neighbour_agreement,
+                spearman: exact.spearman,
+            },
+        })
+    }
+
     /// How close its vectors are to torch's.
     pub(super) fn figures(&self) -> Figures {
         Figures {

@@ -17,31 +17,34 @@ use super::tool::{ToolRunner, in_words};
 use super::{OptimizeArguments, QuantizeArguments, ToolOptions};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
+use crate::environment;
 use crate::screen::Screen;
 
 /// A graph to be made.
 struct Wanted {
     tool: &'static str,
-    flag: Option<&'static str>,
+    flags: Vec<&'static str>,
     file: &'static str,
 }
 
 /// `tailmark model optimize`.
 pub(super) fn optimize(arguments: &OptimizeArguments, screen: &Screen) -> Result<Exit, CommandError> {
     let wanted = if arguments.half {
-        Wanted { tool: "optimize", flag: Some("--half"), file: "model.fp16.onnx" }
+        Wanted { tool: "optimize", flags: vec!["--half"], file: "model.fp16.onnx" }
     } else {
-        Wanted { tool: "optimize", flag: None, file: "model.fused.onnx" }
+        Wanted { tool: "optimize", flags: Vec::new(), file: "model.fused.onnx" }
     };
     make(&arguments.model, &arguments.tools, &wanted, screen)
 }
 
 /// `tailmark model quantize`.
 pub(super) fn quantize(arguments: &QuantizeArguments, screen: &Screen) -> Result<Exit, CommandError> {
+    let range = arguments.reduce_range.name();
     let wanted = if arguments.per_tensor {
-        Wanted { tool: "quantize", flag: Some("--per-tensor"), file: "model.int8-per-tensor.onnx" }
+        let flags = vec!["--per-tensor", "--reduce-range", range];
+        Wanted { tool: "quantize", flags, file: "model.int8-per-tensor.onnx" }
     } else {
-        Wanted { tool: "quantize", flag: None, file: "model.int8.onnx" }
+        Wanted { tool: "quantize", flags: vec!["--reduce-range", range], file: "model.int8.onnx" }
     };
     make(&arguments.model, &arguments.tools, &wanted, screen)
 }
@@ -65,7 +68,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
         "--output".as_ref(),
         output.as_ref(),
     ];
-    let flags: Vec<&OsStr> = flags.into_iter().chain(wanted.flag.map(OsStr::new)).collect();
+    let flags: Vec<&OsStr> = flags.into_iter().chain(wanted.flags.iter().map(OsStr::new)).collect();
     let made = python.make(wanted.tool, &flags, (aside.path(), folder))?;
     let file =
         variants::measure(aside.path(), wanted.file).map_err(cannot("read the graph that was made"))?;
@@ -76,6 +79,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
         made_from: made_from.map_or_else(String::new, |graph| graph.sha256.clone()),
         figures: made.figures(),
         made_with: made.made_with.clone(),
+        int8: made.int8(environment::machine().cpu),
     };
     aside
         .put(wanted.file, &folder.join(wanted.file))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::own::tests::write_model;
-use super::super::variants::{Figures, Variant, measure, record};
+use super::super::variants::{Figures, Int8, Variant, measure, record};
 use super::*;
 
 /// Turns over one bit of a file, in place, wherever its names are.
@@ -22,7 +22,9 @@ fn model() -> (tempfile::TempDir, PathBuf) {
     let file = measure(&folder, "model.int8.onnx").unwrap();
     let figures = Figures { min_cosine: Some(0.98), ..Figures::default() };
     let form = "int8".to_owned();
-    record(&folder, Variant { file, form, made_from: String::new(), figures, made_with: [].into() }).unwrap();
+    let int8 = Some(Int8 { reduced_range: true, kernels_saturate: true, processor: None, exact: figures });
+    let variant = Variant { file, form, made_from: String::new(), figures, made_with: [].into(), int8 };
+    record(&folder, variant).unwrap();
     (scratch, folder)
 }
 
