@@ -46,7 +46,7 @@ fn run_with(max_tokens: u32, pooling: Pooling) -> Option<Comparison> {
         vectors: &reference.vectors,
         token_counts: &reference.token_counts,
     };
-    Some(compare(expected, &answers))
+    Some(compare(expected, &answers, None))
 }
 
 #[test]

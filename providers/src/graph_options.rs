@@ -5,6 +5,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::model::variants::{self, Variant};
+use crate::provider::LoadRequest;
+
 /// Name of a graph in the model's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GraphFile(String);
@@ -46,6 +49,15 @@ impl JsonSchema for GraphFile {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": r"^[^/\\]+\.onnx$" })
     }
+}
+
+/// What is known of the graph that a backend is to run: nothing of the model's own graph, or of one that tailmark did not make.
+#[must_use]
+pub fn variant_of(request: &LoadRequest) -> Option<Variant> {
+    let folder = &request.model.as_ref()?.folder;
+    let name = request.options.get("graph")?.as_str()?;
+    // A list that was damaged is said by `tailmark model verify`; here it only means that nothing is known.
+    variants::read(folder).ok()?.into_iter().find(|variant| variant.file.name == name)
 }
 
 /// Texts per run and tokens per text, both fixed: what is smaller is padded.

@@ -7,6 +7,7 @@ mod clock;
 mod conditions;
 mod figures;
 mod frequency;
+mod instructions;
 mod power;
 mod processors;
 mod source;
@@ -47,6 +48,12 @@ pub fn machine() -> Machine {
         memory_bytes: system.as_ref().map_or(0, System::total_memory),
         load_average: System::load_average().ok().map(|load| load.one),
     }
+}
+
+/// Whether the processor adds products of 8-bit integers in 32 bits (VNNI); `None` if it is not x86 or does not say.
+#[must_use]
+pub fn has_vnni() -> Option<bool> {
+    instructions::has_vnni(&source::Files::of_this_machine())
 }
 
 /// The commit checked out around a folder; `None` outside a checkout or without git.

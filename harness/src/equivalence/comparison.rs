@@ -26,6 +26,19 @@ pub struct Expected<'a> {
     pub token_counts: &'a [u32],
 }
 
+/// What is known of the int8 graph that a backend runs, beside the vectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Int8Graph {
+    /// The smallest cosine similarity to torch over these texts when it was made, in exact arithmetic.
+    pub exact_cosine: f64,
+    /// Whether its weights have 7 bits: then its products saturate nowhere.
+    pub reduced_range: bool,
+    /// Whether int8 kernels saturate on this processor, if that is known.
+    pub kernels_saturate: Option<bool>,
+    /// The command that makes it again.
+    pub command: String,
+}
+
 /// What a backend answered, one vector for each of the reference's texts in each list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {

@@ -3,7 +3,7 @@
 
 use tailmark_reports::record::EquivalenceClass;
 
-use super::comparison::{Answers, Comparison, Expected, LENGTHS, class_of};
+use super::comparison::{Answers, Comparison, Expected, Int8Graph, LENGTHS, class_of};
 use super::quality::{cosine, length};
 
 /// Two vectors of different texts that are this close are one and the same.
@@ -20,6 +20,7 @@ pub(super) fn of(
     comparison: &Comparison,
     alone: &[f64],
     together: &[f64],
+    int8: Option<&Int8Graph>,
 ) -> Vec<String> {
     let mut found = Vec::new();
     let is_wrong = |cosine: f64| class_of(cosine) == EquivalenceClass::Wrong;
@@ -55,7 +56,10 @@ pub(super) fn of(
             comparison.repeat_difference
         ));
     }
-    if !is_explained && comparison.class == EquivalenceClass::Wrong {
+    let saturation = saturated(comparison, int8).filter(|_| !is_explained);
+    if let Some(saturation) = saturation {
+        found.push(saturation);
+    } else if !is_explained && comparison.class == EquivalenceClass::Wrong {
         found.push(if keeps_similarities(expected.vectors, &answers.alone) {
             "the similarities between the texts are the reference's and the vectors are not: they are rotated, or their \
              numbers are in another order; no vector of another backend can be compared with them"
@@ -70,6 +74,22 @@ pub(super) fn of(
         });
     }
     found
+}
+
+/// What int8 kernels did to a graph that is right.
+///
+/// Nobody can see saturation in vectors. It is known when these are so much worse than in exact arithmetic that they are
+/// in another class, on a processor whose kernels saturate, of weights that allow it.
+fn saturated(comparison: &Comparison, int8: Option<&Int8Graph>) -> Option<String> {
+    let graph = int8.filter(|graph| !graph.reduced_range && graph.kernels_saturate == Some(true))?;
+    (comparison.class > class_of(graph.exact_cosine)).then(|| {
+        format!(
+            "in exact arithmetic the vectors of this graph have a cosine similarity of {:.4} at least, and here {:.4}: the \
+             int8 kernels of this processor saturate, because it has no VNNI; make the graph again on this machine with \
+             `{}`, which reduces the range of the weights if that helps",
+            graph.exact_cosine, comparison.min_cosine, graph.command
+        )
+    })
 }
 
 fn all_the_same(vectors: &[Vec<f32>]) -> bool {

@@ -8,17 +8,17 @@ mod quality;
 mod tests;
 
 use comparison::LENGTHS;
-pub use comparison::{Answers, Comparison, Expected, class_of, least_cosine};
+pub use comparison::{Answers, Comparison, Expected, Int8Graph, class_of, least_cosine};
 pub use findings::quoted;
 pub use quality::{cosine, nearest_agreement, spearman};
 use tailmark_reports::record::EquivalenceClass;
 
-/// Compares every answer with its reference vector.
+/// Compares every answer with its reference vector. `int8` is what is known of the graph, if it is one of int8.
 ///
 /// # Panics
 /// When the lists differ in length: the caller asked for one vector of each text.
 #[must_use]
-pub fn compare(expected: Expected<'_>, answers: &Answers) -> Comparison {
+pub fn compare(expected: Expected<'_>, answers: &Answers, int8: Option<&Int8Graph>) -> Comparison {
     let texts = expected.vectors.len();
     for list in [&answers.alone, &answers.again, &answers.together] {
         assert_eq!(list.len(), texts, "one vector for each reference text: this is a bug");
@@ -52,7 +52,7 @@ pub fn compare(expected: Expected<'_>, answers: &Answers) -> Comparison {
         batch_difference: differs(&answers.alone, &answers.together),
         findings: Vec::new(),
     };
-    comparison.findings = findings::of(expected, answers, &comparison, &alone, &together);
+    comparison.findings = findings::of(expected, answers, &comparison, &alone, &together, int8);
     comparison
 }
 

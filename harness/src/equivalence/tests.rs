@@ -25,7 +25,65 @@ fn compared(reference: &Reference, answers: &Answers) -> Comparison {
         vectors: &reference.vectors,
         token_counts: &reference.token_counts,
     };
-    compare(expected, answers)
+    compare(expected, answers, None)
+}
+
+/// Vectors that are as far off as saturation puts them, of a graph that this is known of.
+fn compared_of_int8(reference: &Reference, int8: &Int8Graph) -> Comparison {
+    let off = |vector: &[f32]| {
+        let mut vector = vector.to_vec();
+        let half = vector.len() / 2;
+        vector[..half].iter_mut().for_each(|number| *number *= 0.4);
+        let length = quality::length(&vector) as f32;
+        vector.iter().map(|number| number / length).collect()
+    };
+    let answers = everywhere(reference, off);
+    let expected = Expected {
+        texts: &reference.texts,
+        vectors: &reference.vectors,
+        token_counts: &reference.token_counts,
+    };
+    compare(expected, &answers, Some(int8))
+}
+
+#[test]
+fn saturation_is_named_when_it_is_that_and_not_when_it_cannot_be() {
+    let reference = reference();
+    let graph = Int8Graph {
+        exact_cosine: 0.9712,
+        reduced_range: false,
+        kernels_saturate: Some(true),
+        command: "tailmark model quantize NAME".to_owned(),
+    };
+    let found = compared_of_int8(&reference, &graph);
+    assert_eq!(
+        only_finding(&found),
+        format!(
+            "in exact arithmetic the vectors of this graph have a cosine similarity of 0.9712 at least, and here {:.4}: the \
+             int8 kernels of this processor saturate, because it has no VNNI; make the graph again on this machine with \
+             `tailmark model quantize NAME`, which reduces the range of the weights if that helps",
+            found.min_cosine
+        )
+    );
+    // A graph that is wrong in exact arithmetic too, weights that cannot saturate, kernels that do not, or nothing known.
+    for other in [
+        Int8Graph { exact_cosine: 0.6, ..graph.clone() },
+        Int8Graph { reduced_range: true, ..graph.clone() },
+        Int8Graph { kernels_saturate: Some(false), ..graph.clone() },
+        Int8Graph { kernels_saturate: None, ..graph.clone() },
+    ] {
+        let found = compared_of_int8(&reference, &other);
+        assert!(only_finding(&found).contains("another pooling, other weights"), "{other:?}: {found:?}");
+    }
+    // What has a reason of its own is not put down to the processor.
+    let first = reference.vectors[0].clone();
+    let expected = Expected {
+        texts: &reference.texts,
+        vectors: &reference.vectors,
+        token_counts: &reference.token_counts,
+    };
+    let same = compare(expected, &everywhere(&reference, |_| first.clone()), Some(&graph));
+    assert!(only_finding(&same).contains("does not depend on the input"), "{:?}", same.findings);
 }
 
 fn everywhere(reference: &Reference, change: impl Fn(&[f32]) -> Vec<f32>) -> Answers {

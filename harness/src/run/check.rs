@@ -13,10 +13,11 @@ use tailmark_reports::{execution, units};
 
 use super::backend_run::BackendRun;
 use super::gate;
+use super::int8;
 use super::provide::{asked, outcome_of};
 use super::session::Session;
 use super::under_way::{Run, Stopped};
-use crate::equivalence;
+use crate::equivalence::{self, Int8Graph};
 
 impl Run<'_> {
     /// Starts every backend once and compares its vectors with the reference, falling back where that was allowed.
@@ -147,7 +148,8 @@ async fn check_one(
         Session::open(launch, run.plan.deadlines, &run.folder.stderr_of(&backend.plan.name)).await?;
     let loaded = session.loaded.clone();
     let spec = model.filter(|_| launch.load.model.is_some()).map(|model| &model.spec);
-    let checked = look_at(session.provider(), &loaded, spec, run.plan.accepts).await;
+    let int8 = int8::graph_of(&launch.load);
+    let checked = look_at(session.provider(), &loaded, spec, run.plan.accepts, int8.as_ref()).await;
     session.close().await;
     checked.map(|(equivalence, repeat_probe, execution)| Checked {
         loaded,
@@ -162,13 +164,14 @@ async fn look_at(
     loaded: &Loaded,
     spec: Option<&ModelSpec>,
     accepts: EquivalenceClass,
+    int8: Option<&Int8Graph>,
 ) -> Result<(Equivalence, Option<RepeatProbe>, Execution), ProviderError> {
     let Some(spec) = spec else {
         let why = "it answers without a model".to_owned();
         let execution = executed(gate::prove(provider).await);
         return Ok((Equivalence::NotChecked { why }, None, execution));
     };
-    let equivalence = gate::compare(provider, &spec.reference(), accepts).await?;
+    let equivalence = gate::compare(provider, &spec.reference(), accepts, int8).await?;
     let repeat_probe = gate::repeat(provider, loaded.dimensions).await?;
     // Last, because it leaves the runtime's recorder behind in the process.
     let execution = executed(gate::prove(provider).await);

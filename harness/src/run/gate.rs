@@ -8,7 +8,7 @@ use tailmark_providers::model::Reference;
 use tailmark_providers::provider::{EmbedRequest, Embeddings, Provider, ProviderError};
 use tailmark_reports::record::{Equivalence, EquivalenceClass, GradedPairs, Neighbours, RepeatProbe};
 
-use crate::equivalence::{self, Answers, Comparison, Expected};
+use crate::equivalence::{self, Answers, Comparison, Expected, Int8Graph};
 
 /// Texts of different lengths that are embedded in one request: enough to see padding leak into a vector, and few enough
 /// to be answered within a request's deadline.
@@ -37,6 +37,7 @@ pub(super) async fn compare(
     provider: &dyn Provider,
     reference: &Reference,
     accepts: EquivalenceClass,
+    int8: Option<&Int8Graph>,
 ) -> Result<Equivalence, ProviderError> {
     let gate = Gate { provider, dimensions: reference.dimensions };
     let texts: Vec<Arc<str>> = reference.texts.iter().map(|text| Arc::from(text.as_str())).collect();
@@ -64,7 +65,7 @@ pub(super) async fn compare(
         repeat_difference,
         batch_difference,
         findings,
-    } = equivalence::compare(expected, &answers);
+    } = equivalence::compare(expected, &answers, int8);
     Ok(Equivalence::Checked {
         class,
         accepts,

@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod found;
 mod gate;
+mod int8;
 mod losses;
 mod measure;
 mod measured;
