@@ -10,6 +10,7 @@
 pub mod cache;
 pub mod evidence;
 pub mod execution;
+mod external_data;
 pub mod format_words;
 mod graph;
 pub mod graph_options;
@@ -25,6 +26,7 @@ pub mod options;
 pub mod platform;
 pub mod pooling;
 pub mod progress;
+mod protobuf;
 pub mod provider;
 pub mod python_environment;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! library are too large for the repository; their places come from the environment, and without them a test says so and
 //! ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model;
@@ -34,6 +34,24 @@ pub(crate) fn load_request(folder: PathBuf, options: Options) -> LoadRequest {
     let reference = reference();
     let model = ModelFolder { folder, max_tokens: reference.max_tokens, pooling: reference.pooling };
     LoadRequest { model: Some(model), options }
+}
+
+/// The files of the real model as a hub keeps them: in the folder `snapshot` are links, and in `blobs` the files that they
+/// lead to, under other names.
+pub(crate) fn linked_as_in_a_hubs_cache(model: &Path) -> tempfile::TempDir {
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    let (snapshot, blobs) = (cache.path().join("snapshot"), cache.path().join("blobs"));
+    for folder in [&snapshot, &blobs] {
+        std::fs::create_dir(folder).expect("a folder");
+    }
+    for (number, name) in ["model.onnx", "model.onnx_data", "tokenizer.json"].iter().enumerate() {
+        let blob = format!("{number:040}");
+        let (from, to) = (model.join(name), blobs.join(&blob));
+        // The weights are large, so they get another name if that is possible. A symbolic link would lead back to the model.
+        std::fs::hard_link(&from, &to).or_else(|_| std::fs::copy(&from, &to).map(drop)).expect("a blob");
+        std::os::unix::fs::symlink(format!("../blobs/{blob}"), snapshot.join(name)).expect("a link");
+    }
+    cache
 }
 
 /// A request for these texts.

@@ -1,6 +1,8 @@
 //! The backend that needs no C++ and no Python: RTen runs the model's ONNX graph in pure Rust.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, ProveRequest};
+use crate::external_data;
 use crate::graph::{self, GraphInput, StageEnds};
 use crate::graph_options::GraphFile;
 use crate::null::not_loaded;
@@ -68,10 +71,9 @@ impl Backend for RtenBackend {
         let tokenizer = Tokenizer::from_folder(&folder.folder, folder.max_tokens)?;
         // Weights laid out for the processor beforehand: short texts are 1.6 times as fast, for 50 ms more of loading and
         // a second copy of the weights in memory.
-        let model = ModelOptions::with_all_ops()
-            .prepack_weights(true)
-            .load_file(&graph_file)
-            .map_err(|error| ProviderError::Load(error.to_string()))?;
+        let mut model_options = ModelOptions::with_all_ops();
+        model_options.prepack_weights(true);
+        let model = load_graph(model_options, &graph_file)?;
 
         let node_name = |id: NodeId| model.node_info(id).and_then(|node| node.name()).unwrap_or_default();
         let inputs = GraphInput::of_graph(model.input_ids().iter().map(|id| node_name(*id)))?;
@@ -145,6 +147,27 @@ impl Backend for RtenBackend {
     }
 }
 
+/// Loads a graph with the weights beside it.
+///
+/// RTen looks for weights beside the file that the graph's name leads to. In the cache of a model hub, the names of a model are
+/// symbolic links to files of other names in another folder. Weights belong beside the name that was given, so for a link
+/// they are read here.
+fn load_graph(mut options: ModelOptions, path: &Path) -> Result<Model, ProviderError> {
+    let failed = |error: rten::LoadError| ProviderError::Load(error.to_string());
+    if !path.is_symlink() {
+        return options.load_file(path).map_err(failed);
+    }
+    let read = |path: &Path| {
+        fs::read(path)
+            .map_err(|error| ProviderError::ModelFile { path: path.to_owned(), why: error.to_string() })
+    };
+    let graph = read(path)?;
+    for name in external_data::files_named_in(&graph) {
+        options.external_data(&name, read(&path.with_file_name(&name))?);
+    }
+    options.load(graph).map_err(failed)
+}
+
 fn last_axis(shape: &[Dimension]) -> Option<i64> {
     match shape.last()? {
         Dimension::Fixed(length) => i64::try_from(*length).ok(),
@@ -157,7 +180,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::reference_check::{assert_reference_vectors, embed_request, load_request, model_folder};
+    use crate::provider::Options;
+    use crate::reference_check::{
+        assert_reference_vectors, assert_short_reference_vectors, embed_request, linked_as_in_a_hubs_cache,
+        load_request, model_folder,
+    };
 
     #[test]
     fn the_version_said_is_the_version_locked() {
@@ -175,6 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn a_graph_that_is_a_link_takes_the_weights_beside_its_own_name() {
+        let Some(folder) = model_folder() else { return };
+        let cache = linked_as_in_a_hubs_cache(&folder);
+        let mut backend = RtenBackend::default();
+        backend.load(&load_request(cache.path().join("snapshot"), Options::new())).expect("loaded");
+        assert_short_reference_vectors(&mut backend);
+
+        std::fs::remove_file(cache.path().join("snapshot/model.onnx_data")).expect("removed");
+        let request = load_request(cache.path().join("snapshot"), Options::new());
+        let error = RtenBackend::default().load(&request).expect_err("no weights").to_string();
+        assert!(error.contains("snapshot/model.onnx_data: No such file"), "{error}");
+    }
+
+    #[test]
     fn embedding_before_loading_is_an_error() {
         let request = embed_request(&["text".to_owned()]);
         assert_eq!(RtenBackend::default().embed(&request), Err(not_loaded()));
@@ -188,7 +229,7 @@ mod tests {
         let graph = std::fs::read(folder.join("model.onnx")).expect("the graph");
         std::fs::write(damaged.path().join("model.onnx"), &graph[..graph.len() / 2]).expect("a file");
         let error = RtenBackend::default()
-            .load(&load_request(damaged.path().to_owned(), crate::provider::Options::new()))
+            .load(&load_request(damaged.path().to_owned(), Options::new()))
             .expect_err("no graph");
         assert!(matches!(&error, ProviderError::Load(_)), "{error}");
     }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::protobuf::fields;
+
 /// What differs between two graphs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphDifference {
@@ -82,44 +84,6 @@ fn read(model: &[u8]) -> Option<Graph<'_>> {
         }
     }
     Some(graph)
-}
-
-/// The fields of a protobuf message that have a length, by number; the others are skipped. `None` for what is no message.
-fn fields(mut message: &[u8]) -> Option<Vec<(u64, &[u8])>> {
-    let mut found = Vec::new();
-    while !message.is_empty() {
-        let key = number(&mut message)?;
-        let length = match key & 7 {
-            0 => {
-                number(&mut message)?;
-                continue;
-            }
-            1 => 8,
-            2 => usize::try_from(number(&mut message)?).ok()?,
-            5 => 4,
-            _ => return None,
-        };
-        let (content, rest) = message.split_at_checked(length)?;
-        message = rest;
-        if key & 7 == 2 {
-            found.push((key >> 3, content));
-        }
-    }
-    Some(found)
-}
-
-/// A number of protobuf's: seven bits a byte, the lowest first.
-fn number(message: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = message.split_first()?;
-        *message = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

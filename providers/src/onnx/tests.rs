@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::provider::Options;
 use crate::reference_check::{
-    assert_reference_vectors, assert_short_reference_vectors, embed_request, load_request, model_folder,
-    onnxruntime_library,
+    assert_reference_vectors, assert_short_reference_vectors, embed_request, linked_as_in_a_hubs_cache,
+    load_request, model_folder, onnxruntime_library,
 };
 
 /// A request to load the real model with these options, or nothing where there is no model or no library.
@@ -37,6 +37,16 @@ fn the_real_model_gives_the_reference_vectors_and_says_what_runs() {
     assert_eq!(runs.threads, Some(1));
     assert!(runs.engine_version.as_ref().is_some_and(|version| version.starts_with("1.")), "{runs:?}");
     assert_reference_vectors(&mut backend, &loaded);
+}
+
+#[test]
+fn a_graph_that_is_a_link_takes_the_weights_beside_its_own_name() {
+    let (Some(folder), Some(library)) = (model_folder(), onnxruntime_library()) else { return };
+    let cache = linked_as_in_a_hubs_cache(&folder);
+    let mut backend = OnnxBackend::default();
+    let request = load_request(cache.path().join("snapshot"), with_library(json!({}), library));
+    backend.load(&request).expect("loaded");
+    assert_short_reference_vectors(&mut backend);
 }
 
 #[test]
