@@ -1,5 +1,5 @@
-//! What must have executed a backend's model: as data, and whether what was recorded comes up to it. Knows no runtime; the
-//! names are compared with those in the record.
+//! What must execute a backend's model, as data, and whether the recorded execution meets it. Knows no runtime; names are
+//! compared with those in the record.
 
 use tailmark_reports::record::{Execution, ExecutionPart, Requirement as Outcome};
 use tailmark_reports::{execution, units};
@@ -10,21 +10,21 @@ use crate::scenario::RequireSection;
 const PROVIDERS: [&str; 5] = ["cpu", "coreml", "cuda", "openvino", "xnnpack"];
 const DEVICES: [&str; 3] = ["cpu", "mps", "cuda"];
 
-/// What must have executed the model.
+/// What must execute the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requirement {
-    /// Where it must have run, in small letters.
+    /// Where it must run, in lower case.
     on: String,
-    /// Least share of the kernel time there, above 0 and up to 1.
+    /// Smallest share of the kernel time there, above 0 and up to 1.
     min_time_share: f64,
-    /// Least share of the nodes there, from 0 to 1.
+    /// Smallest share of the nodes there, from 0 to 1.
     min_node_share: f64,
-    /// Whether a backend that falls short is timed under a name that says so, instead of not at all.
+    /// Whether a backend that does not meet it is timed under a label that says so, instead of being rejected.
     pub labels: bool,
 }
 
 impl Requirement {
-    /// Reads the section; the faults are a key and a sentence each.
+    /// Reads the section. Each fault is a key and a sentence.
     ///
     /// # Errors
     /// Every fault.
@@ -35,12 +35,12 @@ impl Requirement {
             (None, Some(name)) => ("device", name.as_str(), &DEVICES),
             (None, None) => {
                 let why =
-                    "missing; write what must run the model, for example execution_provider = \"coreml\"";
+                    "missing; name what must run the model, for example execution_provider = \"coreml\"";
                 faults.push(("execution_provider", why.to_owned()));
                 ("", "", &[])
             }
             (Some(_), Some(_)) => {
-                let why = "beside `execution_provider`; write one of the two: a provider of ONNX Runtime or a device of torch";
+                let why = "cannot stand beside `execution_provider`; name an execution provider of ONNX Runtime or a device of torch";
                 faults.push(("device", why.to_owned()));
                 ("", "", &[])
             }
@@ -82,7 +82,7 @@ impl Requirement {
         text
     }
 
-    /// Whether what was recorded comes up to it.
+    /// Whether the recorded execution meets it.
     #[must_use]
     pub fn judge(&self, execution: &Execution) -> Outcome {
         let text = self.text();
@@ -97,11 +97,11 @@ impl Requirement {
         };
         let there = parts.iter().find(|part| part.on.eq_ignore_ascii_case(&self.on));
         let (time, nodes) = there.map_or((Some(0.0), 0.0), |part| (part.time_share, part.node_share));
-        // Where a place has no times, as on MPS, what ran there is all that is known.
+        // MPS, for one, reports no times. What ran there is all that is known.
         let met = time.unwrap_or(nodes) >= self.min_time_share && nodes >= self.min_node_share;
         let why = (!met).then(|| {
             let ran = execution::headline(execution).unwrap_or_else(|| places(parts));
-            format!("{} was required, and what ran is {ran}", self.text())
+            format!("the scenario requires {}, but what ran is {ran}", self.text())
         });
         Outcome { text, met: Some(met), why }
     }
@@ -158,7 +158,9 @@ mod tests {
         assert_eq!(judged.met, Some(false));
         let why = judged.why.expect("a reason");
         assert!(
-            why.starts_with("at least 90 % of the time on coreml was required, and what ran is CoreML"),
+            why.starts_with(
+                "the scenario requires at least 90 % of the time on coreml, but what ran is CoreML"
+            ),
             "{why}"
         );
         assert!(why.contains("11 % of the time"), "{why}");
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_no_times_the_nodes_are_asked() {
+    fn without_times_the_nodes_are_counted() {
         let mps = RequireSection { device: Some("mps".to_owned()), ..RequireSection::default() };
         let required = Requirement::read(&mps).expect("a requirement");
         assert_eq!(

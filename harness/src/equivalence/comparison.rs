@@ -1,18 +1,18 @@
-//! What is compared and what comes of it, as data: the answers, what was expected, and the classes of vectors.
+//! What is compared and the result, as data: the answers, what was expected, and the classes of vectors.
 
 use std::ops::RangeInclusive;
 
 use tailmark_reports::record::EquivalenceClass;
 
-/// The least cosine similarity of every text to the reference, for each class but the last. The reasons and the figures
-/// they rest on are in METHODOLOGY.md.
+/// The smallest cosine similarity to the reference that each class allows for any text; the last class allows every one.
+/// METHODOLOGY.md has the reasons and the measurements behind them.
 const LEAST: [(EquivalenceClass, f64); 3] = [
     (EquivalenceClass::Exact, 0.999_999_9),
     (EquivalenceClass::Fp16, 0.999_5),
     (EquivalenceClass::Int8, 0.95),
 ];
 
-/// A vector that was to have length one may miss it by this much: 16-bit numbers miss it by less than a thousandth.
+/// A vector that should have length one may be off by this much. With 16-bit numbers it is off by less than a thousandth.
 pub(super) const LENGTHS: RangeInclusive<f64> = 0.99..=1.01;
 
 /// What the vectors are compared with.
@@ -26,12 +26,12 @@ pub struct Expected<'a> {
     pub token_counts: &'a [u32],
 }
 
-/// What is known of the int8 graph that a backend runs, beside the vectors.
+/// What is known about the int8 graph that a backend runs, apart from its vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Int8Graph {
     /// The smallest cosine similarity to torch over these texts when it was made, in exact arithmetic.
     pub exact_cosine: f64,
-    /// Whether its weights have 7 bits: then its products saturate nowhere.
+    /// Whether its weights have 7 bits, so that its products saturate on no processor.
     pub reduced_range: bool,
     /// Whether int8 kernels saturate on this processor, if that is known.
     pub kernels_saturate: Option<bool>,
@@ -39,7 +39,7 @@ pub struct Int8Graph {
     pub command: String,
 }
 
-/// What a backend answered, one vector for each of the reference's texts in each list.
+/// What a backend answered: each list has one vector for each text of the reference.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
     /// Each text alone.
@@ -48,30 +48,30 @@ pub struct Answers {
     pub again: Vec<Vec<f32>>,
     /// Several texts in a request.
     pub together: Vec<Vec<f32>>,
-    /// Tokens of each text, as the backend counts them; 0 where it does not.
+    /// Tokens of each text, as the backend counts them; 0 if it does not.
     pub token_counts: Vec<u32>,
 }
 
 /// How the answers compare with what was expected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The class of all vectors, those of single texts and those of several in a request.
+    /// The class of all vectors, of texts alone and of several in a request.
     pub class: EquivalenceClass,
     /// Smallest cosine similarity.
     pub min_cosine: f64,
     /// Mean cosine similarity.
     pub mean_cosine: f64,
-    /// Index of the text with the smallest.
+    /// Index of the text that has it.
     pub lowest: usize,
-    /// Largest absolute difference of a number.
+    /// Largest absolute difference of any number from the reference's.
     pub max_abs_difference: f64,
     /// Largest difference of a vector's length from 1.
     pub max_length_error: f64,
     /// Largest absolute difference between two answers to one request.
     pub repeat_difference: f64,
-    /// Largest absolute difference of a text's vector between alone and together with others.
+    /// Largest absolute difference between a text's vector alone and among others.
     pub batch_difference: f64,
-    /// What is wrong, a sentence each.
+    /// What is wrong, one sentence for each finding.
     pub findings: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub fn class_of(min_cosine: f64) -> EquivalenceClass {
     found.map_or(EquivalenceClass::Wrong, |(class, _)| class)
 }
 
-/// The least cosine similarity of a class; `None` for wrong vectors, which have no bound.
+/// The smallest cosine similarity that a class allows; `None` for wrong vectors, which have no bound.
 #[must_use]
 pub fn least_cosine(class: EquivalenceClass) -> Option<f64> {
     LEAST.into_iter().find(|(known, _)| *known == class).map(|(_, least)| least)

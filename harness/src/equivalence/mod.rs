@@ -1,5 +1,5 @@
-//! How far a backend's vectors are from the reference: which class they are in, what is wrong with them where that can be
-//! recognised, and what the difference comes to in use. Functions of numbers; knows no provider and asks nobody.
+//! How far a backend's vectors are from the reference: which class they are in, what is wrong with them if that can be
+//! recognized, and what the difference means in use. Functions of numbers; knows no provider.
 
 mod comparison;
 mod findings;
@@ -34,7 +34,7 @@ pub fn compare(expected: Expected<'_>, answers: &Answers, int8: Option<&Int8Grap
     let lengths = answers.alone.iter().chain(&answers.together).map(|vector| quality::length(vector));
     let max_length_error = lengths.map(|length| (length - 1.0).abs()).fold(0.0, f64::max);
     let has_length_one = LENGTHS.contains(&(1.0 + max_length_error));
-    // A text that is cut elsewhere is another text, however near its vector is.
+    // A text that is truncated elsewhere is a different text, however close its vector is.
     let is_cut = findings::cut_elsewhere(expected, answers, &alone).is_some();
     let class = if has_length_one && !is_cut { class_of(min_cosine) } else { EquivalenceClass::Wrong };
     let differs = |a: &[Vec<f32>], b: &[Vec<f32>]| {
@@ -60,22 +60,22 @@ fn cosines(found: &[Vec<f32>], expected: &[Vec<f32>]) -> Vec<f64> {
     found.iter().zip(expected).map(|(found, expected)| cosine(found, expected)).collect()
 }
 
-/// How repeated texts fared against new ones.
+/// How fast repeated texts are answered, compared with new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeats {
     /// Median of the repeated text, in nanoseconds.
     pub repeated_ns: u64,
     /// Median of the new texts, in nanoseconds.
     pub new_ns: u64,
-    /// Whether the repeated text was hardly computed.
+    /// Whether the repeated text was probably not computed again.
     pub caching: bool,
 }
 
-/// A repeat counts as not computed when its median is below this share of a new text's, and every repeat was faster than
-/// every new text: of eight pairs that come from one distribution, fewer than one in ten thousand do that.
-const HARDLY_COMPUTED: f64 = 0.5;
+/// Repeats count as not computed if their median is below this share of the new texts' and every repeat was faster than every
+/// new text. If both came from one distribution, eight pairs would do that less than once in ten thousand times.
+const NOT_COMPUTED: f64 = 0.5;
 
-/// Compares the service times of one text again and again with those of new texts of the same length; `None` without any.
+/// Compares the service times of one repeated text with those of new texts of the same length; `None` without any.
 #[must_use]
 pub fn repeats(repeated_ns: &[u64], new_ns: &[u64]) -> Option<Repeats> {
     let median = |times: &[u64]| {
@@ -85,6 +85,6 @@ pub fn repeats(repeated_ns: &[u64], new_ns: &[u64]) -> Option<Repeats> {
     };
     let (repeated, new) = (median(repeated_ns)?, median(new_ns)?);
     let apart = repeated_ns.iter().max() < new_ns.iter().min();
-    let caching = apart && (repeated as f64) < HARDLY_COMPUTED * new as f64;
+    let caching = apart && (repeated as f64) < NOT_COMPUTED * new as f64;
     Some(Repeats { repeated_ns: repeated, new_ns: new, caching })
 }

@@ -1,6 +1,6 @@
-//! Similarities, nearest neighbours and rank correlation: what vectors are used for.
+//! What vectors are used for: similarities, nearest neighbors and rank correlation.
 
-/// Cosine similarity; 0 when the lengths differ or a vector is null, which is never right.
+/// Cosine similarity; 0 if the lengths differ or a vector is zero, because neither is ever right.
 #[must_use]
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     if a.len() != b.len() {
@@ -19,16 +19,16 @@ pub(super) fn length(vector: &[f32]) -> f64 {
     dot(vector, vector).sqrt()
 }
 
-/// Largest absolute difference of two numbers at the same place.
+/// Largest absolute difference between two numbers at the same position.
 pub(super) fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).fold(0.0, f64::max)
 }
 
-/// The mean share of the reference's nearest neighbours that are among as many nearest ones of these vectors, each vector's
-/// neighbours being looked for among all others by cosine similarity.
+/// The mean share of the reference's nearest neighbors that are also nearest neighbors by these vectors. Neighbors are searched
+/// for among all other vectors, by cosine similarity.
 ///
-/// `nearest` has the indices of the reference's neighbours of each vector. 1 is full agreement; by chance alone it is the
-/// number of neighbours over the number of other vectors. `None` without vectors.
+/// `nearest` has the indices of each vector's neighbors in the reference. 1 is full agreement; chance alone gives the number
+/// of neighbors divided by the number of other vectors. `None` without vectors.
 #[must_use]
 pub fn nearest_agreement(nearest: &[Vec<u32>], vectors: &[Vec<f32>]) -> Option<f64> {
     let shares = nearest.iter().zip(vectors).enumerate().map(|(own, (expected, vector))| {
@@ -47,9 +47,9 @@ pub fn nearest_agreement(nearest: &[Vec<u32>], vectors: &[Vec<f32>]) -> Option<f
     (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
-/// Spearman's rank correlation: Pearson's correlation of the ranks, equals sharing the mean of theirs (Spearman 1904;
-/// Kendall & Gibbons, Rank Correlation Methods, 5th ed., 3.8). Between -1 and 1; `None` for fewer than two pairs, or when
-/// all of one side are equal.
+/// Spearman's rank correlation: Pearson's correlation of the ranks, where equal numbers share the mean of their ranks (Spearman
+/// 1904; Kendall & Gibbons, Rank Correlation Methods, 5th ed., 3.8). Between -1 and 1; `None` for fewer than two pairs, or
+/// if all numbers on one side are equal.
 #[must_use]
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     if a.len() != b.len() || a.len() < 2 {
@@ -62,7 +62,7 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     (spread > 0.0).then(|| moment(&a, &b) / spread)
 }
 
-/// The rank of each number from 1 on; equals have the mean of the ranks they take up together.
+/// The rank of each number, from 1; equal numbers share the mean of their ranks.
 fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));

@@ -59,8 +59,8 @@ fn saturation_is_named_when_it_is_that_and_not_when_it_cannot_be() {
     assert_eq!(
         only_finding(&found),
         format!(
-            "in exact arithmetic the vectors of this graph have a cosine similarity of 0.9712 at least, and here {:.4}: the \
-             int8 kernels of this processor saturate, because it has no VNNI; make the graph again on this machine with \
+            "in exact arithmetic this graph's vectors have a cosine similarity of at least 0.9712, but only {:.4} here: \
+             this processor has no VNNI, so its int8 kernels saturate; make the graph again on this machine with \
              `tailmark model quantize NAME`, which reduces the range of the weights if that helps",
             found.min_cosine
         )
@@ -73,9 +73,12 @@ fn saturation_is_named_when_it_is_that_and_not_when_it_cannot_be() {
         Int8Graph { kernels_saturate: None, ..graph.clone() },
     ] {
         let found = compared_of_int8(&reference, &other);
-        assert!(only_finding(&found).contains("another pooling, other weights"), "{other:?}: {found:?}");
+        assert!(
+            only_finding(&found).contains("the pooling, the weights or the tokenizer"),
+            "{other:?}: {found:?}"
+        );
     }
-    // What has a reason of its own is not put down to the processor.
+    // If something else explains the vectors, the processor is not blamed.
     let first = reference.vectors[0].clone();
     let expected = Expected {
         texts: &reference.texts,
@@ -143,7 +146,7 @@ fn rows_that_are_swapped_in_a_request_are_wrong_and_named() {
     answers.together.swap(0, 3);
     let found = compared(&reference, &answers);
     let finding = only_finding(&found);
-    assert!(finding.starts_with("vectors come in another order than their texts"), "{finding}");
+    assert!(finding.starts_with("vectors are returned in a different order than their texts"), "{finding}");
     assert!(finding.contains(&quoted(&reference.texts[0])) && finding.contains(&quoted(&reference.texts[3])));
     assert!(found.batch_difference > 0.01);
 }
@@ -157,14 +160,14 @@ fn an_output_that_does_not_depend_on_the_input_is_wrong() {
 }
 
 #[test]
-fn vectors_that_are_not_normalised_are_wrong_although_their_direction_is_right() {
+fn vectors_that_are_not_normalized_are_wrong_although_their_direction_is_right() {
     let reference = reference();
     let found = compared(
         &reference,
         &everywhere(&reference, |vector| vector.iter().map(|number| number * 3.0).collect()),
     );
     assert!(found.min_cosine > 0.999_99);
-    assert!(only_finding(&found).contains("has length 3.000 and not 1"), "{:?}", found.findings);
+    assert!(only_finding(&found).contains("has length 3.000 instead of 1"), "{:?}", found.findings);
 }
 
 #[test]
@@ -182,7 +185,11 @@ fn noise_is_told_apart_from_leaking_padding() {
     let mut leaking = right(&reference);
     leaking.together = leaking.together.iter().map(nudged).collect();
     let found = compared(&reference, &leaking);
-    assert!(found.findings[0].contains("changes by up to 0.020 with the texts"), "{:?}", found.findings);
+    assert!(
+        found.findings[0].contains("changes by up to 0.020 depending on the other texts"),
+        "{:?}",
+        found.findings
+    );
 }
 
 #[test]
@@ -199,7 +206,7 @@ fn a_text_with_other_tokens_is_named_where_its_vector_is_off() {
     }
     let found = compared(&reference, &answers);
     assert!(
-        only_finding(&found).contains("has 128 tokens, and 256 in the reference"),
+        only_finding(&found).contains("has 128 tokens here and 256 in the reference"),
         "{:?}",
         found.findings
     );
@@ -207,7 +214,7 @@ fn a_text_with_other_tokens_is_named_where_its_vector_is_off() {
 }
 
 #[test]
-fn neighbours_agree_by_their_share() {
+fn neighbors_agree_by_their_share() {
     let at = |angle: f32| vec![angle.cos(), angle.sin()];
     let vectors: Vec<Vec<f32>> = [0.0, 0.1, 0.3, 1.5].map(at).to_vec();
     let nearest = vec![vec![1, 2], vec![0, 2], vec![1, 0], vec![2, 1]];
