@@ -1,4 +1,4 @@
-"""Compares a graph, or torch in another precision, with torch in single precision, and writes nothing."""
+"""Compares a graph, or torch in another precision, with torch in single precision. Writes nothing."""
 
 import argparse
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def compare(folder: Path, graph: Path | None, dtype: str) -> Comparison:
     Raises:
         ModelFileError: a file is missing or is not what its name says.
         NotAvailableError: the extra `export` is not installed.
-        ToolError: the vectors cannot be computed, or are no vectors.
+        ToolError: the vectors cannot be computed, or cannot be compared.
     """
     model = read_sentence_model(folder)
     made_with("the comparison")

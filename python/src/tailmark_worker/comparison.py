@@ -1,6 +1,6 @@
-"""Compares text vectors with those of torch in single precision on the CPU, over the committed texts.
+"""Compares text vectors with torch's, in single precision on the CPU, over the committed texts.
 
-Knows how vectors are made of a folder and a graph; decides nothing about which difference is too large.
+Knows how a folder and a graph give vectors; does not decide which difference is too large.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from tailmark_worker.tool import ToolError, library
 NEIGHBOURS = 10
 BATCH_TEXTS = 16
 SHORT_CHARACTERS = 300
-"""Only texts up to this length run in batches too: beside a long text every short one costs as much."""
+"""Only texts up to this length are also run in batches, where a short text costs as much as the longest."""
 
 OUTPUT_NAME = "last_hidden_state"
 
@@ -31,15 +31,15 @@ TokenVectors = Callable[[Batch], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far vectors of length one are from torch's, and what that does to their use."""
+    """How far vectors of length one are from torch's, and what that means in use."""
 
     min_cosine: float
     mean_cosine: float
     max_abs_difference: float
     neighbour_agreement: float
-    """Mean share of the 10 nearest committed texts that are torch's too."""
+    """Mean share of the 10 nearest committed texts that torch finds too."""
     spearman: float | None
-    """Rank correlation of the graded pairs' cosines with their grades."""
+    """Rank correlation between the cosines of the graded pairs and their grades."""
     torch_spearman: float | None
     """The same for torch's vectors."""
 
@@ -63,16 +63,16 @@ def _shown(correlation: float | None) -> str:
 
 
 class TextVectors:
-    """Texts to vectors of length one: tokenised, run, pooled as the folder says."""
+    """Turns texts into vectors of length one: tokenized, run, and pooled as the folder says."""
 
     def __init__(self, model: SentenceModel, token_vectors: TokenVectors) -> None:
-        """Read the tokenizer; ``token_vectors`` is whatever computes."""
+        """Read the tokenizer; ``token_vectors`` computes."""
         self._model = model
         self._token_vectors = token_vectors
         self._encoder = Encoder(model)
 
     def batch(self, texts: Sequence[str]) -> tuple[Floats, list[int]]:
-        """The vectors of texts that run together, and their numbers of tokens."""
+        """The vectors of texts in one batch, and their numbers of tokens."""
         batch = self._encoder.encode(list(texts))
         hidden = self._token_vectors(batch)
         if self._model.pooling == "cls":
@@ -82,16 +82,16 @@ class TextVectors:
         return scale_to_unit(pooled), batch.token_counts
 
     def together(self, texts: Sequence[str], size: int) -> Floats:
-        """The vectors of texts that run ``size`` at a time."""
+        """The vectors of texts in batches of ``size``."""
         starts = range(0, len(texts), size)
         return np.concatenate([self.batch(texts[start : start + size])[0] for start in starts])
 
 
 class TorchBaseline:
-    """Torch's vectors of the committed texts, made once for everything that is compared with them."""
+    """Torch's vectors of the committed texts, made once for all comparisons."""
 
     def __init__(self, model: SentenceModel, torch_model: Any) -> None:
-        """Embed the committed texts; those of the reference each alone, so that no padding is in them."""
+        """Embed the committed texts. Those of the reference run alone, so that no padding is involved."""
         self._model = model
         vectors = TextVectors(model, torch_token_vectors(torch_model))
         self._texts = reference_texts()
@@ -103,18 +103,18 @@ class TorchBaseline:
         self._neighbours, self._spearman = self._use(vectors)
 
     def compare(self, token_vectors: TokenVectors) -> Comparison:
-        """Compare other vectors: of each text alone, and of the short ones again in batches with padding.
+        """Compare other vectors: each text alone, and the short ones again in batches with padding.
 
         Raises:
-            ToolError: some of the vectors are no vectors.
+            ToolError: the vectors have another length, or contain numbers that are not finite.
         """
         vectors = TextVectors(self._model, token_vectors)
         alone, batched = vectors.together(self._texts, 1), vectors.together(self._short_texts, BATCH_TEXTS)
         found, expected = np.concatenate([alone, batched]), self._expected
         if found.shape != expected.shape:
-            raise ToolError(f"vectors have {found.shape[1]} dimensions, those of torch {expected.shape[1]}")
+            raise ToolError(f"vectors have {found.shape[1]} dimensions, and torch's have {expected.shape[1]}")
         if not np.isfinite(found).all():
-            raise ToolError("some of the vectors are not finite numbers; nothing was written")
+            raise ToolError("some vectors contain numbers that are not finite; nothing was written")
         neighbours, correlation = self._use(vectors)
         alike = ranking.cosines(found, expected)
         return Comparison(
@@ -135,7 +135,7 @@ class TorchBaseline:
 
 
 def load_torch(folder: Path, dtype: str = "float32", attention: str | None = None) -> Any:
-    """The model in torch, on the CPU; ``attention`` is transformers' name of an implementation."""
+    """The model in torch on the CPU; ``attention`` names one of transformers' implementations."""
     import torch
     import transformers
 
@@ -204,7 +204,7 @@ def graph_token_vectors(path: Path, *, exact_sums: bool = False) -> TokenVectors
 def largest_token_difference(
     left: TokenVectors, right: TokenVectors, model: SentenceModel, texts: Sequence[str]
 ) -> float:
-    """Over the vectors of all tokens that are not padding, each text alone and all in one batch."""
+    """The largest over all tokens that are not padding, with each text alone and all in one batch."""
     encoder = Encoder(model)
     largest = 0.0
     for group in [*([text] for text in texts), list(texts)]:

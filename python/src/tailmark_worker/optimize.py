@@ -1,7 +1,7 @@
-"""Fuses the operators of an exported graph by onnxruntime's optimizer, on demand in half precision.
+"""Fuses the operators of an exported graph with onnxruntime's optimizer, optionally in half precision.
 
-Only the graph of the eager attention can be fused: the patterns are those of plain operators, which is what
-`export` writes. Fused operators are onnxruntime's own; other runtimes do not know them.
+The optimizer looks for patterns of plain operators, which only eager attention has; `export` writes that.
+Fused operators are onnxruntime's own, and other runtimes do not know them.
 """
 
 import argparse
@@ -36,32 +36,32 @@ from tailmark_worker.tool import (
 DESCRIPTION = "Fuse the operators of an exported graph with onnxruntime's optimizer."
 
 LARGEST_DIFFERENCE = 1e-3
-"""A fused single-precision graph whose text vectors are further from torch's is not written."""
+"""A fused single-precision graph whose vectors differ from torch's by more is not written."""
 
 SMALLEST_HALF_COSINE = 0.99
-"""Healthy half precision is above 0.999; below this a value has left the range of float16."""
+"""Sound half precision gives more than 0.999. Below this, some value was outside the range of float16."""
 
 
 @dataclass(frozen=True, slots=True)
-class Optimised:
+class Optimized:
     """A fused graph that was written."""
 
     path: Path
     form: str
     fusions: dict[str, int]
-    """New nodes by their operator."""
+    """New nodes of each operator."""
     nodes_before: int
     nodes_after: int
     comparison: Comparison
 
 
-def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> Optimised:
+def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> Optimized:
     """Fuse ``graph``, compare the vectors with those of torch, and write it to ``output``.
 
     Raises:
         ModelFileError: a file is missing or is not what its name says.
         NotAvailableError: the extra `export` is not installed.
-        ToolError: nothing could be fused, or the vectors are not torch's any more.
+        ToolError: nothing could be fused, or the vectors are too far from torch's.
     """
     model = read_sentence_model(folder)
     made_with("the optimizer")
@@ -79,8 +79,7 @@ def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> 
             raise ToolError(
                 f"the optimizer fused nothing in {graph}: "
                 "the result would be the same graph under another name\n\n"
-                "hint: only the graph that `export` writes, of the eager attention and not yet fused, "
-                "has the patterns"
+                "hint: start from the graph that `export` writes, which has eager attention and is not fused"
             )
         if half:
             with library("the conversion to float16"):
@@ -91,7 +90,7 @@ def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> 
         comparison = TorchBaseline(model, torch_model).compare(graph_token_vectors(candidate))
         _refuse_what_moved(comparison, half=half)
         candidate.replace(output)
-    return Optimised(
+    return Optimized(
         path=output,
         form="float16" if half else "fused",
         fusions=fusions,
@@ -110,8 +109,8 @@ def _fuse(graph: Path, config: Any) -> Any:
             model_type="bert",
             num_heads=int(config.num_attention_heads),
             hidden_size=int(config.hidden_size),
-            # Level 1 folds what `export` left open, the transposed weights above all. What is beyond fits the
-            # machine that optimizes and not the one that runs.
+            # Level 1 folds the constants that `export` leaves, mainly transposed weights. Higher levels would
+            # fit the graph to the machine that optimizes it, not to the one that runs it.
             opt_level=1,
         )
 
@@ -128,14 +127,14 @@ def _fusions(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]]) 
 def _refuse_what_moved(comparison: Comparison, *, half: bool) -> None:
     if half and not comparison.min_cosine >= SMALLEST_HALF_COSINE:
         raise ToolError(
-            f"in float16 the vectors moved to a cosine of {comparison.min_cosine:.4f} at worst, allowed is "
-            f"{SMALLEST_HALF_COSINE}; nothing was written\n\n"
-            "hint: this model's values leave the range of float16; leave out --half"
+            f"in float16 the smallest cosine to torch is {comparison.min_cosine:.4f}, and at least "
+            f"{SMALLEST_HALF_COSINE} is required; nothing was written\n\n"
+            "hint: some values of this model are outside the range of float16; leave out --half"
         )
     if not half and not comparison.max_abs_difference <= LARGEST_DIFFERENCE:
         raise ToolError(
             f"the fused graph differs from torch by up to {comparison.max_abs_difference:.2e}, "
-            f"allowed is {LARGEST_DIFFERENCE:.0e}; nothing was written"
+            f"and at most {LARGEST_DIFFERENCE:.0e} is allowed; nothing was written"
         )
 
 
@@ -148,26 +147,26 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--half",
         action="store_true",
-        help="float16 weights and computation; inputs and outputs stay as they are",
+        help="compute in float16; inputs and outputs keep their types",
     )
     given = parser.parse_args(arguments)
 
     def work() -> None:
-        optimised = optimize(given.model, given.graph, given.output, half=given.half)
-        file = written_file(optimised.path)
+        optimized = optimize(given.model, given.graph, given.output, half=given.half)
+        file = written_file(optimized.path)
         say(
-            f"{optimised.path}: {file['bytes']} bytes, {optimised.form}, "
-            f"{optimised.nodes_before} nodes became {optimised.nodes_after}"
+            f"{optimized.path}: {file['bytes']} bytes, {optimized.form}, "
+            f"{optimized.nodes_before} nodes became {optimized.nodes_after}"
         )
-        say("fused: " + ", ".join(f"{count} {name}" for name, count in optimised.fusions.items()))
-        say(str(optimised.comparison))
-        say(f"note: operators of {FUSED_DOMAIN} run in onnxruntime only; CoreML and RTen do not know them")
+        say("fused: " + ", ".join(f"{count} {name}" for name, count in optimized.fusions.items()))
+        say(str(optimized.comparison))
+        say(f"note: only onnxruntime runs operators of {FUSED_DOMAIN}; CoreML and RTen do not know them")
         last_line(
             {
                 **file,
-                "form": optimised.form,
-                **optimised.comparison.as_json(),
-                "fusions": optimised.fusions,
+                "form": optimized.form,
+                **optimized.comparison.as_json(),
+                "fusions": optimized.fusions,
                 "made_with": made_with("the optimizer"),
             }
         )

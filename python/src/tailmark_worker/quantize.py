@@ -1,7 +1,7 @@
-"""Quantizes the weights of a graph to int8, with scales of the activations found at run time.
+"""Quantizes the weights of a graph to int8; the scales of activations are found at run time.
 
-A scale for each channel by default. One scale for a whole matrix is coarser: the outliers of one channel
-take the digits of all others.
+By default, each channel has a scale. One scale for a whole matrix is coarser, because the outliers of one
+channel cost all others their precision.
 
 The weights have 8 bits, or 7 in a *reduced range*: then two products with a u8 fit into the 16 bits that are
 all that some processors have for them. Which of the two is closer to torch here is measured, not guessed.
@@ -42,7 +42,7 @@ ReduceRange = Literal["measure", "yes", "no"]
 """Weights of 7 bits: where that brings the vectors closer to torch's on this processor, always, or never."""
 
 INTEGER_PRODUCTS = ("MatMulInteger", "QAttention")
-"""What a product of matrices becomes; a graph with none of them has small weights and runs as before."""
+"""What matrix products become. A graph without any has smaller weights but runs as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def quantize(
     Raises:
         ModelFileError: a file is missing or is not what its name says.
         NotAvailableError: the extra `export` is not installed.
-        ToolError: there is nothing to quantize, or the vectors are no vectors any more.
+        ToolError: there is nothing to quantize, or the vectors cannot be compared any more.
     """
     model = read_sentence_model(folder)
     made_with("the quantizer")
@@ -111,7 +111,7 @@ def quantize(
             name = f"{per_channel:d}{reduced_range:d}-{GRAPH_NAME}"
             products = _quantize(whole, aside / name, per_channel=per_channel, reduced_range=reduced_range)
             if products == 0:
-                raise ToolError(f"{graph} has no product of a matrix with weights that could be quantized")
+                raise ToolError(f"{graph} has no product with weights that could be quantized")
             here = baseline.compare(graph_token_vectors(aside / name))
             # A reduced range cannot saturate, and without saturation every sum is exact.
             if saturates and not reduced_range:
@@ -182,8 +182,8 @@ def range_in_words(made: Quantized, wanted: ReduceRange) -> str:
 def _fold_transposed_weights(graph: Any) -> None:
     """Replace each transposition of a weight by the transposed weight.
 
-    `export` leaves them open so that the weights are those of the safetensors file. The quantizer sees a
-    product with something computed there, and would leave all but the embeddings as they are.
+    `export` keeps them so that the weights are those of the safetensors file. The quantizer would take such
+    an operand for a computed one, and would quantize nothing but the embeddings.
     """
     from onnx import numpy_helper
 
@@ -216,7 +216,7 @@ def _quantize(graph: Path, output: Path, *, per_channel: bool, reduced_range: bo
             per_channel=per_channel,
             reduce_range=reduced_range,
             weight_type=QuantType.QInt8,
-            # The type of what a fused operator puts out cannot be inferred.
+            # The output type of a fused operator cannot be inferred.
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
         quantized = onnx.load_model(str(output))
