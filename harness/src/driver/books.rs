@@ -36,13 +36,15 @@ impl<'a> Books<'a> {
     /// Whether there is a stage for a request that is due then. A stage begins with its first request; if none is due in as
     /// long as it may last, its time goes by all the same.
     pub(super) fn admits(&self, at: Instant) -> bool {
+        if self.present_admits(at) {
+            return true;
+        }
         let mut over = self.present_over();
-        self.present_admits(at)
-            || self.later().iter().any(|stage| {
-                let admits = over.is_some_and(|over| is_within(at, over, stage));
-                over = over.and_then(|over| behind(over, stage));
-                admits
-            })
+        self.later().iter().any(|stage| {
+            let admits = over.is_some_and(|over| is_within(at, over, stage));
+            over = over.and_then(|over| behind(over, stage));
+            admits
+        })
     }
 
     /// When the time of every stage is over, if nothing else ends them.
