@@ -3,7 +3,7 @@
 //! Reads; knows no threshold. On a virtual machine there is often nothing to read but a nominal figure.
 
 use super::conditions::Frequency;
-use super::source::Files;
+use super::source::{Files, NOT_TOLD};
 
 /// What is seen at one look.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +39,8 @@ pub(super) fn look(files: &Files) -> Result<Clocked, String> {
             driver: rules("scaling_driver"),
         }),
         None => {
-            let nominal =
-                megahertz(&files.text("proc/cpuinfo")?).ok_or("/proc/cpuinfo tells no frequency")?;
+            let text = files.text("proc/cpuinfo").map_err(|_| NOT_TOLD)?;
+            let nominal = megahertz(&text).ok_or("/proc/cpuinfo tells no frequency")?;
             Ok(Clocked { now_mhz: nominal, max_mhz: None, governor: None, driver: None })
         }
     }
@@ -119,6 +119,8 @@ mod tests {
         std::fs::write(folder.path().join("proc/cpuinfo"), "BogoMIPS\t: 50.00\n").unwrap();
         let files = Files::below(folder.path());
         assert_eq!(look(&files).unwrap_err(), "/proc/cpuinfo tells no frequency");
+        std::fs::remove_file(folder.path().join("proc/cpuinfo")).unwrap();
+        assert_eq!(look(&files).unwrap_err(), NOT_TOLD);
     }
 
     #[test]

@@ -3,8 +3,13 @@
 //! Knows no condition. What cannot be read is a reason in words, for a machine that lacks a file is not at fault.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+/// Why a condition is not known that is told by files or by a program which this system does not have. Their names would
+/// say nothing to someone whose system never had them.
+pub(super) const NOT_TOLD: &str = "this system does not tell";
 
 /// A tree of files: the machine's own, or a recorded one in a test.
 #[derive(Clone, Debug)]
@@ -54,11 +59,12 @@ impl Files {
 
 /// What a command prints, when there is such a command and it succeeds.
 pub(super) fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+        match error.kind() {
+            ErrorKind::NotFound => NOT_TOLD.to_owned(),
+            _ => format!("{program}: {error}"),
+        }
+    })?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
@@ -76,10 +82,17 @@ mod tests {
         let files = Files::below(folder.path());
         assert!(files.text("proc/stat").unwrap_err().starts_with("/proc/stat: "));
         assert!(files.processors().unwrap_err().starts_with("/sys/devices/system/cpu: "));
-        let reason = ask("tailmark-no-such-program", &[]).unwrap_err();
-        assert!(reason.starts_with("tailmark-no-such-program: "), "{reason}");
+        let program = folder.path().join("program");
+        fs::write(&program, "not one that can be run").unwrap();
+        let reason = ask(program.to_str().unwrap(), &[]).unwrap_err();
+        assert!(reason.contains("program: "), "{reason}");
         assert!(ask("false", &[]).unwrap_err().contains("exit status: 1"));
         assert_eq!(ask("echo", &["heard"]).unwrap(), "heard\n");
+    }
+
+    #[test]
+    fn a_program_of_another_system_is_not_named() {
+        assert_eq!(ask("tailmark-no-such-program", &[]).unwrap_err(), NOT_TOLD);
     }
 
     #[test]

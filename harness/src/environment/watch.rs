@@ -217,5 +217,10 @@ mod tests {
         assert!(conditions.jitter.is_some());
         let reasons: Vec<_> = conditions.unread.iter().map(|unread| unread.what).collect();
         assert!(reasons.contains(&figures::FREQUENCY) && reasons.contains(&figures::STEAL), "{reasons:?}");
+        let foreign = conditions
+            .unread
+            .iter()
+            .find(|unread| ["/proc", "/sys"].iter().any(|place| unread.why.contains(place)));
+        assert_eq!(foreign, None, "no file of another system is named");
     }
 }
