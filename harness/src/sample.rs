@@ -91,6 +91,8 @@ pub struct Flow {
     pub starting: Duration,
     /// Requests that were given up in the queue.
     pub given_up: u64,
+    /// How long the driver itself did not run while requests became due.
+    pub stalled: Duration,
     /// From the beginning of the stage to that of the next, or to the end of the last request, or of the stage's time if the
     /// next request would have been due after it.
     pub elapsed: Duration,
@@ -111,6 +113,7 @@ impl Flow {
         self.started += other.started;
         self.starting += other.starting;
         self.given_up += other.given_up;
+        self.stalled += other.stalled;
         self.elapsed += other.elapsed;
         self.most_in_flight = self.most_in_flight.max(other.most_in_flight);
         self.most_waiting = self.most_waiting.max(other.most_waiting);

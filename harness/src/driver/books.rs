@@ -1,5 +1,7 @@
 //! Counts what comes and goes in each stage of a drive, and says which stage an arrival belongs to.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::stage::{Driven, Ended, Stage};
@@ -109,6 +111,13 @@ impl<'a> Books<'a> {
         self.pass(now);
         self.in_system = self.in_system.saturating_sub(1);
         self.flows[stage].given_up += 1;
+    }
+
+    /// The driver itself did not run for so long while requests became due.
+    pub(super) fn stall(&mut self, stalled: Duration) {
+        if let Some(flow) = self.flows.get_mut(self.present) {
+            flow.stalled += stalled;
+        }
     }
 
     /// So many are in flight and waiting.

@@ -49,6 +49,10 @@ pub struct Block<'a> {
 /// after so many rounds: about once a millisecond.
 const ROUNDS_WITHOUT_A_BREAK: u32 = 1_024;
 
+/// From this on a request that became due unseen says that the driver did not run. It is woken within milliseconds of when a
+/// request is due, so this is no lateness but a process that was stopped or had no processor.
+const STALL: Duration = Duration::from_millis(500);
+
 /// A request that is due.
 #[derive(Clone, Copy, Debug)]
 struct Due {
@@ -81,10 +85,19 @@ pub async fn drive(
     let mut lost = None;
     let mut overloaded = false;
     let mut rounds = 0_u32;
+    // Requests that became due while the driver did not run. Until they have been worked off, the queue is longer by them, and
+    // it is not the backend that is overloaded.
+    let mut missed = 0_usize;
     let cancellation = cancelled.wait_for(|cancelled| *cancelled);
     tokio::pin!(cancellation);
     loop {
         let now = Instant::now();
+        let goes_on = lost.is_none() && !overloaded;
+        let unseen = arrivals.due_by(now).filter(|due| goes_on && books.admits(*due)).map(|due| now - due);
+        let stalled = unseen.filter(|unseen| *unseen >= STALL);
+        if let Some(stalled) = stalled {
+            books.stall(stalled);
+        }
         while lost.is_none()
             && !overloaded
             && let Some(scheduled) = arrivals.due_by(now)
@@ -93,7 +106,8 @@ pub async fn drive(
             arrivals.upcoming = None;
             let free = max_in_flight - in_flight.len();
             waiting.push_back(Due { stage, number, scheduled, finds_a_slot: waiting.len() < free });
-            overloaded = waiting.len() > max_waiting.saturating_add(free);
+            missed += usize::from(stalled.is_some());
+            overloaded = waiting.len() > max_waiting.saturating_add(free).saturating_add(missed);
         }
         while lost.is_none()
             && in_flight.len() < max_in_flight
@@ -102,6 +116,9 @@ pub async fn drive(
             let ready = if due.finds_a_slot { due.scheduled } else { due.scheduled.max(slot_free_since) };
             let phase = stages[due.stage].phase;
             in_flight.push(async move { (due.stage, request(provider, block, phase, due, ready).await) });
+        }
+        if waiting.is_empty() {
+            missed = 0;
         }
         if overloaded || lost.is_some() {
             for due in waiting.drain(..) {

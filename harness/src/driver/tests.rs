@@ -356,3 +356,32 @@ async fn the_alarm_that_spins_is_never_early_and_can_be_begun_again() {
         assert!(Instant::now() >= at);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_became_due_while_the_driver_did_not_run_is_no_overload() {
+    let queue = LoadSection { max_queue: Some(20), ..LoadSection::default() };
+    let stalls = |after: u64, stall: u64, answer: u64, queue: &LoadSection| {
+        let told = Told { stages: vec![stage(400, MINUTE)], ..told(every(20, queue.clone())) };
+        let options = constant(answer);
+        async move {
+            // The clock leaps, as it does for a process that is stopped and continued.
+            let leap = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                tokio::time::advance(Duration::from_millis(stall)).await;
+            });
+            let driven = drive_it(options, 1, told).await;
+            leap.abort();
+            driven
+        }
+    };
+    let (samples, driven) = stalls(1_005, 3_000, 5, &queue).await;
+    assert_eq!((samples.len(), driven.ended), (400, Ended::Done));
+    let stalled = driven.stages[0].stalled.as_millis();
+    assert!((2_900..=3_000).contains(&stalled), "{stalled} ms");
+    assert!(driven.stages[0].most_waiting > 100, "{:?}", driven.stages[0]);
+    let (_, driven) = stalls(1_005, 3_000, 25, &queue).await;
+    assert!(driven.stages[0].stalled > Duration::ZERO);
+    assert_eq!(driven.ended, Ended::Overloaded, "a backend that is too slow is overloaded all the same");
+    let (_, driven) = stalls(1_005, 100, 5, &queue).await;
+    assert_eq!(driven.stages[0].stalled, Duration::ZERO, "a little late is not stalled");
+}

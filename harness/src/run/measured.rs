@@ -152,10 +152,11 @@ impl Measured {
 
     /// Set once more requests waited than may, or when clearly fewer were started than were due.
     pub(super) fn overload(&self) -> Option<Overload> {
-        let arrivals = self.seen(self.overloaded_during.unwrap_or(Phase::Steady))?.arrivals()?;
+        let phase = self.seen(self.overloaded_during.unwrap_or(Phase::Steady))?;
+        let arrivals = phase.arrivals()?;
         let offered = arrivals.offered_per_second?;
         let achieved = arrivals.achieved_per_second.unwrap_or_default();
-        let fell_behind = self.is_overloaded() || achieved < KEPT_UP * offered;
+        let fell_behind = self.is_overloaded() || phase.fell_behind(KEPT_UP);
         fell_behind.then_some(Overload { offered, achieved })
     }
 

@@ -185,15 +185,10 @@ impl Accumulator {
     /// What became of the load that was offered; `None` when no drive was added.
     #[must_use]
     pub fn arrivals(&self) -> Option<Arrivals> {
-        // The first arrival of a drive comes before the first gap, so it measures no rate.
-        let rate = |count: u64, over: Duration| {
-            let gaps = count.saturating_sub(self.drives);
-            (gaps > 0 && !over.is_zero()).then(|| gaps as f64 / over.as_secs_f64())
-        };
         let Flow { arrived, arriving, started, starting, given_up, elapsed, .. } = self.flow;
         (self.drives > 0).then(|| Arrivals {
-            offered_per_second: rate(arrived, arriving).filter(|_| self.open),
-            achieved_per_second: rate(started, starting),
+            offered_per_second: self.rate(arrived, arriving).filter(|_| self.open),
+            achieved_per_second: self.rate(started, starting),
             lag: self.latency(&self.lag, self.total_lag_ns),
             lateness: self.latency(&self.lateness, self.total_lateness_ns),
             most_in_flight: self.flow.most_in_flight,
@@ -202,6 +197,22 @@ impl Accumulator {
             mean_in_system: (!elapsed.is_zero())
                 .then(|| self.flow.in_system_ns as f64 / elapsed.as_nanos() as f64),
         })
+    }
+
+    /// Whether less than a share of the requests that were due was started in its time. Time in which tailmark itself did not
+    /// run is left out: nothing could be started in it.
+    #[must_use]
+    pub fn fell_behind(&self, kept_up: f64) -> bool {
+        let Flow { started, starting, stalled, .. } = self.flow;
+        let offered = self.arrivals().and_then(|arrivals| arrivals.offered_per_second);
+        let achieved = self.rate(started, starting.saturating_sub(stalled));
+        offered.is_some_and(|offered| achieved.unwrap_or_default() < kept_up * offered)
+    }
+
+    /// Requests a second over that time. The first arrival of a drive comes before the first gap, so it measures no rate.
+    fn rate(&self, count: u64, over: Duration) -> Option<f64> {
+        let gaps = count.saturating_sub(self.drives);
+        (gaps > 0 && !over.is_zero()).then(|| gaps as f64 / over.as_secs_f64())
     }
 
     /// Little's law on the phase, from the count over time, the count of arrivals and the response times of the answered;

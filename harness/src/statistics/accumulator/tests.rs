@@ -117,3 +117,18 @@ fn the_curve_rises_and_ends_where_the_count_does() {
     assert!(last.quantile > 0.998 && last.quantile <= 0.999 + 1e-12, "{}", last.quantile);
     assert_eq!(last.high_ns, None, "the last value bounds nothing from above");
 }
+
+#[test]
+fn time_in_which_tailmark_did_not_run_is_no_falling_behind() {
+    let second = Duration::from_secs(1);
+    let fell_behind = |starting: Duration, stalled: Duration| {
+        let mut accumulator = Accumulator::new(None);
+        let flow =
+            Flow { arrived: 501, arriving: 10 * second, started: 501, starting, stalled, ..Flow::default() };
+        accumulator.add_flow(&flow, true);
+        accumulator.fell_behind(0.95)
+    };
+    assert!(!fell_behind(10 * second, Duration::ZERO));
+    assert!(fell_behind(13 * second, Duration::ZERO), "the last request was started three seconds late");
+    assert!(!fell_behind(13 * second, 3 * second), "and nobody was there to start it");
+}
