@@ -31,6 +31,10 @@ pub struct Conditions {
     pub power: Option<PowerSource>,
     /// Swap space.
     pub swap: Option<Swap>,
+    /// The CPU quota of tailmark's control group.
+    pub quota: Option<CpuQuota>,
+    /// When tailmark itself did not run although it should have.
+    pub pauses: Option<Vec<Pause>>,
     /// What could not be read, and why.
     pub unread: Vec<Unread>,
 }
@@ -120,6 +124,48 @@ pub struct Swap {
     pub used_bytes: u64,
     /// Pages moved in either direction during the watch.
     pub pages_moved: Option<u64>,
+}
+
+/// How much processor time the control group may use that tailmark and its workers run in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CpuQuota {
+    /// All there is.
+    Unlimited,
+    /// So many processors, and no more.
+    Limited(Throttling),
+}
+
+/// A CPU quota and how often the kernel held the group to it during the watch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Throttling {
+    /// Processors that the group may use at once, on average over a period.
+    pub processors: f64,
+    /// Periods in which the group ran.
+    pub periods: u64,
+    /// Those in which it used up its quota and was stopped until the next.
+    pub throttled: u64,
+}
+
+/// A time in which tailmark did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When it began, after the watch did, to a quarter of a second.
+    pub at: Duration,
+    /// How long it lasted at least; a quarter of a second more is possible.
+    pub length: Duration,
+    /// Why, as far as the clocks tell.
+    pub cause: PauseCause,
+}
+
+/// Why tailmark did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseCause {
+    /// The machine slept.
+    Asleep,
+    /// It was ready to run, and had no processor.
+    NoProcessor,
+    /// It was stopped, or all of the machine stood still.
+    Suspended,
 }
 
 /// A condition that could not be read.

@@ -2,10 +2,14 @@
 //!
 //! Computes nothing and judges nothing. Every condition has its line: one that could not be read says why.
 
+use std::time::Duration;
+
 use tailmark_reports::record::Condition;
 use tailmark_reports::units;
 
-use super::conditions::{Conditions, Frequency, Jitter, OthersCpu, PowerSource, Swap, Thermal};
+use super::conditions::{
+    Conditions, CpuQuota, Frequency, Jitter, OthersCpu, Pause, PowerSource, Swap, Thermal,
+};
 
 pub(super) const BUILD: &str = "tailmark's optimisation level";
 pub(super) const OTHERS: &str = "other processes' CPU share";
@@ -18,6 +22,8 @@ pub(super) const GOVERNOR: &str = "CPU frequency governor";
 pub(super) const THERMAL: &str = "thermal pressure";
 pub(super) const POWER: &str = "power source";
 pub(super) const SWAP: &str = "swap in use";
+pub(super) const QUOTA: &str = "CPU quota";
+pub(super) const PAUSES: &str = "longest time tailmark did not run";
 
 impl Conditions {
     /// Every condition as the record shows it: a figure with its unit, or `not known` and why.
@@ -28,6 +34,8 @@ impl Conditions {
         vec![
             self.figure(OTHERS, self.others.map(others)),
             self.figure(STEAL, self.steal_share.map(|share| (units::percent(share), None))),
+            self.figure(QUOTA, self.quota.map(quota)),
+            self.figure(PAUSES, self.pauses.as_deref().map(pauses)),
             self.figure(LOAD, load.map(|(start, end)| (format!("{start:.2}, {end:.2}"), None))),
             self.figure(JITTER, self.jitter.map(jitter)),
             self.figure(CLOCK, self.clock.map(clock)),
@@ -61,6 +69,34 @@ fn jitter(jitter: Jitter) -> (String, Option<String>) {
         units::counted(u64::from(jitter.probes), "probe")
     );
     (units::percent(jitter.lost_share), Some(note))
+}
+
+fn quota(quota: CpuQuota) -> (String, Option<String>) {
+    let CpuQuota::Limited(throttling) = quota else { return ("none".to_owned(), None) };
+    let note = format!(
+        "throttled in {} of {}",
+        units::count(throttling.throttled),
+        units::counted(throttling.periods, "period")
+    );
+    (processors(throttling.processors), Some(note))
+}
+
+/// A quota in words, for example `0.3 processors`.
+#[must_use]
+pub fn processors(quota: f64) -> String {
+    let number = format!("{quota:.2}");
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{number} processor{}", if number == "1" { "" } else { "s" })
+}
+
+fn pauses(pauses: &[Pause]) -> (String, Option<String>) {
+    let Some(longest) = pauses.iter().max_by_key(|pause| pause.length) else {
+        return ("no pause".to_owned(), None);
+    };
+    let time = |duration: Duration| units::duration(duration.as_nanos() as f64);
+    let total = pauses.iter().map(|pause| pause.length).sum();
+    let note = format!("{}, {} in all", units::counted(pauses.len() as u64, "pause"), time(total));
+    (time(longest.length), Some(note))
 }
 
 fn clock(clock: super::conditions::Clock) -> (String, Option<String>) {
@@ -109,10 +145,8 @@ fn swap(swap: Swap) -> (String, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::environment::{Clock, Unread};
+    use crate::environment::{Clock, PauseCause, Throttling, Unread};
 
     fn written(conditions: &Conditions) -> Vec<String> {
         let line = |figure: Condition| match figure.note {
@@ -153,11 +187,26 @@ mod tests {
             thermal: Some(Thermal { events: Some(3), throttled_share: Some(0.1), ..Thermal::default() }),
             power: Some(PowerSource::Mains),
             swap: Some(Swap { used_at_start_bytes: 0, used_bytes: 3 << 20, pages_moved: Some(7) }),
+            quota: Some(CpuQuota::Limited(Throttling { processors: 0.3, periods: 36, throttled: 34 })),
+            pauses: Some(vec![
+                Pause {
+                    at: Duration::from_secs(4),
+                    length: Duration::from_secs(3),
+                    cause: PauseCause::Suspended,
+                },
+                Pause {
+                    at: Duration::from_secs(9),
+                    length: Duration::from_secs(1),
+                    cause: PauseCause::Suspended,
+                },
+            ]),
             unread: Vec::new(),
         };
         let expected = [
             "other processes' CPU share: 3.1 % (at most 12.3 % in any stretch)",
             "CPU share stolen by other guests: 0 %",
+            "CPU quota: 0.3 processors (throttled in 34 of 36 periods)",
+            "longest time tailmark did not run: 3.00 s (2 pauses, 4.00 s in all)",
             "load average at the start and the end: 0.40, 1.25",
             "time lost by a busy loop: 0.42 % (largest gap 412 µs in 12 probes of 20 ms)",
             "clock resolution: 28.0 ns (25.0 ns a reading)",
@@ -180,5 +229,11 @@ mod tests {
         let limits = Thermal { speed_limit: Some(0.62), warning_level: Some(2), ..Thermal::default() };
         assert_eq!(thermal(limits).0, "held to 62 % of full speed, warning level 2");
         assert_eq!(thermal(Thermal { warning_level: Some(0), ..Thermal::default() }).0, "none");
+        assert_eq!(pauses(&[]).0, "no pause");
+        assert_eq!(quota(CpuQuota::Unlimited).0, "none");
+        assert_eq!(
+            [0.3, 1.0, 1.25, 16.0].map(processors),
+            ["0.3 processors", "1 processor", "1.25 processors", "16 processors"]
+        );
     }
 }

@@ -7,9 +7,11 @@ mod clock;
 mod conditions;
 mod figures;
 mod frequency;
+mod heartbeat;
 mod instructions;
 mod power;
 mod processors;
+mod quota;
 mod source;
 mod swap;
 mod thermal;
@@ -23,8 +25,10 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use tailmark_reports::record::{Git, Machine};
 
 pub use conditions::{
-    Clock, Conditions, DISTURBED_FROM, Frequency, Jitter, OthersCpu, PowerSource, Swap, Thermal, Unread,
+    Clock, Conditions, CpuQuota, DISTURBED_FROM, Frequency, Jitter, OthersCpu, Pause, PauseCause,
+    PowerSource, Swap, Thermal, Throttling, Unread,
 };
+pub use figures::processors;
 pub use watch::ConditionsWatch;
 
 /// The machine, as far as the operating system tells.

@@ -1,17 +1,20 @@
 //! Watches the machine while a run is on, at moments the caller chooses: between blocks, when nothing is being timed.
 //!
-//! The counters it reads are cumulative, so no thread of its own has to look in between and disturb what it watches.
+//! The counters it reads are cumulative, so nothing has to look in between and disturb what it watches. The one thread of
+//! its own is the heartbeat, which reads two clocks four times a second: a gap leaves no trace in any counter.
 
 use std::time::{Duration, Instant};
 
 use sysinfo::System;
 
 use super::clock::{self, Spins};
-use super::conditions::{Clock, Conditions, Unread};
+use super::conditions::{Clock, Conditions, Pause, Unread};
 use super::figures;
 use super::frequency::{self, Frequencies};
+use super::heartbeat::Heartbeat;
 use super::power;
 use super::processors::Counters;
+use super::quota::Quotas;
 use super::source::Files;
 use super::swap::{self, Swapped};
 use super::thermal::Heat;
@@ -32,6 +35,8 @@ pub struct ConditionsWatch {
     power: Result<super::PowerSource, String>,
     swap: Result<(Swapped, Swapped), String>,
     load: Result<(f64, f64), String>,
+    quotas: Result<Quotas, String>,
+    heartbeat: Result<Heartbeat, String>,
 }
 
 impl ConditionsWatch {
@@ -60,6 +65,8 @@ impl ConditionsWatch {
             power: power::look(&files),
             swap: swap::look(&files).map(|first| (first, first)),
             load: load().map(|now| (now, now)),
+            quotas: Quotas::first_look(&files),
+            heartbeat: Heartbeat::start(&files),
             files,
         };
         watch.read_counters(began);
@@ -79,6 +86,9 @@ impl ConditionsWatch {
         let now = Instant::now();
         if now - self.last_look >= SHORTEST_STRETCH {
             self.read_counters(now);
+        }
+        if let Ok(quotas) = &mut self.quotas {
+            quotas.look(&self.files);
         }
     }
 
@@ -132,6 +142,8 @@ impl ConditionsWatch {
             power: known(figures::POWER, &self.power, &mut unread).copied(),
             swap: known(figures::SWAP, &self.swap, &mut unread)
                 .map(|(first, last)| swap::between(*first, *last)),
+            quota: known(figures::QUOTA, &self.quotas, &mut unread).map(Quotas::quota),
+            pauses: known(figures::PAUSES, &self.heartbeat, &mut unread).map(Heartbeat::so_far),
             unread,
         }
     }
@@ -153,7 +165,12 @@ impl ConditionsWatch {
         if let Ok(super::PowerSource::Battery) = power::look(&self.files) {
             self.power = Ok(super::PowerSource::Battery);
         }
-        self.so_far()
+        if let Ok(quotas) = &mut self.quotas {
+            quotas.look(&self.files);
+        }
+        let conditions = self.so_far();
+        let pauses: Option<Vec<Pause>> = self.heartbeat.ok().map(Heartbeat::finish);
+        Conditions { pauses, ..conditions }
     }
 
     fn read_counters(&mut self, now: Instant) {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tailmark_reports::record;
 
+use crate::environment::PauseCause;
+
 /// How heavily a doubt weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -16,6 +18,26 @@ pub enum Weight {
     Serious,
     /// It is shown, and turns nothing.
     Note,
+}
+
+/// What had the processor while a busy loop did not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TakenBy {
+    /// Nobody: a CPU quota stopped the loop.
+    Quota,
+    /// Other processes.
+    OtherProcesses,
+    /// Other guests of the hypervisor.
+    OtherGuests,
+    /// Neither: both shares are known, and too small for what was lost.
+    NoneCounted {
+        /// Other processes' share of all processors' time.
+        others: f64,
+        /// Other guests' share of it.
+        stolen: f64,
+    },
+    /// The machine does not count enough to say.
+    Unknown,
 }
 
 /// Something that speaks against believing a run. Shares are between 0 and 1.
@@ -44,6 +66,33 @@ pub enum Doubt {
         lost_share_without_worst: Option<f64>,
         /// The longest gap.
         largest_gap: Duration,
+        /// What is known to have had the processor meanwhile.
+        taken_by: TakenBy,
+    },
+    /// tailmark itself did not run: serious, however short. A heartbeat is only late by more than half a second when the
+    /// process was stopped, the machine slept or no processor was to be had, and what was in flight then looks slow.
+    DidNotRun {
+        /// How often.
+        times: usize,
+        /// How long in all.
+        total: Duration,
+        /// How long at once at most.
+        longest: Duration,
+        /// When that began, after tailmark began to measure.
+        at: Duration,
+        /// Why that was.
+        cause: PauseCause,
+    },
+    /// A CPU quota stopped the control group of tailmark and its workers: serious in more than 5 % of the periods, for each
+    /// stop lasts up to a period, which is longer than most limits. It may be the quota that the backend will be deployed
+    /// with, but tailmark is stopped with it, and times what it misses.
+    HeldToQuota {
+        /// Processors that the group may use.
+        processors: f64,
+        /// Periods in which it ran.
+        periods: u64,
+        /// Those in which it was stopped.
+        throttled: u64,
     },
     /// The machine was loaded when the run began: a note from one and a half tasks per processor on. No more than that,
     /// for it tells of the minute before, in which tailmark itself may have been compiled.
@@ -174,6 +223,7 @@ impl Doubt {
             Self::Jitter { lost_share_without_worst, .. } => {
                 lost_share_without_worst.is_some_and(|share| share > 0.1)
             }
+            Self::HeldToQuota { periods, throttled, .. } => *throttled as f64 > 0.05 * *periods as f64,
             Self::SlowProcessor { lowest_mhz, max_mhz } => *lowest_mhz < 0.5 * max_mhz,
             Self::Throttled { share, speed_limit, warning_level, .. } => {
                 share.is_some_and(|share| share > 0.05)
@@ -185,7 +235,7 @@ impl Doubt {
             Self::Swapping { pages_per_second: Some(pages), .. } => *pages > 100.0,
             Self::Swapping { pages_per_second: None, grown_bytes } => *grown_bytes > 64 << 20,
             Self::LateGenerator { lateness_p99, limit, .. } => *lateness_p99 > *limit / 20,
-            Self::Overloaded { .. } | Self::Caching { .. } => true,
+            Self::DidNotRun { .. } | Self::Overloaded { .. } | Self::Caching { .. } => true,
             Self::LoadedBefore { .. }
             | Self::UnsteadyFrequency { .. }
             | Self::Governor { .. }
@@ -205,6 +255,7 @@ impl Doubt {
             Self::OthersBusy { mean_share, .. } => *mean_share > 0.1,
             Self::Stolen { share } => *share > 0.01,
             Self::Jitter { lost_share, .. } => *lost_share > 0.02,
+            Self::HeldToQuota { throttled, .. } => *throttled > 0,
             Self::LoadedBefore { load, processors } => *load > 1.5 * *processors as f64,
             Self::UnsteadyFrequency { lowest_mhz, highest_mhz } => *lowest_mhz < 0.8 * highest_mhz,
             Self::Governor { governor, driver } => governor_is_slow(governor, driver.as_deref()),
@@ -218,7 +269,8 @@ impl Doubt {
                 pages_per_second.is_some_and(|pages| pages > 0.0) || *grown_bytes > 0
             }
             Self::Oversubscribed { threads, processors, .. } => threads > processors,
-            Self::SlowProcessor { .. }
+            Self::DidNotRun { .. }
+            | Self::SlowProcessor { .. }
             | Self::UnoptimisedBuild { .. }
             | Self::CoarseClock { .. }
             | Self::LateGenerator { .. }

@@ -7,10 +7,10 @@ mod doubt;
 
 use std::time::Duration;
 
-pub use doubt::{Doubt, Weight};
+pub use doubt::{Doubt, TakenBy, Weight};
 use tailmark_reports::record::Verdict;
 
-use crate::environment::{Conditions, PowerSource};
+use crate::environment::{Conditions, CpuQuota, Jitter, PowerSource};
 
 /// What is known of the run itself, beside the conditions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +44,9 @@ pub struct BackendFacts {
 /// The limit that clock and generator are judged by when no objective is a time: the one tailmark was made for.
 const USUAL_LIMIT: Duration = Duration::from_millis(20);
 
+/// A gap in the busy loop that is no jitter but tailmark not running at all.
+const A_PAUSE: Duration = Duration::from_millis(500);
+
 /// Everything that speaks against believing the run, serious doubts first.
 ///
 /// What is serious is documented on each [`Doubt`]. The thresholds follow from the objective that is usual, a P95: what
@@ -51,14 +54,63 @@ const USUAL_LIMIT: Duration = Duration::from_millis(20);
 #[must_use]
 pub fn doubts(conditions: &Conditions, run: &RunFacts) -> Vec<Doubt> {
     let limit = run.tightest_limit.unwrap_or(USUAL_LIMIT);
-    let mut all: Vec<Doubt> = of_the_processors(conditions, run.processors)
+    let paused = pauses(conditions);
+    let is_explained = |doubt: &Doubt| paused.is_some() && is_made_by_a_pause(doubt);
+    let mut all: Vec<Doubt> = paused
+        .iter()
+        .cloned()
+        .chain(of_the_processors(conditions, run.processors))
         .chain(of_the_speed(conditions))
         .chain(of_the_rest(conditions, limit))
         .chain(run.backends.iter().flat_map(|backend| of_the_run(backend, run.processors, limit)))
-        .filter(Doubt::is_worth_a_line)
+        .filter(|doubt| doubt.is_worth_a_line() && !is_explained(doubt))
         .collect();
     all.sort_by_key(Doubt::weight);
     all
+}
+
+/// The doubt that tailmark did not run all the time.
+fn pauses(conditions: &Conditions) -> Option<Doubt> {
+    let pauses = conditions.pauses.as_deref()?;
+    let longest = pauses.iter().max_by_key(|pause| pause.length)?;
+    Some(Doubt::DidNotRun {
+        times: pauses.len(),
+        total: pauses.iter().map(|pause| pause.length).sum(),
+        longest: longest.length,
+        at: longest.at,
+        cause: longest.cause,
+    })
+}
+
+/// Whether a pause of tailmark makes such a doubt, which would then name a wrong cause and a wrong remedy.
+fn is_made_by_a_pause(doubt: &Doubt) -> bool {
+    match doubt {
+        Doubt::LateGenerator { .. } => true,
+        Doubt::Jitter { largest_gap, .. } => doubt.weight() == Weight::Note && *largest_gap >= A_PAUSE,
+        _ => false,
+    }
+}
+
+/// What had the processor while the busy loop did not: of what is counted the largest share, if it is half of what was lost
+/// or more. The counters are of the whole run, and the loop ran for a small part of it.
+fn taken_by(conditions: &Conditions, jitter: Jitter) -> TakenBy {
+    let throttled = match conditions.quota {
+        Some(CpuQuota::Limited(throttling)) => throttling.throttled as f64 / throttling.periods.max(1) as f64,
+        _ => 0.0,
+    };
+    let others = conditions.others.map(|others| others.mean_share.max(others.disturbed_share.unwrap_or(0.0)));
+    let stolen = conditions.steal_share;
+    let counted = [
+        (throttled, TakenBy::Quota),
+        (others.unwrap_or(0.0), TakenBy::OtherProcesses),
+        (stolen.unwrap_or(0.0), TakenBy::OtherGuests),
+    ];
+    let largest = counted.into_iter().max_by(|one, other| one.0.total_cmp(&other.0));
+    match (largest, others, stolen) {
+        (Some((share, taken_by)), ..) if share >= 0.5 * jitter.lost_share => taken_by,
+        (_, Some(others), Some(stolen)) => TakenBy::NoneCounted { others, stolen },
+        _ => TakenBy::Unknown,
+    }
 }
 
 fn of_the_processors(conditions: &Conditions, processors: usize) -> impl Iterator<Item = Doubt> {
@@ -71,9 +123,18 @@ fn of_the_processors(conditions: &Conditions, processors: usize) -> impl Iterato
         lost_share: jitter.lost_share,
         lost_share_without_worst: jitter.lost_share_without_worst,
         largest_gap: jitter.largest_gap,
+        taken_by: taken_by(conditions, jitter),
     });
+    let quota = match conditions.quota {
+        Some(CpuQuota::Limited(throttling)) => Some(Doubt::HeldToQuota {
+            processors: throttling.processors,
+            periods: throttling.periods,
+            throttled: throttling.throttled,
+        }),
+        _ => None,
+    };
     let load = conditions.load_at_start.map(|load| Doubt::LoadedBefore { load, processors });
-    [others, stolen, jitter, load].into_iter().flatten()
+    [quota, others, stolen, jitter, load].into_iter().flatten()
 }
 
 fn of_the_speed(conditions: &Conditions) -> impl Iterator<Item = Doubt> {
@@ -150,15 +211,15 @@ pub fn concerning(doubts: &[Doubt], backend: &str) -> Vec<Doubt> {
 /// Turns a verdict that serious doubts do not allow into INCONCLUSIVE, and says why. The sentence is there only when
 /// the verdict was turned.
 ///
-/// A FAIL stands when even the fastest tenth of the requests misses the limit: noise comes and goes, so a tenth of the
-/// requests was spared by it, and those were too slow as well. It stands, too, where the doubt is about the backend and
-/// not about the machine: one that was overloaded did not meet its objective, nor did one that answered from a cache.
+/// A FAIL stands when noise `cannot_have_made_it`. That is so when even the fastest tenth of the requests misses the limit:
+/// noise comes and goes, so a tenth of the requests was spared by it, and those were too slow as well. And it is so when the
+/// errors that the backend answered exceed what is allowed without any slow request, by the same test at the same confidence:
+/// noise makes a backend late, but it does not make it answer with an error.
+///
+/// It stands, too, where the doubt is about the backend and not about the machine: one that was overloaded did not meet its
+/// objective, nor did one that answered from a cache.
 #[must_use]
-pub fn adjust(
-    verdict: Verdict,
-    doubts: &[Doubt],
-    fastest_decile_over_limit: bool,
-) -> (Verdict, Option<String>) {
+pub fn adjust(verdict: Verdict, doubts: &[Doubt], cannot_have_made_it: bool) -> (Verdict, Option<String>) {
     let weighs = |doubt: &&Doubt| {
         doubt.weight() == Weight::Serious
             && !(verdict == Verdict::Fail
@@ -168,7 +229,7 @@ pub fn adjust(
     let would_be = match verdict {
         _ if serious.is_empty() => return (verdict, None),
         Verdict::Inconclusive => return (verdict, None),
-        Verdict::Fail if fastest_decile_over_limit => return (verdict, None),
+        Verdict::Fail if cannot_have_made_it => return (verdict, None),
         Verdict::Fail => "FAIL",
         Verdict::Pass => "PASS",
     };

@@ -1,4 +1,5 @@
-//! Runs that do not get to their end: Ctrl-C leaves a complete run folder, a kill a readable one, and neither a process.
+//! Runs that do not get to their end: Ctrl-C leaves a complete run folder, a kill a readable one, and neither a process. And runs
+//! that are suspended on the way and do get there.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -217,6 +218,47 @@ fn ctrl_c_while_a_model_loads_ends_the_run_at_once() {
     let record = run.bench.record();
     assert_eq!(record["status"]["during"], "the check of simulated's vectors");
     assert_eq!(outcome(&record, "simulated").0, "pending");
+}
+
+/// Two seconds of requests, all of which are far within the limit however long they wait.
+fn two_seconds(load: &str) -> String {
+    format!(
+        "[phases]\nrestarts = 1\n\n[phases.warm_up]\nmin_requests = 0\nmax_requests = 0\n\n\
+         [phases.steady]\nmin_requests = 400\nmax_requests = 400\n\n[load]\n{load}\n\n\
+         [[objective]]\nindicator = \"p95 response time\"\nbelow = \"60s\"\n\n\
+         [[backend]]\nkind = \"simulated\"\n\
+         options = {{ distribution = {{ kind = \"constant\", time = \"4ms\" }} }}\n"
+    )
+}
+
+#[test]
+fn a_run_that_was_suspended_says_so_and_blames_neither_the_backend_nor_the_load() {
+    for load in ["kind = \"constant\"\nrate = \"200/s\"\nmax_queue = 50", "kind = \"closed\""] {
+        let mut run = UnderWay::start(&two_seconds(load), has_steady_samples);
+        run.signal(Signal::Stop);
+        // Nothing can be waited for: the time that passes while it is stopped is what is tested. At 200 a second more become
+        // due in it than may wait.
+        std::thread::sleep(Duration::from_millis(1_500));
+        run.signal(Signal::Continue);
+        assert_eq!(run.end(), Some(3), "{load}");
+        let record = run.bench.record();
+        let doubts = record["doubts"].as_array().expect("doubts");
+        let what = |doubt: &serde_json::Value| doubt["what"].as_str().unwrap_or_default().to_owned();
+        let paused =
+            doubts.iter().find(|doubt| what(doubt).starts_with("tailmark did not run for at least "));
+        let paused = paused.unwrap_or_else(|| panic!("{load}: {doubts:#?}"));
+        assert_eq!((&paused["serious"], &paused["backend"]), (&true.into(), &serde_json::Value::Null));
+        assert!(what(paused).contains("it was suspended, or the whole machine stood still"), "{paused}");
+        assert!(!doubts.iter().any(|doubt| what(doubt).contains("overloaded")), "{load}: {doubts:#?}");
+        let verdict = &record["backends"][0]["verdicts"][0];
+        assert_eq!(verdict["verdict"], "INCONCLUSIVE", "{verdict}");
+        assert_eq!(verdict["requests"], 400, "{verdict}");
+        let next = verdict["next"].as_str().unwrap_or_default();
+        assert!(next.starts_with("run it again without suspending it"), "{verdict}");
+        let listed = record["conditions"].as_array().expect("conditions");
+        let listed = listed.iter().find(|condition| condition["name"] == "longest time tailmark did not run");
+        assert_ne!(listed.expect("the condition")["value"], "no pause");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tailmark_reports::units;
 
-use super::Doubt;
+use super::{Doubt, TakenBy};
+use crate::environment::{PauseCause, processors};
 
 impl Doubt {
     /// What is doubtful, with its figures: the second half of a sentence.
@@ -27,10 +28,32 @@ impl Doubt {
                     units::percent(*share)
                 )
             }
-            Self::Jitter { lost_share, largest_gap, .. } => format!(
-                "a loop that only reads the clock lost {} of its time, up to {} at once",
+            Self::Jitter { lost_share, largest_gap, taken_by, .. } => format!(
+                "a loop that only reads the clock lost {} of its time, up to {} at once{}",
                 units::percent(*lost_share),
-                time(*largest_gap)
+                time(*largest_gap),
+                whom(*taken_by)
+            ),
+            Self::DidNotRun { times: 1, longest, at, cause, .. } => {
+                format!(
+                    "tailmark did not run for at least {}, {} after it began to measure: {}",
+                    time(*longest),
+                    after(*at),
+                    why(*cause)
+                )
+            }
+            Self::DidNotRun { times, total, longest, at, cause } => format!(
+                "tailmark did not run for at least {} in all, {times} times; the longest was {}, {} after it began to measure: {}",
+                time(*total),
+                time(*longest),
+                after(*at),
+                why(*cause)
+            ),
+            Self::HeldToQuota { processors: quota, periods, throttled } => format!(
+                "a CPU quota of {} throttled tailmark's group in {} of {}",
+                processors(*quota),
+                units::count(*throttled),
+                units::counted(*periods, "period")
             ),
             Self::LoadedBefore { load, processors } => format!(
                 "the machine was busy when the run began (load average {load:.2} on {})",
@@ -97,8 +120,18 @@ impl Doubt {
                 "close other programs (top lists them), or raise min_seconds so that a burst weighs less"
             }
             Self::Stolen { .. } => "measure on a machine, or an instance type, with processors of its own",
-            Self::Jitter { .. } => {
-                "close other programs; on a virtual machine, ask for processors that are not shared"
+            Self::Jitter { taken_by, .. } => remedy_for(*taken_by),
+            Self::DidNotRun { cause: PauseCause::Asleep, .. } => {
+                "run it again, and keep the machine from going to sleep meanwhile"
+            }
+            Self::DidNotRun { cause: PauseCause::NoProcessor, .. } => {
+                "close other programs (top lists them), or raise the quota if there is one, and run it again"
+            }
+            Self::DidNotRun { cause: PauseCause::Suspended, .. } => {
+                "run it again without suspending it (Ctrl-Z, a debugger, a paused container or virtual machine)"
+            }
+            Self::HeldToQuota { .. } => {
+                "raise the quota, or give the backends fewer threads: threads that run at once use it up sooner"
             }
             Self::LoadedBefore { .. } => "wait until what ran before has ended",
             Self::SlowProcessor { .. } => {
@@ -136,6 +169,45 @@ impl Doubt {
             }
         };
         remedy.to_owned()
+    }
+}
+
+fn whom(taken_by: TakenBy) -> String {
+    match taken_by {
+        TakenBy::NoneCounted { others, stolen } => format!(
+            "; other processes used {} and other guests {}, too little to explain it",
+            units::percent(others),
+            units::percent(stolen)
+        ),
+        _ => String::new(),
+    }
+}
+
+fn remedy_for(taken_by: TakenBy) -> &'static str {
+    match taken_by {
+        TakenBy::Quota => "raise the CPU quota, or give the backends fewer threads",
+        TakenBy::OtherProcesses => "close other programs (top lists them)",
+        TakenBy::OtherGuests => "measure on a machine, or an instance type, with processors of its own",
+        TakenBy::NoneCounted { .. } => {
+            "run it again; if it stays, interrupts, power saving or the hypervisor itself take the time: look at \
+             interrupts and power settings, or measure on another machine"
+        }
+        TakenBy::Unknown => {
+            "close other programs; on a virtual machine, ask for processors that are not shared"
+        }
+    }
+}
+
+/// A point in time to which a beat of the heartbeat is right.
+fn after(at: Duration) -> String {
+    if at < Duration::from_secs(1) { "less than a second".to_owned() } else { time(at) }
+}
+
+fn why(cause: PauseCause) -> &'static str {
+    match cause {
+        PauseCause::Asleep => "the machine slept",
+        PauseCause::NoProcessor => "it was ready to run and got no processor",
+        PauseCause::Suspended => "it was suspended, or the whole machine stood still",
     }
 }
 
