@@ -11,8 +11,11 @@ use tailmark_reports::record::Phase;
 pub enum Outcome {
     /// With vectors.
     Answered,
-    /// With an error; it counts as infinitely slow.
+    /// With an error that the backend answered; it counts as infinitely slow.
     Failed(Arc<str>),
+    /// Without an answer, though its deadline was not over: it was given up in the queue, or lost with its worker. It counts
+    /// as infinitely slow. A busy machine can bring this about, and the answer of an error it cannot.
+    Abandoned(Arc<str>),
     /// Not within its deadline; it counts as infinitely slow.
     TimedOut,
 }
@@ -23,7 +26,7 @@ impl Outcome {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Answered => "answered",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Abandoned(_) => "failed",
             Self::TimedOut => "timed_out",
         }
     }

@@ -217,7 +217,7 @@ fn sample_of(
 fn given_up(block: Block<'_>, phase: Phase, due: Due, now: Instant) -> Sample {
     let texts = block.batches.request(due.number).texts.len();
     let mut sample = sample_of(block, phase, due, texts, [now, now, now]);
-    sample.outcome = Outcome::Failed("given up in the queue: it was never started".into());
+    sample.outcome = Outcome::Abandoned("given up in the queue: it was never started".into());
     sample
 }
 
@@ -242,6 +242,7 @@ async fn request(
         Err(error) => {
             sample.outcome = match &error {
                 ProviderError::Timeout { .. } | ProviderError::Hung { .. } => Outcome::TimedOut,
+                lost if ends_the_provider(lost) => Outcome::Abandoned(first_line(lost).into()),
                 other => Outcome::Failed(first_line(other).into()),
             };
             (sample, Some(error))

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use tailmark_reports::record::{BackendRecord, Indicator, ObjectiveVerdict, RunRecord, Verdict};
+use tailmark_reports::record::{BackendRecord, Indicator, ObjectiveVerdict, Phase, RunRecord, Verdict};
 
 use super::backend_run::BackendRun;
 use crate::environment::Conditions;
 use crate::objective::Objective;
 use crate::plan::Plan;
 use crate::validity::{self, BackendFacts, Doubt, RunFacts, Weight};
+use crate::verdict;
 
 /// Fills in conditions and doubts, and applies the doubts to the verdicts that are there.
 pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, backends: &[BackendRun], plan: &Plan) {
@@ -63,19 +64,32 @@ fn judge_again(
             }
             _ => false,
         };
-        let (verdict, doubted) = validity::adjust(judged.verdict, doubts, over);
+        let stands = over || backend.measured.fails_by_errors_alone(judged.objective);
+        let (verdict, doubted) = validity::adjust(judged.verdict, doubts, stands);
         if doubted.is_some() {
-            withdraw(judged, verdict, doubts);
+            let steady = backend.measured.seen(Phase::Steady);
+            let failures = steady.and_then(|steady| verdict::foremost_failures(steady, judged.exceeded));
+            withdraw(judged, verdict, doubts, failures);
             judged.doubted = doubted;
         }
     }
 }
 
-fn withdraw(judged: &mut ObjectiveVerdict, verdict: Verdict, doubts: &[Doubt]) {
+/// Takes a verdict back. What failed is said before what the machine was like, for no remedy of the machine mends it.
+fn withdraw(judged: &mut ObjectiveVerdict, verdict: Verdict, doubts: &[Doubt], failures: Option<String>) {
     judged.verdict = verdict;
     "no decision, so no wrong one".clone_into(&mut judged.error_bound);
     let serious: Vec<&Doubt> = doubts.iter().filter(|doubt| doubt.weight() == Weight::Serious).collect();
     let what: Vec<String> = serious.iter().map(|doubt| doubt.what()).collect();
-    judged.why = format!("the conditions allow no verdict: {}; {}", what.join("; "), judged.why);
-    judged.next = serious.first().map(|doubt| doubt.remedy());
+    let conditions = format!("the conditions allow no verdict: {}", what.join("; "));
+    let remedy = serious.first().map(|doubt| doubt.remedy());
+    let failed =
+        failures.and_then(|failures| Some((judged.why.strip_prefix(&failures)?.to_owned(), failures)));
+    (judged.why, judged.next) = match failed {
+        Some((rest, failures)) => {
+            let next = judged.next.iter().chain(&remedy).cloned().collect::<Vec<_>>();
+            (format!("{failures}; {conditions}{rest}"), Some(next.join("; then ")))
+        }
+        None => (format!("{conditions}; {}", judged.why), remedy),
+    };
 }

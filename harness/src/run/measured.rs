@@ -215,6 +215,12 @@ impl Measured {
         self.seen(Phase::Steady).is_some_and(|steady| steady.fastest_decile_is_over(limit_ns))
     }
 
+    /// Whether the errors that the backend answered make it miss an objective, however fast the other requests were.
+    pub(super) fn fails_by_errors_alone(&self, objective: usize) -> bool {
+        let judge = self.judges.iter().find(|judge| judge.index == objective);
+        judge.is_some_and(Judge::fails_by_errors_alone)
+    }
+
     /// The trend of the latency within restarts, where one was found.
     pub(super) fn drift(&self) -> Option<Drift> {
         self.judges.iter().find_map(Judge::drift)

@@ -105,7 +105,7 @@ impl Accumulator {
                 self.timeouts += 1;
                 self.count_reason(&Arc::from("no answer within the deadline"));
             }
-            (Outcome::Failed(why), _) => self.count_reason(why),
+            (Outcome::Failed(why) | Outcome::Abandoned(why), _) => self.count_reason(why),
             (Outcome::Answered, None) => {}
         }
     }
@@ -155,6 +155,23 @@ impl Accumulator {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests
+    }
+
+    /// Requests that failed or timed out.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.requests - self.answered.len()
+    }
+
+    /// Why requests failed, the most frequent reason first.
+    #[must_use]
+    pub fn failure_reasons(&self) -> Vec<FailureReason> {
+        let reasons = self.reasons.iter();
+        let mut reasons: Vec<FailureReason> = reasons
+            .map(|(why, requests)| FailureReason { why: why.to_string(), requests: *requests })
+            .collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.requests));
+        reasons
     }
 
     /// Time spent in this phase so far.
@@ -298,16 +315,10 @@ impl Accumulator {
         let answered = self.answered.len();
         let seconds = self.elapsed.as_secs_f64();
         let per_second = |count: u64| (seconds > 0.0).then(|| count as f64 / seconds);
-        let mut failure_reasons: Vec<FailureReason> = self
-            .reasons
-            .iter()
-            .map(|(why, requests)| FailureReason { why: why.to_string(), requests: *requests })
-            .collect();
-        failure_reasons.sort_by_key(|reason| std::cmp::Reverse(reason.requests));
         PhaseSummary {
             phase,
             requests: self.requests,
-            failures: self.requests - answered,
+            failures: self.failures(),
             timeouts: self.timeouts,
             texts: self.texts,
             elapsed_ns: u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX),
@@ -317,7 +328,7 @@ impl Accumulator {
             service_time: self.latency(&self.service, self.total_service_ns),
             arrivals: self.arrivals(),
             stages: (answered > 0).then(|| self.stages.means(answered)),
-            failure_reasons,
+            failure_reasons: self.failure_reasons(),
         }
     }
 }

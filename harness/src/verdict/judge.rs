@@ -23,6 +23,8 @@ pub struct Judge {
     /// The objective.
     pub objective: Objective,
     pub(super) procedure: Option<Procedure>,
+    /// The same test of the errors that the backend answered, as if every other request had been fast enough.
+    errors: Option<Procedure>,
     pub(super) quick: bool,
     pub(super) throughput: BatchMeans,
     last_finished_ns: Option<u64>,
@@ -51,6 +53,7 @@ impl Judge {
         Self {
             index,
             objective: objective.clone(),
+            errors: procedure.map(|rules| Procedure::new(Rules { limit_ns: None, ..rules })),
             procedure: procedure.map(Procedure::new),
             quick: bounds.horizon == Horizon::Quick,
             throughput: BatchMeans::default(),
@@ -61,29 +64,27 @@ impl Judge {
     /// A fresh process begins.
     pub fn begin_restart(&mut self) {
         self.last_finished_ns = None;
-        if let Some(procedure) = &mut self.procedure {
-            procedure.begin_restart();
-        }
+        self.procedures().for_each(Procedure::begin_restart);
     }
 
     /// The present restart was lost before its end.
     pub fn lose_restart(&mut self) {
-        if let Some(procedure) = &mut self.procedure {
-            procedure.lose_restart();
-        }
+        self.procedures().for_each(Procedure::lose_restart);
     }
 
     /// The present restart used up its warm-up without becoming steady.
     pub fn no_steady_state(&mut self) {
-        if let Some(procedure) = &mut self.procedure {
-            procedure.no_steady_state();
-        }
+        self.procedures().for_each(Procedure::no_steady_state);
     }
 
     /// Adds a steady-state request.
     pub fn observe(&mut self, sample: &Sample) {
         if let Some(procedure) = &mut self.procedure {
             procedure.observe(judged_time(&self.objective, sample));
+        }
+        if let Some(errors) = &mut self.errors {
+            let is_error = matches!(sample.outcome, Outcome::Failed(_));
+            errors.observe((!is_error).then_some(0));
         }
         if self.objective.indicator == Indicator::Throughput {
             let since = self.last_finished_ns.unwrap_or(sample.scheduled_ns);
@@ -92,6 +93,17 @@ impl Judge {
             self.throughput.record(texts, time);
             self.last_finished_ns = Some(sample.finished_ns);
         }
+    }
+
+    /// Whether the errors that the backend answered make it a FAIL, however fast the other requests were. Timeouts do not
+    /// count, nor do requests that were given up or lost with their worker: a busy machine can bring those about.
+    #[must_use]
+    pub fn fails_by_errors_alone(&self) -> bool {
+        self.errors.clone().is_some_and(|mut errors| errors.conclude() == Decision::Fail)
+    }
+
+    fn procedures(&mut self) -> impl Iterator<Item = &mut Procedure> {
+        self.procedure.iter_mut().chain(&mut self.errors)
     }
 
     /// Whether nothing measured from here on would change its decision; objectives that are read off at the end never
@@ -134,5 +146,76 @@ fn judged_time(objective: &Objective, sample: &Sample) -> Option<u64> {
     match objective.indicator {
         Indicator::ServiceTime(_) => sample.service_ns(),
         _ => sample.response_ns(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tailmark_providers::provider::StageTimes;
+    use tailmark_reports::record::Phase;
+
+    use super::*;
+    use crate::scenario::Percentile;
+
+    fn judge() -> Judge {
+        let objective = Objective {
+            indicator: Indicator::ResponseTime(Percentile(0.95)),
+            limit: 20e6,
+            confidence: 0.99,
+            backends: None,
+        };
+        let mut judge = Judge::new(0, &objective, Bounds { horizon: Horizon::Quick, most_requests: 1_000 });
+        judge.begin_restart();
+        judge
+    }
+
+    fn request(number: u64, milliseconds: u64, outcome: Outcome) -> Sample {
+        Sample {
+            backend: 0,
+            restart: 1,
+            phase: Phase::Steady,
+            number,
+            texts: 1,
+            tokens: 1,
+            scheduled_ns: 0,
+            started_ns: 0,
+            queued_ns: 0,
+            finished_ns: milliseconds * 1_000_000,
+            outcome,
+            stages: StageTimes::default(),
+        }
+    }
+
+    /// Whether it is a FAIL, and whether it is one by errors alone, when every `each`th of 500 requests ends so.
+    fn judged(each: u64, milliseconds: u64, outcome: &Outcome) -> (bool, bool) {
+        let mut judge = judge();
+        for number in 0..500 {
+            let ended = if number % each == 0 { outcome.clone() } else { Outcome::Answered };
+            let slow = if number % each == 0 { milliseconds } else { 5 };
+            judge.observe(&request(number, slow, ended));
+        }
+        let fails = judge.procedure.clone().is_some_and(|mut all| all.conclude() == Decision::Fail);
+        (fails, judge.fails_by_errors_alone())
+    }
+
+    #[test]
+    fn only_errors_that_the_backend_answered_make_a_fail_that_no_noise_can_explain() {
+        let error = Outcome::Failed("embedding failed: no memory".into());
+        assert_eq!(judged(5, 1, &error), (true, true));
+        assert_eq!(judged(1, 1, &error), (true, true));
+        for other in [Outcome::TimedOut, Outcome::Abandoned("given up".into()), Outcome::Answered] {
+            assert_eq!(judged(5, 90, &other), (true, false), "{other:?}");
+        }
+        assert_eq!(judged(50, 1, &error), (false, false), "2 % may fail");
+    }
+
+    #[test]
+    fn errors_among_slow_requests_must_exceed_what_is_allowed_by_themselves() {
+        let mut judge = judge();
+        for number in 0..500 {
+            let outcome = if number % 40 == 0 { Outcome::Failed("broken".into()) } else { Outcome::Answered };
+            judge.observe(&request(number, 90, outcome));
+        }
+        assert!(!judge.fails_by_errors_alone(), "all are too slow, but only 2.5 % are errors");
     }
 }

@@ -7,6 +7,7 @@
 mod capacity;
 mod decision;
 mod exceedances;
+mod failures;
 mod fixed;
 mod judge;
 mod opinion;
@@ -16,6 +17,7 @@ pub mod simulation;
 
 pub use capacity::{find_bounds, judge_levels, overall};
 pub use decision::{Decision, Drift, Findings, Reason};
+pub use failures::foremost as foremost_failures;
 pub use judge::{Bounds, Judge};
 pub use opinion::Figures;
 pub use procedure::{BandPoint, Procedure};

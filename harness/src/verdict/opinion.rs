@@ -5,7 +5,7 @@ use std::time::Duration;
 use tailmark_reports::record::{self, Interval, ObjectiveVerdict, Stages, Verdict};
 use tailmark_reports::units;
 
-use super::{Decision, Findings, Judge, Procedure, Reason, fixed};
+use super::{Decision, Findings, Judge, Procedure, Reason, failures, fixed};
 use crate::objective::{Indicator, Objective};
 use crate::statistics::{Accumulator, exceedance_interval, quantile_ranks};
 
@@ -132,6 +132,7 @@ impl Judge {
     ) -> String {
         let Some(share) = findings.share else { return "no request was made in steady state".to_owned() };
         let mut parts = Vec::new();
+        parts.extend(steady.and_then(|steady| failures::foremost(steady, findings.exceedances)));
         if let Decision::Inconclusive(reason) = decision {
             parts.push(reason.to_string());
         }
@@ -169,8 +170,12 @@ impl Judge {
     }
 
     fn next(&self, findings: &Findings, decision: Decision, steady: Option<&Accumulator>) -> Option<String> {
+        let failing = steady.is_some_and(|steady| failures::foremost(steady, findings.exceedances).is_some());
         let reason = match decision {
             Decision::Pass => return None,
+            Decision::Fail | Decision::Inconclusive(_) if failing => {
+                return Some(failures::REMEDY.to_owned());
+            }
             Decision::Fail => {
                 let over = steady.and_then(Accumulator::stages_over_limit);
                 return Some(match over.as_ref().map(largest) {

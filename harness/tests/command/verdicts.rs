@@ -352,6 +352,31 @@ fn a_serious_doubt_turns_a_pass_into_inconclusive_and_says_what_it_would_have_be
 }
 
 #[test]
+fn what_failed_comes_before_the_machine_and_errors_alone_keep_a_fail() {
+    // The doubt is the one about the clock, see above.
+    let doubtful = |options: &str| {
+        let text = Judged::once(300, &p95_below("10s"), options).text()
+            + "\n[[objective]]\nindicator = \"p95 response time\"\nbelow = \"1ns\"\nbackends = [\"other\"]\n\n\
+               [[backend]]\nname = \"other\"\nkind = \"null\"\noptional = true\n";
+        text.replace("\"note\"", "\"inconclusive\"")
+    };
+    let run = Run::of(&doubtful("{ failures = 1.0 }"), &[], 1);
+    assert!(run.why().starts_with("all 300 requests failed: `embedding failed: "), "{}", run.why());
+    assert!(run.next().starts_with("find out why requests fail"), "{}", run.next());
+    assert!(run.verdict()["doubted"].is_null(), "no noise makes a backend answer with an error");
+
+    // Timeouts may come of a busy machine: the verdict is turned, and they are named first all the same.
+    let hanging = doubtful("{ hangs = 1.0 }")
+        .replace("\nkind = \"simulated\"", "\nkind = \"simulated\"\nplacement = \"in-process\"");
+    let run = Run::of(&format!("[deadlines]\nrequest = \"20ms\"\nshutdown = \"100ms\"\n\n{hanging}"), &[], 3);
+    let start = "all 300 requests failed: `no answer within the deadline`; the conditions allow no verdict: ";
+    assert!(run.why().starts_with(start), "{}", run.why());
+    assert!(run.verdict()["doubted"].as_str().is_some_and(|doubted| doubted.starts_with("FAIL")));
+    assert!(run.next().starts_with("find out why requests fail"), "{}", run.next());
+    assert!(run.next().contains("; then "), "and then what to do about the machine: {}", run.next());
+}
+
+#[test]
 fn memory_is_what_it_is_however_doubtful_the_machine() {
     let text = Judged::once(20, "indicator = \"peak rss\"\nbelow = \"64GiB\"", FAST).text()
         + "\n[[objective]]\nindicator = \"p95 response time\"\nbelow = \"1ns\"\nbackends = [\"other\"]\n\n\

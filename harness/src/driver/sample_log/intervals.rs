@@ -107,7 +107,7 @@ impl<'a> Intervals<'a> {
         open.last_ns = open.last_ns.max(sample.finished_ns);
         let histogram = match sample.outcome {
             Outcome::Answered => &mut self.answered,
-            Outcome::Failed(_) | Outcome::TimedOut => &mut self.failed,
+            Outcome::Failed(_) | Outcome::Abandoned(_) | Outcome::TimedOut => &mut self.failed,
         };
         histogram.saturating_record(sample.finished_ns.saturating_sub(sample.scheduled_ns));
         Ok(())
