@@ -36,6 +36,8 @@ pub(super) fn apply(record: &mut RunRecord, conditions: &Conditions, backends: &
     };
     let doubts = validity::doubts(conditions, &facts);
     record.conditions = conditions.figures();
+    // The machine was first looked at when the run folder was made; two load averages would make the reader ask which counts.
+    record.machine.load_average = conditions.load_at_start.or(record.machine.load_average);
     record.doubts = doubts.iter().map(Doubt::to_record).collect();
     if !plan.doubts_turn_verdicts {
         return;
