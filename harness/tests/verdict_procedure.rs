@@ -53,6 +53,19 @@ fn drive(
 }
 
 #[test]
+fn latencies_far_from_the_limit_show_their_own_correlation_and_none_of_exceedances() {
+    // Waves of a hundred requests between a twentieth and a tenth of the limit.
+    let waves = |request: u64| LIMIT / 20 + (request % 100) * (LIMIT / 2_000);
+    let (procedure, decision, _) = drive(rules(), |request, _| Some(waves(request)));
+    let findings = procedure.findings();
+    assert_eq!((decision, findings.correlation_was_seen), (Decision::Pass, false));
+    assert_eq!(findings.effective_requests, 2_000.0);
+    assert!(findings.latency_correlation.is_some_and(|own| own.time > 10.0), "{findings:?}");
+    let (procedure, ..) = drive(rules(), |request, _| response(request, 10));
+    assert!(procedure.findings().correlation_was_seen);
+}
+
+#[test]
 fn nothing_is_decided_before_the_horizon_and_its_restarts_are_equally_long() {
     let (_, decision, lengths) = drive(rules(), |request, _| response(request, 0));
     assert_eq!((decision, lengths), (Decision::Pass, vec![667, 667, 666]));

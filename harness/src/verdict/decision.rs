@@ -134,6 +134,10 @@ pub struct Findings {
     pub interval: Interval,
     /// What dependence costs.
     pub correlation: Correlation,
+    /// Whether that was seen. It was not when no request came near the limit, and is then taken to be none.
+    pub correlation_was_seen: bool,
+    /// How the latencies themselves hang together, wherever they lie; nothing is decided by it.
+    pub latency_correlation: Option<Correlation>,
     /// `requests` / correlation time: independent requests that carry as much information.
     pub effective_requests: f64,
     /// ln of the evidence that the objective is met; PASS needs ln(1/alpha).

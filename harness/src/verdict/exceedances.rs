@@ -27,6 +27,8 @@ pub(super) struct Exceedances {
     over: CorrelationEstimator,
     /// One for each of [`WINDOWS`].
     near: [CorrelationEstimator; WINDOWS.len()],
+    /// All latencies, wherever they lie. No decision rests on it: it is what can be said when none comes near the limit.
+    latencies: CorrelationEstimator,
     trend: TrendEstimator,
     histogram: Vec<u64>,
     requests: u64,
@@ -38,6 +40,7 @@ impl Exceedances {
             limit_ns,
             over: CorrelationEstimator::new(),
             near: Default::default(),
+            latencies: CorrelationEstimator::new(),
             trend: TrendEstimator::new(),
             histogram: vec![0; 2 * BINS],
             requests: 0,
@@ -47,6 +50,7 @@ impl Exceedances {
     pub(super) fn begin_restart(&mut self) {
         self.over.begin_restart();
         self.near.iter_mut().for_each(CorrelationEstimator::begin_restart);
+        self.latencies.begin_restart();
         self.trend.begin_restart();
     }
 
@@ -65,6 +69,7 @@ impl Exceedances {
             for (near, window) in self.near.iter_mut().zip(WINDOWS) {
                 near.observe(from_limit.clamp(-window, window));
             }
+            self.latencies.observe(from_limit);
             self.trend.observe(from_limit);
             let bin = (from_limit / BIN).floor() + BINS as f64;
             self.histogram[(bin.max(0.0) as usize).min(2 * BINS - 1)] += 1;
@@ -78,7 +83,17 @@ impl Exceedances {
         larger(self.signals().map(CorrelationEstimator::estimate))
     }
 
-    /// The same within the present restart.
+    /// Whether any exceedance or any latency near the limit varied, so that there was a correlation to be seen.
+    pub(super) fn shows_correlation(&self) -> bool {
+        self.signals().iter().any(|signal| signal.estimate().is_some())
+    }
+
+    /// The correlation of the latencies themselves; `None` without a limit, and where they do not vary.
+    pub(super) fn correlation_of_latencies(&self) -> Option<Correlation> {
+        self.latencies.estimate()
+    }
+
+    /// The correlation of exceedances and of latencies near the limit within the present restart.
     pub(super) fn correlation_of_present_restart(&self) -> Correlation {
         larger(self.signals().map(CorrelationEstimator::estimate_present_restart))
     }

@@ -213,6 +213,8 @@ impl Procedure {
             share: (total.requests > 0.0).then(|| total.exceedances / total.requests),
             interval: confidence_sequence(deflated, alpha, beta),
             correlation,
+            correlation_was_seen: self.exceedances.shows_correlation(),
+            latency_correlation: self.exceedances.correlation_of_latencies(),
             effective_requests: deflated.requests,
             ln_evidence_of_pass: ln_evidence_below(allowed, deflated),
             ln_evidence_of_fail: ln_evidence_above(allowed, deflated),

@@ -155,7 +155,11 @@ fn a_p95_well_over_the_limit_is_a_fail_before_the_most_requests_are_made() {
     let exceedance = &run.verdict()["exceedance"];
     assert!(exceedance["low"].as_f64().is_some_and(|low| low > 0.05), "{exceedance}");
     assert!(run.verdict()["requests"].as_u64().is_some_and(|requests| requests < 1000), "{}", run.why());
-    assert!(run.verdict()["error_bound"].as_str().is_some_and(|bound| bound.contains("at most 1 %")));
+    assert!(
+        run.verdict()["error_bound"]
+            .as_str()
+            .is_some_and(|bound| bound.contains("at most a 1 % chance of error"))
+    );
 }
 
 #[test]
@@ -312,7 +316,7 @@ fn a_quick_run_decides_early_in_one_process_and_says_what_its_verdict_rests_on()
     assert!(said.contains("Quick mode (--quick)") && said.contains("independent"), "{}", run.ended.stdout);
     assert!(run.report().contains("Quick mode (--quick)"));
     let bound = run.verdict()["error_bound"].as_str().expect("an error bound");
-    assert!(bound.contains("holds if requests are independent (--quick)"), "{bound}");
+    assert!(bound.contains("provided requests are independent (--quick)"), "{bound}");
     assert!(run.verdict()["requests"].as_u64().is_some_and(|requests| requests < 1000), "{}", run.why());
     assert_eq!(run.record["backends"][0]["cold_starts"].as_array().map(Vec::len), Some(1));
 
