@@ -236,15 +236,15 @@ fn what_is_said_to_settle_it_does() {
 #[test]
 fn every_reason_is_a_sentence_without_its_remedy() {
     let reasons = [
-        (Reason::TooCloseToTheLimit, "too close to the limit for so few requests"),
-        (Reason::NoSteadyState { restarts: 2 }, "no steady state was reached in 2 of the restarts"),
+        (Reason::TooCloseToTheLimit, "the exceedance is too close to the limit for this many requests"),
+        (Reason::NoSteadyState { restarts: 2 }, "2 restarts never reached a steady state"),
         (
             Reason::HorizonNotReached { requests: 2_000, restarts: 3 },
-            "the budget ended before 2,000 requests over 3 restarts",
+            "the budget ran out before 2,000 requests over 3 restarts were measured",
         ),
         (
             Reason::RestartsDisagree { chance: 0.000_12 },
-            "restarts disagree (equal ones would differ this much with probability 1.2e-4)",
+            "restarts differ by more than chance (equal ones would differ this much with probability 1.2e-4)",
         ),
     ];
     for (reason, sentence) in reasons {

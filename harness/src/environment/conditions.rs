@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Conditions {
     /// From the first look to the last.
     pub watched: Duration,
-    /// The optimisation level tailmark itself was built at, as cargo names it: `0` to `3`, `s` or `z`.
+    /// The optimization level tailmark itself was built at, as cargo names it: `0` to `3`, `s` or `z`.
     pub build_opt_level: Option<String>,
     /// Processor time of processes that are neither tailmark nor its workers.
     pub others: Option<OthersCpu>,

@@ -11,7 +11,7 @@ use super::conditions::{
     Conditions, CpuQuota, Frequency, Jitter, OthersCpu, Pause, PowerSource, Swap, Thermal,
 };
 
-pub(super) const BUILD: &str = "tailmark's optimisation level";
+pub(super) const BUILD: &str = "tailmark's optimization level";
 pub(super) const OTHERS: &str = "other processes' CPU share";
 pub(super) const STEAL: &str = "CPU share stolen by other guests";
 pub(super) const LOAD: &str = "load average at the start and the end";
@@ -215,7 +215,7 @@ mod tests {
             "thermal pressure: 3 throttling events, throttled 10 % of the time",
             "power source: mains",
             "swap in use: 3.00 MiB (7 pages moved)",
-            "tailmark's optimisation level: 3",
+            "tailmark's optimization level: 3",
         ];
         assert_eq!(written(&conditions), expected);
     }

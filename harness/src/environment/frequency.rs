@@ -40,7 +40,7 @@ pub(super) fn look(files: &Files) -> Result<Clocked, String> {
         }),
         None => {
             let text = files.text("proc/cpuinfo").map_err(|_| NOT_TOLD)?;
-            let nominal = megahertz(&text).ok_or("/proc/cpuinfo tells no frequency")?;
+            let nominal = megahertz(&text).ok_or("/proc/cpuinfo gives no frequency")?;
             Ok(Clocked { now_mhz: nominal, max_mhz: None, governor: None, driver: None })
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("proc")).unwrap();
         std::fs::write(folder.path().join("proc/cpuinfo"), "BogoMIPS\t: 50.00\n").unwrap();
         let files = Files::below(folder.path());
-        assert_eq!(look(&files).unwrap_err(), "/proc/cpuinfo tells no frequency");
+        assert_eq!(look(&files).unwrap_err(), "/proc/cpuinfo gives no frequency");
         std::fs::remove_file(folder.path().join("proc/cpuinfo")).unwrap();
         assert_eq!(look(&files).unwrap_err(), NOT_TOLD);
     }

@@ -9,11 +9,11 @@ const SUPPLIES: &str = "sys/class/power_supply";
 pub(super) fn look(files: &Files) -> Result<PowerSource, String> {
     match files.entries(SUPPLIES) {
         Ok(supplies) => {
-            of_supplies(files, &supplies).ok_or_else(|| format!("/{SUPPLIES} names no source of power"))
+            of_supplies(files, &supplies).ok_or_else(|| format!("/{SUPPLIES} lists no power source"))
         }
         Err(_) => {
             let text = ask("pmset", &["-g", "batt"])?;
-            parse(&text).ok_or_else(|| "pmset names no source of power".to_owned())
+            parse(&text).ok_or_else(|| "pmset lists no power source".to_owned())
         }
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     fn the_battery_of_a_mouse_is_not_the_machines() {
         let mouse = [("type", "Battery"), ("status", "Discharging"), ("scope", "Device")];
         let reason = listed(&[("hidpp", &mouse)]).unwrap_err();
-        assert_eq!(reason, "/sys/class/power_supply names no source of power");
+        assert_eq!(reason, "/sys/class/power_supply lists no power source");
         assert_eq!(listed(&[]).unwrap_err(), reason);
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 /// Why a condition is not known that is told by files or by a program which this system does not have. Their names would
 /// say nothing to someone whose system never had them.
-pub(super) const NOT_TOLD: &str = "this system does not tell";
+pub(super) const NOT_TOLD: &str = "this system does not report it";
 
 /// A tree of files: the machine's own, or a recorded one in a test.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ impl Heat {
             return Ok(Self::Counters { first: counters.clone(), last: counters });
         }
         let text = ask("pmset", &["-g", "therm"])?;
-        parse(&text).map(Self::Limits).ok_or_else(|| "pmset says nothing of heat".to_owned())
+        parse(&text).map(Self::Limits).ok_or_else(|| "pmset reports nothing about heat".to_owned())
     }
 
     /// Looks again. What can no longer be read stays as it was.

@@ -112,7 +112,7 @@ impl ConditionsWatch {
         let frequency = frequency.and_then(Frequencies::frequency);
         let governor = frequency.as_ref().and_then(|frequency| frequency.governor.as_ref());
         if governor.is_none() {
-            let why = "this machine names no governor".to_owned();
+            let why = "this machine reports no governor".to_owned();
             unread.push(Unread { what: figures::GOVERNOR, why });
         }
         let counted = known(figures::OTHERS, &self.counters, &mut unread);
@@ -123,10 +123,10 @@ impl ConditionsWatch {
             }
         };
         silent(figures::OTHERS, counted.is_some() && others.is_none(), "the counters did not move");
-        silent(figures::STEAL, steal_share.is_none(), "the machine does not count it");
+        silent(figures::STEAL, steal_share.is_none(), "this machine does not count it");
         silent(figures::JITTER, self.spins.jitter().is_none(), "no probe was run");
         let build_opt_level = option_env!("TAILMARK_OPT_LEVEL").map(str::to_owned);
-        silent(figures::BUILD, build_opt_level.is_none(), "it was built without being told");
+        silent(figures::BUILD, build_opt_level.is_none(), "the build did not record it");
         let load = known(figures::LOAD, &self.load, &mut unread);
         Conditions {
             watched,

@@ -80,10 +80,10 @@ fn judge_again(
 /// Takes a verdict back. What failed is said before what the machine was like, for no remedy of the machine mends it.
 fn withdraw(judged: &mut ObjectiveVerdict, verdict: Verdict, doubts: &[Doubt], failures: Option<String>) {
     judged.verdict = verdict;
-    "no decision, so no wrong one".clone_into(&mut judged.error_bound);
+    "no decision".clone_into(&mut judged.error_bound);
     let serious: Vec<&Doubt> = doubts.iter().filter(|doubt| doubt.weight() == Weight::Serious).collect();
     let what: Vec<String> = serious.iter().map(|doubt| doubt.what()).collect();
-    let conditions = format!("the conditions allow no verdict: {}", what.join("; "));
+    let conditions = format!("the conditions do not allow a verdict: {}", what.join("; "));
     let remedy = serious.first().map(|doubt| doubt.remedy());
     let failed =
         failures.and_then(|failures| Some((judged.why.strip_prefix(&failures)?.to_owned(), failures)));

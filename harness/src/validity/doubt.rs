@@ -138,8 +138,8 @@ pub enum Doubt {
     },
     /// The machine ran on its battery: a note, since it may or may not clock itself down.
     OnBattery,
-    /// tailmark itself was compiled without optimisation: serious, for its own work is then part of what is measured.
-    UnoptimisedBuild {
+    /// tailmark itself was built without optimization: serious, because its own work is then part of what is measured.
+    UnoptimizedBuild {
         /// The level, as cargo names it.
         opt_level: String,
     },
@@ -181,7 +181,7 @@ pub enum Doubt {
         /// Requests per second that were started.
         achieved: f64,
     },
-    /// A text that the backend had just seen was hardly computed: serious, for a corpus repeats its texts, and the callers of
+    /// The backend hardly computed a text that it had just seen: serious, because a corpus repeats its texts, and the callers of
     /// the backend may not.
     Caching {
         /// The backend.
@@ -230,7 +230,7 @@ impl Doubt {
                     || speed_limit.is_some_and(|limit| limit < 0.95)
                     || *warning_level > 0
             }
-            Self::UnoptimisedBuild { opt_level } => opt_level == "0",
+            Self::UnoptimizedBuild { opt_level } => opt_level == "0",
             Self::CoarseClock { resolution, cost, limit } => resolution.max(cost) > &(*limit / 100),
             Self::Swapping { pages_per_second: Some(pages), .. } => *pages > 100.0,
             Self::Swapping { pages_per_second: None, grown_bytes } => *grown_bytes > 64 << 20,
@@ -271,7 +271,7 @@ impl Doubt {
             Self::Oversubscribed { threads, processors, .. } => threads > processors,
             Self::DidNotRun { .. }
             | Self::SlowProcessor { .. }
-            | Self::UnoptimisedBuild { .. }
+            | Self::UnoptimizedBuild { .. }
             | Self::CoarseClock { .. }
             | Self::LateGenerator { .. }
             | Self::Overloaded { .. }

@@ -167,7 +167,7 @@ fn of_the_rest(conditions: &Conditions, limit: Duration) -> impl Iterator<Item =
     let watched = conditions.watched;
     let build = conditions.build_opt_level.clone();
     [
-        build.map(|opt_level| Doubt::UnoptimisedBuild { opt_level }),
+        build.map(|opt_level| Doubt::UnoptimizedBuild { opt_level }),
         conditions.clock.map(|clock| Doubt::CoarseClock {
             resolution: clock.resolution,
             cost: clock.cost,
@@ -233,7 +233,7 @@ pub fn adjust(verdict: Verdict, doubts: &[Doubt], cannot_have_made_it: bool) -> 
         Verdict::Fail => "FAIL",
         Verdict::Pass => "PASS",
     };
-    (Verdict::Inconclusive, Some(format!("{would_be}, had it not been that {}", serious.join("; "))))
+    (Verdict::Inconclusive, Some(format!("{would_be}, but {}", serious.join("; "))))
 }
 
 #[cfg(test)]

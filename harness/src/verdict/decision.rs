@@ -54,7 +54,7 @@ pub enum Reason {
         /// Restarts it asks for.
         restarts: u32,
     },
-    /// The run is not long against the patterns it shows.
+    /// The run is too short for the patterns it shows.
     TooShortForItsCorrelation {
         /// What was seen.
         correlation: Correlation,
@@ -77,27 +77,30 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSteadyState { restarts } => {
-                write!(formatter, "no steady state was reached in {restarts} of the restarts")
+                let restarts = units::counted(u64::from(*restarts), "restart");
+                write!(formatter, "{restarts} never reached a steady state")
             }
             Self::HorizonNotReached { requests, restarts } => {
                 let (requests, restarts) =
                     (units::counted(*requests, "request"), units::counted(u64::from(*restarts), "restart"));
-                write!(formatter, "the budget ended before {requests} over {restarts}")
+                write!(formatter, "the budget ran out before {requests} over {restarts} were measured")
             }
             Self::TooShortForItsCorrelation { correlation }
                 if correlation.memory <= 1 && correlation.time <= 1.0 =>
             {
-                write!(formatter, "fewer requests than any verdict needs")
+                write!(formatter, "too few requests for any verdict")
             }
             Self::TooShortForItsCorrelation { correlation } => write!(
                 formatter,
-                "latencies hang together over {} requests, and the run is not long against that",
+                "latencies are correlated over about {} requests, and the run is too short for that",
                 correlation.memory.max(correlation.time.ceil() as u64)
             ),
-            Self::TooCloseToTheLimit => write!(formatter, "too close to the limit for so few requests"),
+            Self::TooCloseToTheLimit => {
+                write!(formatter, "the exceedance is too close to the limit for this many requests")
+            }
             Self::RestartsDisagree { chance } => write!(
                 formatter,
-                "restarts disagree (equal ones would differ this much with probability {chance:.1e})"
+                "restarts differ by more than chance (equal ones would differ this much with probability {chance:.1e})"
             ),
             Self::Drifts { drift } => write!(
                 formatter,
@@ -136,7 +139,7 @@ pub struct Findings {
     pub correlation: Correlation,
     /// Whether that was seen. It was not when no request came near the limit, and is then taken to be none.
     pub correlation_was_seen: bool,
-    /// How the latencies themselves hang together, wherever they lie; nothing is decided by it.
+    /// The correlation of the latencies themselves, wherever they lie; no decision rests on it.
     pub latency_correlation: Option<Correlation>,
     /// `requests` / correlation time: independent requests that carry as much information.
     pub effective_requests: f64,

@@ -1,5 +1,5 @@
-//! What a verdict needs to know of the response times besides their count over the limit: how the exceedances hang together,
-//! how the latencies near the limit do, and where they drift. It decides nothing.
+//! What a verdict needs to know about the response times besides how many are over the limit: how exceedances and latencies near
+//! the limit are correlated, and where latencies drift. It decides nothing.
 
 use super::decision::Drift;
 use crate::statistics::correlation::{Correlation, CorrelationEstimator};

@@ -37,7 +37,7 @@ impl Judge {
         let blank = ObjectiveVerdict {
             objective: self.index,
             verdict: Verdict::Inconclusive,
-            error_bound: "no decision, so no wrong one".to_owned(),
+            error_bound: "no decision".to_owned(),
             method: String::new(),
             requests: 0,
             exceeded: 0,
@@ -102,7 +102,7 @@ impl Judge {
                 Verdict::Inconclusive => blank.error_bound,
                 _ => self.bound(figures.steady),
             },
-            method: "sequential test of the exceedance (truncated Beta mixtures), deflated by the correlation time".into(),
+            method: "sequential test of the share of requests over the limit, corrected for correlation (docs/METHODOLOGY.md)".into(),
             requests: findings.requests,
             exceeded: findings.exceedances,
             exceedance,
@@ -145,7 +145,7 @@ impl Judge {
         allowed: f64,
         steady: Option<&Accumulator>,
     ) -> String {
-        let Some(share) = findings.share else { return "no request was made in steady state".to_owned() };
+        let Some(share) = findings.share else { return "no request was made in the steady state".to_owned() };
         let mut parts = Vec::new();
         let failures = steady.and_then(|steady| failures::foremost(steady, findings.exceedances));
         let failing = failures.is_some();
@@ -163,7 +163,7 @@ impl Judge {
             None => "failed".to_owned(),
         };
         parts.push(format!(
-            "{} of {} requests ({}) {what}, and {} may; the run rules out {}",
+            "{} of {} requests ({}) {what}, and at most {} may; the run rules out {}",
             units::count(findings.exceedances),
             units::count(findings.requests),
             units::percent(share),
@@ -175,7 +175,7 @@ impl Judge {
         }
         if findings.correlation.time > 1.05 {
             parts.push(format!(
-                "latencies hang together over {:.1} requests, so these count as {} independent ones",
+                "latencies are correlated over about {:.1} requests, so these count as {} independent ones",
                 findings.correlation.time,
                 units::count(findings.effective_requests as u64)
             ));
@@ -184,7 +184,10 @@ impl Judge {
             && self.objective.time_limit().is_some()
         {
             let (name, share, _) = largest(&stages);
-            parts.push(format!("{name} is {} of the time of those over the limit", units::percent(share)));
+            parts.push(format!(
+                "{name} takes {} of the time of the requests over the limit",
+                units::percent(share)
+            ));
         }
         parts.join("; ")
     }
@@ -199,8 +202,10 @@ impl Judge {
             Decision::Fail => {
                 let over = steady.and_then(Accumulator::stages_over_limit);
                 return Some(match over.as_ref().map(largest) {
-                    Some((name, _, remedy)) => format!("{name} takes the time: {remedy}"),
-                    None => "see why requests failed".to_owned(),
+                    Some((name, _, remedy)) => {
+                        format!("the largest share of the time goes to {name}: {remedy}")
+                    }
+                    None => "find out why requests fail".to_owned(),
                 });
             }
             Decision::Inconclusive(reason) => reason,
@@ -208,15 +213,15 @@ impl Judge {
         };
         Some(match reason {
             Reason::NoSteadyState { .. } => {
-                "raise phases.warm_up.max_requests, or look at the timeline for what keeps changing".to_owned()
+                "raise phases.warm_up.max_requests, or see in the timeline what keeps changing".to_owned()
             }
             Reason::HorizonNotReached { requests, restarts } => format!(
-                "raise phases.steady.max_seconds until {} requests over {} fit in, or lower the horizon",
+                "raise phases.steady.max_seconds so that {} requests over {} fit in, or lower the horizon",
                 units::count(requests),
                 units::counted(u64::from(restarts), "restart")
             ),
             Reason::RestartsDisagree { .. } => {
-                "look at the restarts in the timeline; raise phases.restarts, so that one odd process weighs less".to_owned()
+                "compare the restarts in the timeline; raise phases.restarts so that one odd process weighs less".to_owned()
             }
             Reason::Drifts { .. } => {
                 "look for thermal throttling or a growing queue or cache; a longer run shows where the drift ends".to_owned()
@@ -262,7 +267,7 @@ impl Judge {
             exceedance,
             estimate,
             why: format!(
-                "{} of {} took longer than {}, and {} may",
+                "{} of {} took longer than {} or failed, and at most {} may",
                 units::count(exceeded),
                 units::counted(count, "cold start"),
                 self.objective.show(self.objective.limit),
@@ -271,7 +276,7 @@ impl Judge {
             next: (verdict == Verdict::Inconclusive).then(|| {
                 match fixed::count_to_decide(exceeded, count, allowed, error).filter(|_| count > 0) {
                     Some(needed) => {
-                        format!("set phases.restarts = {needed}: that many would decide it at this rate")
+                        format!("set phases.restarts = {needed}: that many would settle it at this rate")
                     }
                     None => "raise phases.restarts".to_owned(),
                 }
@@ -297,7 +302,8 @@ impl Judge {
                 Verdict::Inconclusive => blank.error_bound,
                 _ => format!("{}, provided batches of requests are independent", self.chance_of_error()),
             },
-            method: "t interval of batch means, at the count the other objectives needed".to_owned(),
+            method: "t interval of batch means, over as many requests as the other objectives needed"
+                .to_owned(),
             requests: figures.steady.map_or(0, Accumulator::requests),
             estimate: rate.map(|rate| Interval { value: rate.value, low: rate.low, high: Some(rate.high) }),
             why: match rate {
@@ -311,13 +317,13 @@ impl Judge {
                 None => "too few requests for an interval".to_owned(),
             },
             next: (verdict == Verdict::Inconclusive).then(|| {
-                "raise phases.steady.min_requests: four times as many halve the interval".to_owned()
+                "raise phases.steady.min_requests: four times as many requests halve the interval".to_owned()
             }),
             ..blank
         }
     }
 
-    /// An indicator that is a plain number: it is what it is, there is no chance to be wrong about it.
+    /// An indicator that is a plain number of this run, so that there is no chance of being wrong about it.
     fn read_off(&self, value: Option<f64>, blank: ObjectiveVerdict) -> ObjectiveVerdict {
         let objective = &self.objective;
         let method = "read off".to_owned();
@@ -325,7 +331,7 @@ impl Judge {
             return ObjectiveVerdict {
                 method,
                 why: format!("{} was not measured for this backend", objective.subject()),
-                next: Some("judge it on backends that have it, with `backends = [...]`".to_owned()),
+                next: Some("ask it only of backends that have it, with `backends = [...]`".to_owned()),
                 ..blank
             };
         };
@@ -336,7 +342,7 @@ impl Judge {
         };
         ObjectiveVerdict {
             verdict: if holds { Verdict::Pass } else { Verdict::Fail },
-            error_bound: "what was seen in this run, no statistical statement".to_owned(),
+            error_bound: "observed in this run; says nothing about the next one".to_owned(),
             method,
             estimate: Some(Interval { value, low: value, high: Some(value) }),
             why: format!("{} is {}", objective.subject(), objective.show(value)),

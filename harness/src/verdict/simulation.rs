@@ -12,7 +12,7 @@ use crate::statistics::steady::{WarmUp, WarmUpState};
 /// The latency limit of every simulated backend, in nanoseconds: 20 ms.
 pub const LIMIT_NS: u64 = 20_000_000;
 
-/// How the latencies of a simulated backend hang together. The true exceedance is given beside it.
+/// How the latencies of a simulated backend depend on each other. The true exceedance is given beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Process {
     /// Log-normal latencies whose logarithms are a Gaussian AR(1) series; `rho` 0 is independence.

@@ -8,7 +8,7 @@ use super::{Doubt, TakenBy};
 use crate::environment::{PauseCause, processors};
 
 impl Doubt {
-    /// What is doubtful, with its figures: the second half of a sentence.
+    /// What is doubtful, with its figures, as the second half of a sentence.
     #[must_use]
     pub fn what(&self) -> String {
         match self {
@@ -18,18 +18,15 @@ impl Doubt {
                     format!(", and more than a quarter of it during {} of the run", units::percent(share))
                 });
                 format!(
-                    "other processes used {} of all processors' time{bursts}",
+                    "other processes used {} of the machine's CPU time{bursts}",
                     units::percent(*mean_share)
                 )
             }
             Self::Stolen { share } => {
-                format!(
-                    "the hypervisor gave {} of the processors' time to other guests",
-                    units::percent(*share)
-                )
+                format!("the hypervisor gave {} of the CPU time to other guests", units::percent(*share))
             }
             Self::Jitter { lost_share, largest_gap, taken_by, .. } => format!(
-                "a loop that only reads the clock lost {} of its time, up to {} at once{}",
+                "a loop that does nothing but read the clock lost {} of its time, up to {} at once{}",
                 units::percent(*lost_share),
                 time(*largest_gap),
                 whom(*taken_by)
@@ -60,21 +57,23 @@ impl Doubt {
                 units::counted(*processors as u64, "processor")
             ),
             Self::SlowProcessor { lowest_mhz, max_mhz } => {
-                format!("the processor ran at {lowest_mhz:.0} MHz under load, and can do {max_mhz:.0}")
+                format!(
+                    "the processor ran at {lowest_mhz:.0} MHz under load, although it can reach {max_mhz:.0} MHz"
+                )
             }
             Self::UnsteadyFrequency { lowest_mhz, highest_mhz } => format!(
-                "the processor's frequency under load went between {lowest_mhz:.0} and {highest_mhz:.0} MHz"
+                "the processor's frequency under load varied between {lowest_mhz:.0} and {highest_mhz:.0} MHz"
             ),
-            Self::Governor { governor, .. } => format!("the processor's frequency governor is `{governor}`"),
+            Self::Governor { governor, .. } => format!("the CPU frequency governor is `{governor}`"),
             Self::Throttled { events, share, speed_limit, warning_level } => {
                 throttled(*events, *share, *speed_limit, *warning_level)
             }
-            Self::OnBattery => "the machine ran on its battery".to_owned(),
-            Self::UnoptimisedBuild { opt_level } => {
-                format!("tailmark was compiled without optimisation (level {opt_level})")
+            Self::OnBattery => "the machine ran on battery power".to_owned(),
+            Self::UnoptimizedBuild { opt_level } => {
+                format!("tailmark was built without optimization (level {opt_level})")
             }
             Self::CoarseClock { resolution, cost, limit } => format!(
-                "the clock moves in steps of {} and takes {} to read, too much for a limit of {}",
+                "the clock ticks in steps of {} and takes {} to read, too coarse for a limit of {}",
                 time(*resolution),
                 time(*cost),
                 time(*limit)
@@ -83,10 +82,10 @@ impl Doubt {
                 format!("the machine swapped {} pages a second", units::figure(*pages))
             }
             Self::Swapping { pages_per_second: None, grown_bytes } => {
-                format!("the swap in use grew by {}", units::bytes(*grown_bytes))
+                format!("swap usage grew by {}", units::bytes(*grown_bytes))
             }
             Self::LateGenerator { backend, lateness_p99, limit } => format!(
-                "tailmark itself started 1 % of the requests to {backend} {} late or more, against a limit of {}",
+                "tailmark itself started 1 % of the requests to {backend} at least {} late, against a limit of {}",
                 time(*lateness_p99),
                 time(*limit)
             ),
@@ -97,15 +96,17 @@ impl Doubt {
             ),
             Self::Lost { workers, .. } => {
                 let were = if *workers == 1 { "was" } else { "were" };
-                format!("{workers} of its workers {were} lost; what callers wait meanwhile is in no figure")
+                format!(
+                    "{workers} of its workers {were} lost; the time that callers would have waited for a new one is in no figure"
+                )
             }
             Self::Caching { repeated, new, .. } => format!(
-                "a text that it had just seen took {}, and new ones of the same length {}: repeats are hardly computed",
+                "a text that it had just seen took {} and new texts of the same length took {}, so it hardly computes repeated texts",
                 time(*repeated),
                 time(*new)
             ),
             Self::Oversubscribed { threads, processors, .. } => format!(
-                "it computes with {} on {}",
+                "it runs {} on {}",
                 units::counted(*threads as u64, "thread"),
                 units::counted(*processors as u64, "processor")
             ),
@@ -133,36 +134,36 @@ impl Doubt {
             Self::HeldToQuota { .. } => {
                 "raise the quota, or give the backends fewer threads: threads that run at once use it up sooner"
             }
-            Self::LoadedBefore { .. } => "wait until what ran before has ended",
+            Self::LoadedBefore { .. } => "wait until earlier work has finished",
             Self::SlowProcessor { .. } => {
-                "set the frequency governor to `performance`, leave the power-saving mode, and let the machine cool"
+                "set the frequency governor to `performance`, turn off power saving, and let the machine cool down"
             }
             Self::UnsteadyFrequency { .. } => {
-                "set the frequency governor to `performance`, and measure where the machine is kept cool"
+                "set the frequency governor to `performance`, and keep the machine cool"
             }
             Self::Governor { .. } => {
-                "set the governor to `performance`, unless the machine you deploy on has this one"
+                "set the governor to `performance`, unless the machine you deploy on uses this one too"
             }
-            Self::Throttled { .. } => {
-                "let the machine cool, improve its cooling, or leave pauses between runs"
-            }
+            Self::Throttled { .. } => "let the machine cool down, improve its cooling, or pause between runs",
             Self::OnBattery => "plug it in",
-            Self::UnoptimisedBuild { .. } => "build it with `cargo build --release`",
+            Self::UnoptimizedBuild { .. } => "build it with `cargo build --release`",
             Self::CoarseClock { .. } => {
-                "choose a finer clock source for the machine, or measure outside the sandbox that replaces it"
+                "choose a finer clock source for the machine, or run outside the sandbox that replaces its clock"
             }
-            Self::Swapping { .. } => "close what uses the memory, or measure fewer or smaller models at once",
+            Self::Swapping { .. } => {
+                "close programs that use a lot of memory, or measure fewer or smaller models at once"
+            }
             Self::LateGenerator { .. } => {
                 "offer fewer requests per second, or leave a processor free for tailmark"
             }
             Self::Overloaded { .. } => {
-                "offer fewer requests per second ([capacity] finds how many it takes), or give it more replicas or threads"
+                "offer fewer requests per second ([capacity] finds how many it can take), or give it more replicas or threads"
             }
             Self::Lost { .. } => {
-                "see why under its losses and in its stderr log; mend that before you trust a PASS"
+                "find the reason in its losses and its stderr log, and fix it before you trust a PASS"
             }
             Self::Caching { .. } => {
-                "switch the cache off, or take a corpus with as many different texts as there are requests"
+                "turn the cache off, or use a corpus with as many different texts as there are requests"
             }
             Self::Oversubscribed { processors, .. } => {
                 return format!("give it {} or fewer", units::counted(*processors as u64, "thread"));

@@ -43,8 +43,8 @@ pub(super) fn unseen_correlation(findings: &Findings, steady: Option<&Accumulato
 
 pub(super) fn read_off_remedy(objective: &Objective) -> String {
     match objective.indicator {
-        Indicator::PeakRss => "fewer texts per request or a leaner runtime takes less memory".to_owned(),
-        _ => "see what really ran: weights, element type and pooling decide the vectors".to_owned(),
+        Indicator::PeakRss => "send fewer texts per request, or use a leaner runtime".to_owned(),
+        _ => "check what really ran: weights, element type and pooling determine the vectors".to_owned(),
     }
 }
 
@@ -57,32 +57,32 @@ pub(super) fn more_requests(findings: &Findings, steady: Option<&Accumulator>) -
             let time = Duration::try_from_secs_f64(each * more as f64).unwrap_or(Duration::MAX);
             format!(
                 "at this rate about {} more requests ({}) would settle it: set phases.steady.max_requests = {} and \
-                 max_seconds to match",
+                 raise max_seconds to match",
                 units::count(more),
                 units::duration(time.as_nanos() as f64),
                 findings.requests + more
             )
         }
-        None => "the exceedance is too close to what is allowed to be settled by more requests".to_owned(),
+        None => "the exceedance is too close to the allowed share for more requests to settle it".to_owned(),
     }
 }
 
 pub(super) fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
-    let shorter = "send shorter texts or fewer per request";
-    // What does not tell its stages is a server of somebody else's: all of its time is in the rest.
+    let shorter = "send shorter or fewer texts per request";
+    // A backend that does not report its stages is somebody else's server, and all of its time is in the rest.
     let rest = if stages.infer_ns.is_some() {
-        ("the pipe", stages.pipe_ns, "place the backend in-process, or free a processor for the worker")
+        ("the pipe", stages.pipe_ns, "run the backend in-process, or leave a processor free for the worker")
     } else {
         ("the server and the way to it", stages.pipe_ns, "look at the server's own figures")
     };
     let all = [
         ("waiting for a slot", stages.queue_ns, "allow more requests in flight, or offer fewer"),
-        ("serialising", stages.serialize_ns, shorter),
+        ("serializing", stages.serialize_ns, shorter),
         ("tokenizing", stages.tokenize_ns.unwrap_or_default(), shorter),
         (
             "inference",
             stages.infer_ns.unwrap_or_default(),
-            "send shorter texts or fewer per request, give it more threads, or take a faster backend",
+            "send shorter or fewer texts per request, give it more threads, or choose a faster backend",
         ),
         ("pooling", stages.pool_ns.unwrap_or_default(), shorter),
         (
@@ -90,7 +90,7 @@ pub(super) fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
             stages.worker_other_ns.unwrap_or_default(),
             "look at the worker's stderr",
         ),
-        ("deserialising", stages.deserialize_ns, "send fewer texts per request"),
+        ("deserializing", stages.deserialize_ns, "send fewer texts per request"),
         rest,
     ];
     let total: f64 = all.iter().map(|(_, nanoseconds, _)| nanoseconds).sum();
