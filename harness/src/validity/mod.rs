@@ -100,10 +100,11 @@ fn taken_by(conditions: &Conditions, jitter: Jitter) -> TakenBy {
     };
     let others = conditions.others.map(|others| others.mean_share.max(others.disturbed_share.unwrap_or(0.0)));
     let stolen = conditions.steal_share;
+    // Of equal shares the last counts: what is throttled all the time has no need of others.
     let counted = [
-        (throttled, TakenBy::Quota),
-        (others.unwrap_or(0.0), TakenBy::OtherProcesses),
         (stolen.unwrap_or(0.0), TakenBy::OtherGuests),
+        (others.unwrap_or(0.0), TakenBy::OtherProcesses),
+        (throttled, TakenBy::Quota),
     ];
     let largest = counted.into_iter().max_by(|one, other| one.0.total_cmp(&other.0));
     match (largest, others, stolen) {

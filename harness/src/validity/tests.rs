@@ -154,6 +154,10 @@ fn what_to_do_about_lost_time_follows_from_who_is_known_to_have_had_it() {
     assert!(remedy(Some(0.001), Some(0.02), 0).starts_with("measure on a machine, or an instance type"));
     assert!(remedy(Some(0.0), None, 0).starts_with("close other programs; on a virtual machine"));
     assert!(remedy(None, Some(0.0), 0).starts_with("close other programs; on a virtual machine"));
+    let busy = OthersCpu { mean_share: 0.85, disturbed_share: Some(1.0), busiest_share: None };
+    let always = Throttling { processors: 0.3, periods: 38, throttled: 38 };
+    let conditions = Conditions { others: Some(busy), quota: Some(CpuQuota::Limited(always)), ..idle() };
+    assert_eq!(taken_by(&conditions, lost(0.7, None)), TakenBy::Quota, "throttled all the time");
     let quota = "raise the CPU quota, or give the backends fewer threads";
     assert_eq!(remedy(Some(0.02), Some(0.02), 300), quota);
     assert_eq!(remedy(Some(0.02), Some(0.0), 3), "close other programs (top lists them)", "rarely throttled");
