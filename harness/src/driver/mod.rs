@@ -92,6 +92,8 @@ pub async fn drive(
     tokio::pin!(cancellation);
     loop {
         let now = Instant::now();
+        // The alarm wakes the driver at the next arrival, and each answer wakes it too: what has been due for longer was due
+        // while it did not run. What no stage admits is not started and so was not missed.
         let goes_on = lost.is_none() && !overloaded;
         let unseen = arrivals.due_by(now).filter(|due| goes_on && books.admits(*due)).map(|due| now - due);
         let stalled = unseen.filter(|unseen| *unseen >= STALL);

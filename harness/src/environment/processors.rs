@@ -37,6 +37,7 @@ impl Counters {
             Ok(text) if Totals::parse(&text).is_some() => {
                 Ok(Self::Proc(ProcCounters { files: files.clone(), workers: Vec::new() }))
             }
+            // Without /proc, as on macOS.
             _ => {
                 let system = System::new().map_err(|error| error.to_string())?;
                 Ok(Self::Sysinfo(Box::new(SysinfoCounters::new(system))))

@@ -29,6 +29,7 @@ impl Usage {
         let (began, before) = *self.stretch_began.get_or_insert((at, reading));
         let length = at.saturating_sub(began);
         if length < SHORTEST_STRETCH {
+            // Joined to the next, because the counters' ticks would be a large part of so short a time.
             return;
         }
         self.stretch_began = Some((at, reading));

@@ -169,6 +169,7 @@ impl ConditionsWatch {
             quotas.look(&self.files);
         }
         let conditions = self.so_far();
+        // Only the heartbeat's last beat sees a pause that has just ended.
         let pauses: Option<Vec<Pause>> = self.heartbeat.ok().map(Heartbeat::finish);
         Conditions { pauses, ..conditions }
     }

@@ -66,6 +66,7 @@ fn judge_again(
             }
             _ => false,
         };
+        // Noise spared the fastest tenth, and makes no backend answer with an error.
         let stands = over || backend.measured.fails_by_errors_alone(judged.objective);
         let (verdict, doubted) = validity::adjust(judged.verdict, doubts, stands);
         if doubted.is_some() {

@@ -83,6 +83,7 @@ impl Judge {
             procedure.observe(judged_time(&self.objective, sample));
         }
         if let Some(errors) = &mut self.errors {
+            // A time of 0 is within any limit: here only the errors exceed.
             let is_error = matches!(sample.outcome, Outcome::Failed(_));
             errors.observe((!is_error).then_some(0));
         }
