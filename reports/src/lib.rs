@@ -8,6 +8,7 @@ pub mod execution;
 pub mod format;
 mod indicator;
 pub mod markdown;
+mod page;
 pub mod pictures;
 pub mod record;
 mod sentences;

@@ -1,26 +1,8 @@
-//! The report in Markdown: the verdict first, then what it rests on, then what the figures were taken on.
-//!
-//! `verdicts` with `load`, `doubts`, `capacity` and `variations`, then `figures` with `mixture` and `resources`, and
-//! `context` with `execution`, `equivalence` and `losses` are its parts in the order of the page; `text` is how tables are
-//! written.
-
-mod capacity;
-mod context;
-mod doubts;
-mod equivalence;
-mod execution;
-mod figures;
-mod load;
-mod losses;
-mod mixture;
-mod resources;
-mod text;
-mod variations;
-mod verdicts;
+//! The report in Markdown.
 
 use std::io::{self, Write};
 
-use crate::pictures::PICTURES;
+use crate::page;
 use crate::record::RunRecord;
 
 /// Writes the report. It links to those pictures for which the record holds something to draw.
@@ -28,21 +10,7 @@ use crate::record::RunRecord;
 /// # Errors
 /// Only those of the writer.
 pub fn render(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = String::new();
-    verdicts::write(&mut page, record);
-    pictures(&mut page, record);
-    figures::write(&mut page, record);
-    context::write(&mut page, record);
-    out.write_all(page.as_bytes())
-}
-
-fn pictures(page: &mut String, record: &RunRecord) {
-    for picture in PICTURES {
-        if (picture.draw)(record).is_some() {
-            let (title, description, file) = (picture.title, picture.description, picture.file);
-            page.push_str(&format!("## {title}\n\n![{title}: {description}]({file})\n\n"));
-        }
-    }
+    out.write_all(page::of(record).as_bytes())
 }
 
 #[cfg(test)]
