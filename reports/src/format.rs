@@ -1,15 +1,18 @@
 //! The table of report formats, and what of a report lies in a run folder.
 //!
-//! A format is one file beside this one and one line in [`FORMATS`]; a picture is one line in [`PICTURES`].
+//! A format is one file beside this one and one line in [`FORMATS`]; a picture is one line in [`PICTURES`]. Most formats
+//! write the page that they have in common; the terminal has a layout of its own.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::page::{self, Page};
 use crate::record::RunRecord;
 use crate::{markdown, terminal};
 
 pub use crate::pictures::{PICTURES, Picture};
+pub use crate::terminal::Sheet;
 
 /// A way to show a run as text.
 pub struct Format {
@@ -19,11 +22,15 @@ pub struct Format {
     pub file: Option<&'static str>,
     /// What it is good for, one line.
     pub summary: &'static str,
-    /// Writes the run.
-    ///
-    /// # Errors
-    /// Only those of the writer.
-    pub render: fn(&RunRecord, &mut dyn Write) -> io::Result<()>,
+    writer: Writer,
+}
+
+/// What a format is made from.
+enum Writer {
+    /// The page that such formats have in common.
+    Page(fn(&Page, &mut dyn Write) -> io::Result<()>),
+    /// The record, laid out for the sheet that it is shown on.
+    Record(fn(&RunRecord, Sheet, &mut dyn Write) -> io::Result<()>),
 }
 
 /// Every format.
@@ -31,16 +38,29 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "terminal",
         file: None,
-        summary: "a table and the verdicts, for a terminal of 80 columns, without colour",
-        render: |record, out| terminal::render(record, terminal::DEFAULT_COLUMNS, false, out),
+        summary: "a table and the verdicts, as wide as the terminal",
+        writer: Writer::Record(terminal::write),
     },
     Format {
         name: "markdown",
         file: Some("report.md"),
         summary: "the whole report, with links to the pictures",
-        render: markdown::render,
+        writer: Writer::Page(markdown::write),
     },
 ];
+
+impl Format {
+    /// Writes the run. Only a format with a layout of its own looks at the sheet.
+    ///
+    /// # Errors
+    /// Only those of the writer.
+    pub fn write(&self, record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
+        match self.writer {
+            Writer::Page(write) => write(&page::of(record), out),
+            Writer::Record(write) => write(record, sheet, out),
+        }
+    }
+}
 
 /// The format called `name`.
 #[must_use]
@@ -54,10 +74,11 @@ pub fn find(name: &str) -> Option<&'static Format> {
 /// # Errors
 /// When a file cannot be written or removed; the message names it.
 pub fn write_all(folder: &Path, record: &RunRecord) -> io::Result<Vec<PathBuf>> {
+    let page = page::of(record);
     let mut written = Vec::new();
     for picture in PICTURES {
         let path = folder.join(picture.file);
-        match (picture.draw)(record) {
+        match page.drawing(picture.file) {
             Some(drawing) => {
                 fs::write(&path, drawing).map_err(|cause| at("write", &path, &cause))?;
                 written.push(path);
@@ -74,7 +95,10 @@ pub fn write_all(folder: &Path, record: &RunRecord) -> io::Result<Vec<PathBuf>> 
         let Some(file) = format.file else { continue };
         let path = folder.join(file);
         let mut text = Vec::new();
-        (format.render)(record, &mut text)?;
+        match format.writer {
+            Writer::Page(write) => write(&page, &mut text)?,
+            Writer::Record(write) => write(record, Sheet::default(), &mut text)?,
+        }
         fs::write(&path, text).map_err(|cause| at("write", &path, &cause))?;
         written.push(path);
     }
@@ -110,7 +134,7 @@ mod tests {
         for record in fixture::all() {
             for format in FORMATS {
                 let mut out = Vec::new();
-                (format.render)(&record, &mut out).unwrap();
+                format.write(&record, Sheet::default(), &mut out).unwrap();
                 let text = String::from_utf8(out).unwrap();
                 assert!(text.contains(&record.scenario.name), "{} names the scenario", format.name);
                 assert!(!text.contains("NaN"), "{}", format.name);

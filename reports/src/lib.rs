@@ -1,18 +1,19 @@
 //! The tailmark run record and everything that shows it.
 //!
-//! Read in this order: [`record`] is what a run is on disk; [`format`](mod@format) lists the renderers, each of which
-//! takes a [`record::RunRecord`] and a writer; [`terminal`], [`markdown`] and [`pictures`] are those renderers;
-//! [`units`] is how numbers are written. Nothing here knows how anything was measured.
+//! Read in this order: [`record`] is what a run is on disk; `page` fills a page from a [`record::RunRecord`], which says the
+//! same in every format that writes it; `pictures` are drawn for it; `markdown` writes it, and `terminal` has a layout of its
+//! own; [`format`](mod@format) is the table of all of them. `sentences` and `view` are what they have in common, and [`units`]
+//! is how numbers are written. Nothing here knows how anything was measured.
 
 pub mod execution;
 pub mod format;
 mod indicator;
-pub mod markdown;
+mod markdown;
 mod page;
-pub mod pictures;
+mod pictures;
 pub mod record;
 mod sentences;
-pub mod terminal;
+mod terminal;
 pub mod units;
 mod variations;
 mod view;

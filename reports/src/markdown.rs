@@ -1,28 +1,153 @@
-//! The report in Markdown.
+//! How a page is written in Markdown: tables that can be read without being rendered, and nothing in a text that becomes
+//! markup. It does not know what a page says.
 
 use std::io::{self, Write};
 
-use crate::page;
-use crate::record::RunRecord;
+use crate::page::{Block, Column, Item, Page, Side, Span, Text};
 
-/// Writes the report. It links to those pictures for which the record holds something to draw.
+/// Writes a page.
 ///
 /// # Errors
 /// Only those of the writer.
-pub fn render(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(page::of(record).as_bytes())
+pub(crate) fn write(page: &Page, out: &mut dyn Write) -> io::Result<()> {
+    let blocks: Vec<String> = page.blocks().iter().map(block).collect();
+    out.write_all(blocks.join("\n").as_bytes())
+}
+
+/// A block's lines; between two blocks there is an empty one.
+fn block(block: &Block) -> String {
+    match block {
+        Block::Heading { level, text } => format!("{} {}\n", "#".repeat(usize::from(*level)), inline(text)),
+        Block::Paragraph(text) => format!("{}\n", inline(text)),
+        Block::List(items) => items.iter().map(item).collect(),
+        Block::Table { columns, rows } => table(columns, rows),
+        Block::Code { language, lines } => fenced(language, lines),
+        Block::Picture { picture, .. } => {
+            format!("![{}: {}]({})\n", picture.title, picture.description, picture.file)
+        }
+    }
+}
+
+fn item(item: &Item) -> String {
+    let under: String = item.under.iter().map(|text| format!("  - {}\n", inline(text))).collect();
+    format!("- {}\n{under}", inline(&item.text))
+}
+
+/// A text outside a table.
+fn inline(text: &Text) -> String {
+    spans(text, code)
+}
+
+/// A text in a table, where a bar must be escaped even in code.
+fn cell(text: &Text) -> String {
+    spans(text, |text| code(text).replace('|', "\\|"))
+}
+
+fn spans(text: &Text, code: impl Fn(&str) -> String) -> String {
+    let written = text.spans().iter().map(|span| match span {
+        Span::Plain(text) => escaped(text),
+        Span::Strong(text) => format!("**{}**", escaped(text)),
+        Span::Emphasis(text) => format!("*{}*", escaped(text)),
+        Span::Code(text) => code(text),
+    });
+    written.collect::<String>().trim().to_owned()
+}
+
+/// A text with nothing in it that ends a cell, begins a tag or makes it stand out.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let next = characters.peek();
+        let opens_tag =
+            character == '<' && next.is_some_and(|c| c.is_ascii_alphabetic() || "/!?".contains(*c));
+        if matches!(character, '|' | '\\' | '*') || opens_tag {
+            safe.push('\\');
+        }
+        safe.push(character);
+    }
+    safe
+}
+
+/// A text as code, whatever it contains.
+fn code(text: &str) -> String {
+    let longest = longest_run(text, '`');
+    let fence = "`".repeat(longest + 1);
+    if longest == 0 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }
+}
+
+/// Lines as they are, in a block of their own that nothing in them can end.
+fn fenced(language: &str, lines: &str) -> String {
+    let fence = "`".repeat(longest_run(lines, '`').max(2) + 1);
+    let printable = lines.replace(|c: char| c.is_control() && c != '\n' && c != '\t', " ");
+    format!("{fence}{language}\n{}\n{fence}\n", printable.trim_end())
+}
+
+fn longest_run(text: &str, of: char) -> usize {
+    text.split(|c| c != of).map(str::len).max().unwrap_or(0)
+}
+
+/// A table, its columns padded so that it can be read without being rendered.
+fn table(columns: &[Column], rows: &[Vec<Text>]) -> String {
+    let width_of = |text: &str| textwrap::core::display_width(text);
+    let heads: Vec<String> = columns.iter().map(|column| cell(&column.head)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+    let widest = |index: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).chain(heads.get(index));
+        cells.map(|cell| width_of(cell)).chain([3]).max().unwrap_or(3)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(widest).collect();
+    let line = |cells: &[String]| {
+        let padded = cells.iter().zip(columns).zip(&widths).map(|((cell, column), width)| {
+            let blank = " ".repeat(width - width_of(cell).min(*width));
+            match column.side {
+                Side::Left => format!("| {cell}{blank} "),
+                Side::Right => format!("| {blank}{cell} "),
+            }
+        });
+        format!("{}|\n", padded.collect::<String>())
+    };
+    let rules: Vec<String> = columns
+        .iter()
+        .zip(&widths)
+        .map(|(column, width)| match column.side {
+            Side::Left => "-".repeat(*width),
+            Side::Right => format!("{}:", "-".repeat(width - 1)),
+        })
+        .collect();
+    [heads, rules].iter().chain(&rows).map(|cells| line(cells)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
-    use crate::record::BackendOutcome;
+    use crate::record::{BackendOutcome, RunRecord};
+    use crate::{fixture, page};
 
     fn report(record: &RunRecord) -> String {
         let mut out = Vec::new();
-        render(record, &mut out).unwrap();
+        write(&page::of(record), &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_would_break_a_table_or_become_a_tag_is_escaped() {
+        let text = Text::from("a | b\nc <why> x < 20 ms *d*");
+        assert_eq!(inline(&text), r"a \| b c \<why> x < 20 ms \*d\*");
+    }
+
+    #[test]
+    fn code_with_backticks_in_it_is_fenced_by_more_of_them_and_a_bar_in_it_ends_no_cell() {
+        assert_eq!(code("a"), "`a`");
+        assert_eq!(code("a `b` | c"), "`` a `b` | c ``");
+        let text = Text::default().code("a | b");
+        assert_eq!([inline(&text), cell(&text)], ["`a | b`", r"`a \| b`"]);
+    }
+
+    #[test]
+    fn a_block_ends_only_at_its_own_end() {
+        let written = fenced("", "```\nx\u{1b}[0m\n````\n");
+        assert_eq!(written, "`````\n```\nx [0m\n````\n`````\n");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! much load each takes, then the verdict.
 //!
 //! Where a backend has many variations, each has a row of a table and one line; the whole of their reasons is in the
-//! report in Markdown. It takes the width and whether to use colour as given; it does not know whether it writes to a terminal.
+//! report in Markdown. It takes the sheet it writes on as given; it does not know whether that is a terminal.
 
 mod backend;
 mod capacity;
@@ -19,20 +19,34 @@ use crate::sentences::headlines::headlines;
 use crate::variations::{Place, placed};
 use crate::{sentences, view};
 
-/// The width used where none is known.
-pub const DEFAULT_COLUMNS: usize = 80;
+/// What a report is shown on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet {
+    /// Characters in a line.
+    pub columns: usize,
+    /// Whether verdicts are in color.
+    pub color: bool,
+}
+
+impl Default for Sheet {
+    /// A file, or a terminal of which nothing is known.
+    fn default() -> Self {
+        Self { columns: 80, color: false }
+    }
+}
+
 /// Narrower than this nothing can be laid out.
 const LEAST_COLUMNS: usize = 60;
 /// Texts are not set wider than this, so that they can be read.
 const WIDEST_TEXT: usize = 110;
 
-/// Writes the run in lines of at most `columns` characters (at least 60), verdicts in colour if asked for.
+/// Writes the run in lines no wider than the sheet, but for one narrower than 60 characters.
 ///
 /// # Errors
 /// Only those of the writer.
-pub fn render(record: &RunRecord, columns: usize, colour: bool, out: &mut dyn Write) -> io::Result<()> {
-    let columns = columns.max(LEAST_COLUMNS);
-    let mut page = Page { out, columns: columns.min(WIDEST_TEXT), colour };
+pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
+    let columns = sheet.columns.max(LEAST_COLUMNS);
+    let mut page = Page { out, columns: columns.min(WIDEST_TEXT), colour: sheet.color };
     page.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
     if let Some(sentence) = view::status_sentence(&record.status) {
         page.paragraph("", &sentence)?;
@@ -132,9 +146,9 @@ mod tests {
     use super::*;
     use crate::fixture;
 
-    fn text(record: &RunRecord, columns: usize, colour: bool) -> String {
+    fn text(record: &RunRecord, columns: usize, color: bool) -> String {
         let mut out = Vec::new();
-        render(record, columns, colour, &mut out).unwrap();
+        write(record, Sheet { columns, color }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

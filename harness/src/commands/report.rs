@@ -3,9 +3,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use tailmark_reports::format::write_all;
+use tailmark_reports::format::{self, Sheet, write_all};
 use tailmark_reports::record::{self, RunRecord, RunStatus};
-use tailmark_reports::{markdown, terminal, units};
+use tailmark_reports::units;
 
 use super::ReportArguments;
 use super::error::cannot;
@@ -33,9 +33,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
         }
     }
     if arguments.markdown {
-        let mut text = Vec::new();
-        markdown::render(&record, &mut text).map_err(cannot("render the report"))?;
-        std::io::stdout().lock().write_all(&text).map_err(cannot("print the report"))?;
+        print(&record, "markdown", Sheet::default())?;
     } else {
         if !goes_on {
             if was_killed {
@@ -65,12 +63,15 @@ fn interrupted(record: &RunRecord) -> String {
 /// Prints the summary table to stdout, as wide as the terminal and in colour only where that is wanted.
 pub(super) fn show(record: &RunRecord) -> Result<(), CommandError> {
     let is_terminal = std::io::stdout().is_terminal();
-    let colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let columns = console::Term::stdout()
-        .size_checked()
-        .filter(|_| is_terminal)
-        .map_or(80, |(_, columns)| usize::from(columns));
+    let color = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let columns = console::Term::stdout().size_checked().filter(|_| is_terminal);
+    let columns = columns.map_or(Sheet::default().columns, |(_, columns)| usize::from(columns));
+    print(record, "terminal", Sheet { columns, color })
+}
+
+fn print(record: &RunRecord, name: &str, sheet: Sheet) -> Result<(), CommandError> {
+    let format = format::find(name).ok_or_else(|| CommandError::Usage(format!("no format `{name}`")))?;
     let mut text = Vec::new();
-    terminal::render(record, columns, colour, &mut text).map_err(cannot("render the table"))?;
-    std::io::stdout().lock().write_all(&text).map_err(cannot("print the table"))
+    format.write(record, sheet, &mut text).map_err(cannot("render the report"))?;
+    std::io::stdout().lock().write_all(&text).map_err(cannot("print the report"))
 }

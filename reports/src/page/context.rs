@@ -1,12 +1,13 @@
 //! What the figures were taken on: what really ran, the workload, the machine, the model, the command, the scenario.
 
-use super::text::{Column, block, code, inline, table};
+use super::block::{Page, left, right};
+use super::text::{Text, code, strong};
 use super::{equivalence, execution, losses};
 use crate::record::{BackendRecord, Condition, Model, RunRecord, Runs};
 use crate::units::{self, ABSENT, NOT_KNOWN};
 use crate::variations::reached;
 
-pub(super) fn write(page: &mut String, record: &RunRecord) {
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
     ran(page, record);
     execution::write(page, record);
     equivalence::write(page, record);
@@ -18,53 +19,42 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
         model_files(page, model);
     }
     origin(page, record);
-    page.push_str("## Scenario\n\nEvery setting, defaults included.\n\n");
-    block(page, "toml", &record.scenario.resolved);
-    page.truncate(page.trim_end().len());
-    page.push('\n');
+    page.heading(2, "Scenario");
+    page.paragraph("Every setting, defaults included.");
+    page.code("toml", &record.scenario.resolved);
 }
 
-fn ran(page: &mut String, record: &RunRecord) {
-    page.push_str("## What really ran\n\nAs the runtimes report it.\n\n");
+fn ran(page: &mut Page, record: &RunRecord) {
+    page.heading(2, "What really ran");
+    page.paragraph("As the runtimes report it.");
     let columns = [
-        Column::Left("backend"),
-        Column::Left("engine"),
-        Column::Left("device"),
-        Column::Left("execution provider"),
-        Column::Right("threads"),
-        Column::Left("dtype"),
-        Column::Left("placement"),
-        Column::Right("replicas"),
-        Column::Left("corpus"),
-        Column::Right("texts per request"),
-        Column::Left("load"),
-        Column::Left("other versions"),
-        Column::Left("options"),
+        left("backend"),
+        left("engine"),
+        left("device"),
+        left("execution provider"),
+        right("threads"),
+        left("dtype"),
+        left("placement"),
+        right("replicas"),
+        left("corpus"),
+        right("texts per request"),
+        left("load"),
+        left("other versions"),
+        left("options"),
     ];
-    let rows: Vec<Vec<String>> = reached(record).map(ran_row).collect();
-    table(page, &columns, &rows);
-    for backend in &record.backends {
-        if let Some(fallback) = &backend.fallback {
-            page.push_str(&format!(
-                "- **{}** is a fallback: {} was asked for and {} ran, because: {}\n\n",
-                inline(&backend.name),
-                code(&fallback.from),
-                code(&fallback.to),
-                inline(&fallback.why)
-            ));
-        }
-    }
+    page.table(columns, reached(record).map(ran_row));
+    page.list(record.backends.iter().filter_map(|backend| {
+        let fallback = backend.fallback.as_ref()?;
+        let asked = strong(&backend.name).then(" is a fallback: ").code(&fallback.from);
+        let ran = asked.then(" was asked for and ").code(&fallback.to);
+        Some(ran.then(format!(" ran, because: {}", fallback.why)))
+    }));
 }
 
-fn ran_row(backend: &BackendRecord) -> Vec<String> {
+fn ran_row(backend: &BackendRecord) -> Vec<Text> {
     let absent = || ABSENT.to_owned();
     let of = |read: &dyn Fn(&Runs) -> Option<String>| {
-        backend
-            .runs
-            .as_ref()
-            .and_then(read)
-            .filter(|text| !text.is_empty())
-            .map_or_else(absent, |text| inline(&text))
+        backend.runs.as_ref().and_then(read).filter(|text| !text.is_empty()).unwrap_or_else(absent)
     };
     let versions = |runs: &Runs| {
         let each: Vec<String> =
@@ -72,24 +62,24 @@ fn ran_row(backend: &BackendRecord) -> Vec<String> {
         Some(each.join(", "))
     };
     let options = match backend.options.is_empty() {
-        true => absent(),
-        false => code(&serde_json::Value::Object(backend.options.clone()).to_string()),
+        true => absent().into(),
+        false => code(serde_json::Value::Object(backend.options.clone()).to_string()),
     };
-    vec![
-        inline(&backend.label),
+    let facts = [
+        backend.label.clone(),
         of(&|runs| Some(engine(runs))),
         of(&|runs| Some(told(&runs.device))),
         of(&|runs| runs.execution_provider.clone()),
         of(&|runs| runs.threads.map(|threads| threads.to_string())),
         of(&|runs| Some(told(&runs.dtype))),
-        inline(&backend.placement),
+        backend.placement.clone(),
         backend.replicas.to_string(),
-        inline(&backend.corpus),
+        backend.corpus.clone(),
         backend.batch_size.to_string(),
-        inline(&backend.load.text),
+        backend.load.text.clone(),
         of(&versions),
-        options,
-    ]
+    ];
+    facts.into_iter().map(Text::from).chain([options]).collect()
 }
 
 /// What a runtime says, or that it does not.
@@ -105,33 +95,32 @@ fn engine(runs: &Runs) -> String {
 }
 
 /// A table of names and values; rows without a value are left out.
-fn facts(page: &mut String, heading: &str, rows: Vec<(&str, Option<String>)>) {
-    page.push_str(&format!("## {heading}\n\n"));
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().filter_map(|(name, value)| Some(vec![name.to_owned(), value?])).collect();
-    table(page, &[Column::Left(""), Column::Left("value")], &rows);
+fn facts<Value: Into<Text>>(page: &mut Page, heading: &str, rows: Vec<(&str, Option<Value>)>) {
+    page.heading(2, heading);
+    let row = |(name, value): (&str, Option<Value>)| Some(vec![Text::from(name), value?.into()]);
+    page.table([left(""), left("value")], rows.into_iter().filter_map(row));
 }
 
-fn workload(page: &mut String, record: &RunRecord) {
+fn workload(page: &mut Page, record: &RunRecord) {
     let (workload, load) = (&record.workload, &record.load);
     let tokens = workload
         .tokens
         .as_ref()
         .map(|tokens| format!("{} to {}, median {} per text", tokens.min, tokens.max, tokens.median));
     let rows = vec![
-        ("corpus", Some(format!("{}, {}", inline(&workload.corpus), units::counted(workload.texts, "text")))),
+        ("corpus", Some(format!("{}, {}", workload.corpus, units::counted(workload.texts, "text")))),
         ("texts per request", Some(workload.batch_size.to_string())),
         ("tokens", tokens),
         ("cut to the model's length", Some(units::counted(workload.truncated, "text"))),
         ("seed", Some(workload.seed.to_string())),
-        ("load model", Some(inline(&load.text))),
+        ("load model", Some(load.text.clone())),
         ("requests in flight at most", load.max_in_flight.map(|most| units::count(u64::from(most)))),
-        ("which means", Some(inline(&load.note)).filter(|note| !note.is_empty())),
+        ("which means", Some(load.note.clone()).filter(|note| !note.is_empty())),
     ];
     facts(page, "Workload", rows);
 }
 
-fn machine(page: &mut String, record: &RunRecord) {
+fn machine(page: &mut Page, record: &RunRecord) {
     let machine = &record.machine;
     let system = [machine.os_version.as_deref(), machine.kernel.as_deref()].into_iter().flatten();
     let system = std::iter::once(machine.os.as_str()).chain(system).collect::<Vec<_>>().join(", ");
@@ -140,63 +129,61 @@ fn machine(page: &mut String, record: &RunRecord) {
     let cores =
         format!("{}{} logical", physical.unwrap_or_default(), units::count(u64::from(machine.logical_cores)));
     let rows = vec![
-        ("processor", Some(inline(machine.cpu.as_deref().unwrap_or("unknown")))),
-        ("architecture", Some(inline(&machine.arch))),
+        ("processor", Some(machine.cpu.as_deref().unwrap_or("unknown").to_owned())),
+        ("architecture", Some(machine.arch.clone())),
         ("cores", Some(cores)),
         ("memory", Some(units::bytes(machine.memory_bytes))),
-        ("system", Some(inline(&system))),
+        ("system", Some(system)),
         ("load average at the start", machine.load_average.map(|load| format!("{load:.2}"))),
     ];
     facts(page, "Machine", rows);
 }
 
-fn conditions(page: &mut String, record: &RunRecord) {
+fn conditions(page: &mut Page, record: &RunRecord) {
     if record.conditions.is_empty() {
         return;
     }
-    page.push_str("## Conditions\n\nThe machine while it measured.\n\n");
-    let columns = [Column::Left("condition"), Column::Right("value"), Column::Left("note")];
+    page.heading(2, "Conditions");
+    page.paragraph("The machine while it measured.");
+    let columns = [left("condition"), right("value"), left("note")];
     let row = |condition: &Condition| {
-        let note = condition.note.as_deref().map(inline).unwrap_or_default();
-        vec![inline(&condition.name), inline(&condition.value), note]
+        let note = condition.note.clone().unwrap_or_default();
+        vec![condition.name.clone(), condition.value.clone(), note]
     };
-    table(page, &columns, &record.conditions.iter().map(row).collect::<Vec<_>>());
+    page.table(columns, record.conditions.iter().map(row));
 }
 
-fn model_files(page: &mut String, model: &Model) {
+fn model_files(page: &mut Page, model: &Model) {
     let rows = vec![
-        ("name", Some(inline(&model.name))),
-        ("source", Some(inline(&model.source))),
+        ("name", Some(Text::from(model.name.as_str()))),
+        ("source", Some(model.source.as_str().into())),
         ("folder", Some(code(&model.folder))),
-        ("dimensions", Some(model.dimensions.to_string())),
-        ("texts are cut to", Some(units::counted(u64::from(model.max_tokens), "token"))),
+        ("dimensions", Some(model.dimensions.to_string().into())),
+        ("texts are cut to", Some(units::counted(u64::from(model.max_tokens), "token").into())),
     ];
     facts(page, "Model", rows);
-    let columns = [Column::Left("file"), Column::Right("size"), Column::Left("SHA-256")];
+    let columns = [left("file"), right("size"), left("SHA-256")];
     let row = |file: &crate::record::ModelFile| {
-        vec![inline(&file.name), units::bytes(file.bytes), code(&file.sha256)]
+        vec![Text::from(file.name.as_str()), units::bytes(file.bytes).into(), code(&file.sha256)]
     };
-    table(page, &columns, &model.files.iter().map(row).collect::<Vec<_>>());
+    page.table(columns, model.files.iter().map(row));
 }
 
-fn origin(page: &mut String, record: &RunRecord) {
+fn origin(page: &mut Page, record: &RunRecord) {
     let commit = record.git.as_ref().map(|git| {
         let differing = if git.dirty { ", with changes that are not in it" } else { "" };
-        format!("{}{differing}", code(&git.commit))
+        code(&git.commit).then(differing)
     });
     let overrides = record.scenario.overrides.join(" ");
     let rows = vec![
-        ("command", Some(code(&record.command_line.join(" ")))),
-        ("tailmark", Some(inline(&format!("{} ({} build)", record.tool.version, record.tool.profile)))),
+        ("command", Some(code(record.command_line.join(" ")))),
+        ("tailmark", Some(format!("{} ({} build)", record.tool.version, record.tool.profile).into())),
         ("git commit", commit),
-        ("scenario", Some(inline(&record.scenario.source))),
+        ("scenario", Some(record.scenario.source.as_str().into())),
         ("scenario SHA-256", Some(code(&record.scenario.sha256))),
-        (
-            "changed by --set",
-            Some(overrides).filter(|changed| !changed.is_empty()).map(|changed| code(&changed)),
-        ),
-        ("mode", Some(inline(&record.mode))),
-        ("record version", Some(record.record_version.to_string())),
+        ("changed by --set", Some(overrides).filter(|changed| !changed.is_empty()).map(code)),
+        ("mode", Some(record.mode.as_str().into())),
+        ("record version", Some(record.record_version.to_string().into())),
     ];
     facts(page, "Origin", rows);
 }

@@ -1,57 +1,58 @@
 //! How close the vectors are to the reference's and what that comes to in use, and whether repeated texts are computed.
 
-use super::text::{Column, inline, sentence, table};
+use super::block::{Column, Page, left, right};
+use super::text::{Text, sentence, strong};
 use crate::execution::class_name;
 use crate::record::{BackendRecord, Equivalence, RunRecord};
 use crate::sentences::equivalence::findings;
 use crate::units::{self, ABSENT};
 use crate::variations::reached;
 
-const FIGURES: [Column<'_>; 14] = [
-    Column::Left("class"),
-    Column::Left("accepted"),
-    Column::Left("least accepted"),
-    Column::Right("texts"),
-    Column::Right("min cosine"),
-    Column::Right("mean cosine"),
-    Column::Left("lowest text"),
-    Column::Right("max difference"),
-    Column::Right("length error"),
-    Column::Right("when repeated"),
-    Column::Right("in a batch"),
-    Column::Right("nearest neighbours"),
-    Column::Right("Spearman"),
-    Column::Right("reference's"),
+/// The head of a column, and the side that it stands at.
+type Head = (&'static str, fn(&'static str) -> Column);
+
+/// The columns after the backend's.
+const FIGURES: [Head; 14] = [
+    ("class", left),
+    ("accepted", left),
+    ("least accepted", left),
+    ("texts", right),
+    ("min cosine", right),
+    ("mean cosine", right),
+    ("lowest text", left),
+    ("max difference", right),
+    ("length error", right),
+    ("when repeated", right),
+    ("in a batch", right),
+    ("nearest neighbours", right),
+    ("Spearman", right),
+    ("reference's", right),
 ];
 
-pub(super) fn write(page: &mut String, record: &RunRecord) {
-    page.push_str(
-        "## Equivalence\n\nThe vectors against the reference vectors; a backend outside the classes that the scenario \
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
+    page.heading(2, "Equivalence");
+    page.paragraph(
+        "The vectors against the reference vectors; a backend outside the classes that the scenario \
          accepts is not timed. Differences are the largest of any number: from the reference; between two answers to the \
          same request (0 is deterministic); between a text alone and in a batch (0 is batch invariant). Length error is \
          the largest difference of a vector's length from 1. Nearest neighbours are those of the reference that are the \
-         backend's too; Spearman is the rank correlation with grades given by people.\n\n",
+         backend's too; Spearman is the rank correlation with grades given by people.",
     );
-    let columns: Vec<Column<'_>> = [Column::Left("backend")].into_iter().chain(FIGURES).collect();
-    table(page, &columns, &reached(record).map(row).collect::<Vec<_>>());
-    let mut found = false;
-    for backend in reached(record) {
-        for finding in findings(&backend.equivalence) {
-            found = true;
-            page.push_str(&format!("- **{}**: {}\n", inline(&backend.label), sentence(finding)));
-        }
-    }
-    if found {
-        page.push('\n');
-    }
+    let figures = FIGURES.map(|(head, column)| column(head));
+    page.table([left("backend")].into_iter().chain(figures), reached(record).map(row));
+    let found = reached(record).flat_map(|backend| {
+        let of = |finding: &String| strong(&backend.label).then(format!(": {}", sentence(finding)));
+        findings(&backend.equivalence).iter().map(of)
+    });
+    page.list(found);
     repeated(page, record);
 }
 
-fn row(backend: &BackendRecord) -> Vec<String> {
-    let cells = match &backend.equivalence {
+fn row(backend: &BackendRecord) -> Vec<Text> {
+    let cells: Vec<Text> = match &backend.equivalence {
         Equivalence::NotChecked { why } => {
-            let absent = std::iter::repeat_n(ABSENT.to_owned(), FIGURES.len() - 1);
-            [format!("not checked: {}", inline(why))].into_iter().chain(absent).collect()
+            let absent = std::iter::repeat_n(Text::from(ABSENT), FIGURES.len() - 1);
+            [format!("not checked: {why}").into()].into_iter().chain(absent).collect()
         }
         Equivalence::Checked {
             class,
@@ -77,14 +78,12 @@ fn row(backend: &BackendRecord) -> Vec<String> {
             let pairs = |graded: &crate::record::GradedPairs| units::counted(graded.pairs.into(), "pair");
             let spearman = graded.map(|graded| format!("{:.3}, {}", graded.spearman, pairs(&graded)));
             let reference = graded.map(|graded| format!("{:.3}", graded.reference_spearman));
-            vec![
-                class_name(*class).to_owned(),
-                if *accepted { "yes" } else { "**no**" }.to_owned(),
+            let figures = [
                 class_name(*accepts).to_owned(),
                 units::count((*texts).into()),
                 format!("{min_cosine:.7}"),
                 format!("{mean_cosine:.7}"),
-                inline(lowest),
+                lowest.clone(),
                 small(*max_abs_difference),
                 small(*max_length_error),
                 small(*repeat_difference),
@@ -92,10 +91,12 @@ fn row(backend: &BackendRecord) -> Vec<String> {
                 or_absent(nearest),
                 or_absent(spearman),
                 or_absent(reference),
-            ]
+            ];
+            let accepted = if *accepted { "yes".into() } else { strong("no") };
+            [class_name(*class).into(), accepted].into_iter().chain(figures.map(Into::into)).collect()
         }
     };
-    [inline(&backend.label)].into_iter().chain::<Vec<String>>(cells).collect()
+    [backend.label.as_str().into()].into_iter().chain(cells).collect()
 }
 
 /// A difference that may be many orders of magnitude below 1.
@@ -107,34 +108,31 @@ fn small(difference: f64) -> String {
     }
 }
 
-fn repeated(page: &mut String, record: &RunRecord) {
-    let rows: Vec<Vec<String>> = reached(record)
+fn repeated(page: &mut Page, record: &RunRecord) {
+    let rows: Vec<Vec<Text>> = reached(record)
         .filter_map(|backend| {
             let probe = backend.repeat_probe?;
-            Some(vec![
-                inline(&backend.label),
+            let figures = [
                 units::duration(probe.repeated_ns as f64),
                 units::duration(probe.new_ns as f64),
                 units::count(probe.pairs.into()),
-                if probe.caching { "**caching suspected**" } else { "computed again" }.to_owned(),
-            ])
+            ];
+            let answer = if probe.caching { strong("caching suspected") } else { "computed again".into() };
+            let label = backend.label.as_str().into();
+            Some([label].into_iter().chain(figures.map(Into::into)).chain([answer]).collect())
         })
         .collect();
     if rows.is_empty() {
         return;
     }
-    page.push_str(
-        "## Repeated texts\n\nA text that was just seen against one never sent before: median service times of a probe \
-         apart from the timed requests.\n\n",
+    page.heading(2, "Repeated texts");
+    page.paragraph(
+        "A text that was just seen against one never sent before: median service times of a probe \
+         apart from the timed requests.",
     );
-    let columns = [
-        Column::Left("backend"),
-        Column::Right("repeated text"),
-        Column::Right("new text"),
-        Column::Right("pairs"),
-        Column::Left("repeats are"),
-    ];
-    table(page, &columns, &rows);
+    let columns =
+        [left("backend"), right("repeated text"), right("new text"), right("pairs"), left("repeats are")];
+    page.table(columns, rows);
 }
 
 fn or_absent(text: Option<String>) -> String {

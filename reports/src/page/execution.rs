@@ -1,7 +1,8 @@
 //! What executed the models, by the runtimes' own account: before the figures where it is not what a backend's name says,
 //! and in full after them.
 
-use super::text::{Column, capitalised, inline, sentence, table};
+use super::block::{Item, Page, left, right};
+use super::text::{capitalized, sentence, strong};
 use crate::execution::{notes, percent, requirement, residence};
 use crate::record::{BackendRecord, Execution, ExecutionPart, Operator, RunRecord};
 use crate::sentences::headlines::headlines;
@@ -9,76 +10,67 @@ use crate::units::{self, ABSENT};
 use crate::variations::reached;
 
 /// What stands before the figures.
-pub(super) fn headline(page: &mut String, record: &RunRecord) {
+pub(super) fn headline(page: &mut Page, record: &RunRecord) {
     let headlines = headlines(record);
     if headlines.is_empty() {
         return;
     }
-    page.push_str("## Not what the name says\n\n");
-    for headline in headlines {
-        let kind = capitalised(headline.kind);
-        page.push_str(&format!("- **{kind}: {}**: {}\n", inline(&headline.of), sentence(&headline.what)));
-        for said in &headline.under {
-            page.push_str(&format!("  - {}\n", sentence(&capitalised(said))));
-        }
-    }
-    page.push('\n');
+    page.heading(2, "Not what the name says");
+    page.list(headlines.iter().map(|headline| {
+        let of = strong(format!("{}: {}", capitalized(headline.kind), headline.of));
+        let under = headline.under.iter().map(|said| sentence(&capitalized(said)).into());
+        Item { text: of.then(format!(": {}", sentence(&headline.what))), under: under.collect() }
+    }));
 }
 
 /// The whole of it.
-pub(super) fn write(page: &mut String, record: &RunRecord) {
-    page.push_str(
-        "## Execution\n\nWhere the model ran, recorded by the runtime in probe runs apart from the timed ones. Nodes are \
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
+    page.heading(2, "Execution");
+    page.paragraph(
+        "Where the model ran, recorded by the runtime in probe runs apart from the timed ones. Nodes are \
          counted where they are handed to execution providers (for the CPU alone, as it runs them), or operator calls \
-         where there is no graph; a partition is a stretch of the graph that runs in one piece.\n\n",
+         where there is no graph; a partition is a stretch of the graph that runs in one piece.",
     );
     let columns = [
-        Column::Left("backend"),
-        Column::Left("asked for"),
-        Column::Left("ran on"),
-        Column::Right("nodes"),
-        Column::Right("share of nodes or calls"),
-        Column::Right("partitions"),
-        Column::Right("kernel time per run"),
-        Column::Right("share of the time"),
-        Column::Left("recorded by"),
+        left("backend"),
+        left("asked for"),
+        left("ran on"),
+        right("nodes"),
+        right("share of nodes or calls"),
+        right("partitions"),
+        right("kernel time per run"),
+        right("share of the time"),
+        left("recorded by"),
     ];
-    let rows: Vec<Vec<String>> = reached(record).flat_map(rows).collect();
-    table(page, &columns, &rows);
+    page.table(columns, reached(record).flat_map(rows));
     elsewhere(page, record);
-    let mut remarks = false;
-    for backend in reached(record) {
+    page.list(reached(record).flat_map(|backend| {
         let required = backend.requirement.as_ref().map(|required| requirement(required, true));
         let said = residence(&backend.execution).into_iter().chain(notes(&backend.execution).iter().cloned());
-        for said in said.chain(required) {
-            remarks = true;
-            page.push_str(&format!("- **{}**: {}\n", inline(&backend.label), sentence(&said)));
-        }
-    }
-    if remarks {
-        page.push('\n');
-    }
+        let of = |said: String| strong(&backend.label).then(format!(": {}", sentence(&said)));
+        said.chain(required).map(of)
+    }));
 }
 
 /// A row for each part, or one that says why there is none.
 fn rows(backend: &BackendRecord) -> Vec<Vec<String>> {
-    let label = inline(&backend.label);
+    let label = backend.label.clone();
     match &backend.execution {
         Execution::NotMeasured { why } => {
             let absent = std::iter::repeat_n(ABSENT.to_owned(), 6);
-            let cells = [label, ABSENT.to_owned(), format!("not measured: {}", inline(why))];
+            let cells = [label, ABSENT.to_owned(), format!("not measured: {why}")];
             vec![cells.into_iter().chain(absent).collect()]
         }
         Execution::Measured { source, runs, asked, nodes, parts, .. } => {
-            let recorded = format!("{}, {}", inline(source), units::counted((*runs).into(), "run"));
+            let recorded = format!("{source}, {}", units::counted((*runs).into(), "run"));
             let row = |part: &ExecutionPart| {
                 let own = part.nodes.zip(*nodes).map(|(own, all)| {
                     format!("{} of {}", units::count(own.into()), units::count(all.into()))
                 });
                 vec![
                     label.clone(),
-                    inline(asked),
-                    inline(&part.on),
+                    asked.clone(),
+                    part.on.clone(),
                     or_absent(own),
                     percent(part.node_share),
                     or_absent(part.partitions.map(|partitions| units::count(partitions.into()))),
@@ -93,7 +85,7 @@ fn rows(backend: &BackendRecord) -> Vec<Vec<String>> {
 }
 
 /// The operators that did not run where they were asked to.
-fn elsewhere(page: &mut String, record: &RunRecord) {
+fn elsewhere(page: &mut Page, record: &RunRecord) {
     let rows: Vec<Vec<String>> = reached(record)
         .flat_map(|backend| {
             let operators = match &backend.execution {
@@ -106,22 +98,22 @@ fn elsewhere(page: &mut String, record: &RunRecord) {
     if rows.is_empty() {
         return;
     }
-    page.push_str("Operators that did not run on what was asked for, most time first.\n\n");
+    page.paragraph("Operators that did not run on what was asked for, most time first.");
     let columns = [
-        Column::Left("backend"),
-        Column::Left("operator"),
-        Column::Left("ran on"),
-        Column::Right("nodes, or calls per run"),
-        Column::Right("share of the time"),
+        left("backend"),
+        left("operator"),
+        left("ran on"),
+        right("nodes, or calls per run"),
+        right("share of the time"),
     ];
-    table(page, &columns, &rows);
+    page.table(columns, rows);
 }
 
 fn operator_row(backend: &BackendRecord, operator: &Operator) -> Vec<String> {
     vec![
-        inline(&backend.label),
-        inline(&operator.name),
-        inline(&operator.on),
+        backend.label.clone(),
+        operator.name.clone(),
+        operator.on.clone(),
         units::count(operator.nodes.into()),
         or_absent(operator.time_share.map(percent)),
     ]

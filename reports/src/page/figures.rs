@@ -1,6 +1,7 @@
 //! The figures: phases, cold starts by stage, where the time goes.
 
-use super::text::{Column, capitalised, inline, sentence, table};
+use super::block::{Page, left, right};
+use super::text::{Text, capitalized, code, sentence, strong};
 use super::{load, mixture, resources};
 use crate::record::{BackendRecord, ColdStart, Latency, Phase, PhaseSummary, RunRecord, Stages};
 use crate::sentences;
@@ -10,27 +11,27 @@ use crate::view::{
     was_timed,
 };
 
-pub(super) fn write(page: &mut String, record: &RunRecord) {
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
     let timed: Vec<&BackendRecord> = record.backends.iter().filter(|backend| was_timed(backend)).collect();
     if timed.is_empty() {
         return;
     }
-    page.push_str("## Phases\n\n");
-    page.push_str(
+    page.heading(2, "Phases");
+    page.paragraph(
         "Response times, if nothing else is said. Failed requests count as infinitely slow: they push percentiles up, and are in none of min, \
-         mean and max.\n\n",
+         mean and max.",
     );
     for backend in &timed {
         phases(page, backend);
     }
-    page.push_str(&footnotes(&timed));
+    page.paragraph(footnotes(&timed));
     cold_starts(page, &timed);
     load::arrivals(page, &timed);
     service_time(page, &timed);
     resources::write(page, &timed);
 }
 
-fn phases(page: &mut String, backend: &BackendRecord) {
+fn phases(page: &mut Page, backend: &BackendRecord) {
     let batch = match backend.batch_size {
         0 | 1 => String::new(),
         texts => format!(", {texts} texts per request"),
@@ -39,62 +40,39 @@ fn phases(page: &mut String, backend: &BackendRecord) {
         0 | 1 => String::new(),
         replicas => format!(", {replicas} replicas"),
     };
-    page.push_str(&format!("### {}{batch}{replicas}\n\n", inline(&backend.label)));
-    for said in sentences::ran::in_full(backend) {
-        page.push_str(&format!("- {}\n", sentence(&capitalised(&said))));
-    }
-    page.push('\n');
+    page.heading(3, format!("{}{batch}{replicas}", backend.label));
+    page.list(sentences::ran::in_full(backend).iter().map(|said| sentence(&capitalized(said))));
     let columns = [
-        Column::Left("phase"),
-        Column::Right("requests"),
-        Column::Right("failed"),
-        Column::Right("timed out"),
-        Column::Right("min"),
-        Column::Right("mean"),
-        Column::Right("P50"),
-        Column::Right("P90"),
-        Column::Right("P95"),
-        Column::Right("P95 interval"),
-        Column::Right("P99"),
-        Column::Right("max"),
-        Column::Right("texts/s"),
-        Column::Right("requests/s"),
+        left("phase"),
+        right("requests"),
+        right("failed"),
+        right("timed out"),
+        right("min"),
+        right("mean"),
+        right("P50"),
+        right("P90"),
+        right("P95"),
+        right("P95 interval"),
+        right("P99"),
+        right("max"),
+        right("texts/s"),
+        right("requests/s"),
     ];
     let order = [Phase::ColdStart, Phase::WarmUp, Phase::Steady, Phase::Mixed];
     let summaries = order.into_iter().filter_map(|of| phase(backend, of));
-    table(page, &columns, &summaries.flat_map(phase_rows).collect::<Vec<_>>());
-    if let Some(sentence) = sentences::warm_up(backend) {
-        page.push_str(&format!("- {sentence}\n"));
-    }
-    if let Some(drift) = &backend.drift {
-        page.push_str(&format!("- {}\n", sentences::drift(drift)));
-    }
-    if !backend.warm_up.is_empty() || backend.drift.is_some() {
-        page.push('\n');
-    }
+    page.table(columns, summaries.flat_map(phase_rows));
+    let drift = backend.drift.as_ref().map(sentences::drift);
+    page.list(sentences::warm_up(backend).into_iter().chain(drift));
     if let Some(sentence) = mixture::sentence(backend) {
-        page.push_str(&format!("{sentence}\n\n"));
+        page.paragraph(sentence);
     }
-    for summary in &backend.phases {
-        if summary.phase == Phase::Mixed {
-            continue;
-        }
-        for reason in &summary.failure_reasons {
+    let told = backend.phases.iter().filter(|summary| summary.phase != Phase::Mixed);
+    page.list(told.flat_map(|summary| {
+        summary.failure_reasons.iter().map(|reason| {
             let requests = units::counted(reason.requests, "request");
-            page.push_str(&format!(
-                "- {requests} failed in {}: {}\n",
-                summary.phase.name(),
-                inline(&reason.why)
-            ));
-        }
-    }
-    if backend
-        .phases
-        .iter()
-        .any(|summary| summary.phase != Phase::Mixed && !summary.failure_reasons.is_empty())
-    {
-        page.push('\n');
-    }
+            format!("{requests} failed in {}: {}", summary.phase.name(), reason.why)
+        })
+    }));
 }
 
 /// The phase by its response times and, where they are told apart, by its service times.
@@ -129,58 +107,59 @@ fn phase_row(name: &str, summary: &PhaseSummary, latency: Option<&Latency>) -> V
     ]
 }
 
-fn footnotes(timed: &[&BackendRecord]) -> String {
-    let mut notes =
-        "`-`: the count cannot carry it, or it was not measured. The interval is at 95 %.".to_owned();
+fn footnotes(timed: &[&BackendRecord]) -> Text {
+    let notes =
+        code(ABSENT).then(": the count cannot carry it, or it was not measured. The interval is at 95 %.");
     let summaries = || timed.iter().flat_map(|backend| &backend.phases);
     let among = |summary: &PhaseSummary| {
         let latencies = summary.response_time.iter().chain(&summary.service_time);
         let mut percentiles = latencies.flat_map(|latency| &latency.percentiles);
         percentiles.any(|percentile| percentile.value_ns.is_none())
     };
-    if summaries().any(among) {
-        notes.push_str(&format!(" `{AMONG_FAILURES}`: falls among the failed requests."));
+    match summaries().any(among) {
+        true => notes.then(" ").code(AMONG_FAILURES).then(": falls among the failed requests."),
+        false => notes,
     }
-    format!("{notes}\n\n")
 }
 
-fn cold_starts(page: &mut String, timed: &[&BackendRecord]) {
-    let rows: Vec<Vec<String>> = timed
+fn cold_starts(page: &mut Page, timed: &[&BackendRecord]) {
+    let rows: Vec<Vec<Text>> = timed
         .iter()
         .flat_map(|backend| {
             let median = median_restart(&backend.cold_starts);
-            let each = backend.cold_starts.iter().map(|start| (start.restart.to_string(), start));
-            let all = median.map(|start| ("**median**".to_owned(), start)).into_iter().chain(each);
+            let each = backend.cold_starts.iter().map(|start| (start.restart.to_string().into(), start));
+            let all = median.map(|start| (strong("median"), start)).into_iter().chain(each);
             all.map(|(restart, start)| cold_start_row(backend, restart, start)).collect::<Vec<_>>()
         })
         .collect();
     if rows.is_empty() {
         return;
     }
-    page.push_str(
-        "## Cold starts\n\nA fresh process up to its first vector. The median is the restart whose total is in the \
-         middle.\n\n",
+    page.heading(2, "Cold starts");
+    page.paragraph(
+        "A fresh process up to its first vector. The median is the restart whose total is in the middle.",
     );
     let columns = [
-        Column::Left("backend"),
-        Column::Right("restart"),
-        Column::Right("spawn"),
-        Column::Right("import"),
-        Column::Right("load"),
-        Column::Right("first embedding"),
-        Column::Right("total"),
+        left("backend"),
+        right("restart"),
+        right("spawn"),
+        right("import"),
+        right("load"),
+        right("first embedding"),
+        right("total"),
     ];
-    table(page, &columns, &rows);
+    page.table(columns, rows);
 }
 
-fn cold_start_row(backend: &BackendRecord, restart: String, start: &ColdStart) -> Vec<String> {
-    let mut row = vec![inline(&backend.label), restart];
-    row.extend(cold_start_stages(start).map(|(_, nanoseconds)| nanoseconds_or(nanoseconds, NOT_KNOWN)));
+fn cold_start_row(backend: &BackendRecord, restart: Text, start: &ColdStart) -> Vec<Text> {
+    let mut stages =
+        cold_start_stages(start).map(|(_, nanoseconds)| nanoseconds_or(nanoseconds, NOT_KNOWN));
     if start.spawn_ns.is_none() {
-        row[2] = "no process".to_owned();
+        stages[0] = "no process".to_owned();
     }
-    row.push(units::duration(start.total_ns as f64));
-    row
+    let total = units::duration(start.total_ns as f64);
+    let times = stages.into_iter().chain([total]).map(Text::from);
+    [backend.label.as_str().into(), restart].into_iter().chain(times).collect()
 }
 
 /// The stages in the order in which a request goes through them; the pipe is there both ways.
@@ -197,7 +176,7 @@ fn stages_of(stages: &Stages) -> [Option<f64>; 8] {
     ]
 }
 
-fn service_time(page: &mut String, timed: &[&BackendRecord]) {
+fn service_time(page: &mut Page, timed: &[&BackendRecord]) {
     let rows: Vec<Vec<String>> = timed
         .iter()
         .filter_map(|backend| {
@@ -210,27 +189,28 @@ fn service_time(page: &mut String, timed: &[&BackendRecord]) {
                 Some(part) => format!("{}{}", units::duration(*part), share(*part)),
                 None => NOT_KNOWN.to_owned(),
             });
-            Some(std::iter::once(inline(&backend.label)).chain(cells).collect())
+            Some(std::iter::once(backend.label.clone()).chain(cells).collect())
         })
         .collect();
     if rows.is_empty() {
         return;
     }
-    page.push_str(
-        "## Where the time goes\n\nMean per request in steady state, and its share. Queue is waiting for a slot; pipe is \
+    page.heading(2, "Where the time goes");
+    page.paragraph(
+        "Mean per request in steady state, and its share. Queue is waiting for a slot; pipe is \
          the residual: what no stage accounts for, which is the way there and back, wake-ups, and the worker's encoding \
-         of the answer.\n\n",
+         of the answer.",
     );
     let columns = [
-        Column::Left("backend"),
-        Column::Right("queue"),
-        Column::Right("serialise"),
-        Column::Right("pipe"),
-        Column::Right("tokenize"),
-        Column::Right("infer"),
-        Column::Right("pool"),
-        Column::Right("worker, other"),
-        Column::Right("deserialise"),
+        left("backend"),
+        right("queue"),
+        right("serialise"),
+        right("pipe"),
+        right("tokenize"),
+        right("infer"),
+        right("pool"),
+        right("worker, other"),
+        right("deserialise"),
     ];
-    table(page, &columns, &rows);
+    page.table(columns, rows);
 }

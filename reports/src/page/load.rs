@@ -1,29 +1,36 @@
 //! The load: what was offered to whom, before any figure; and what became of it, among the figures.
 
-use super::text::{Column, capitalised, code, inline, sentence, table};
+use super::block::{Page, left, right};
+use super::text::{Text, capitalized, sentence};
 use crate::record::{Arrivals, BackendRecord, Latency, Phase, RunRecord};
-use crate::sentences::load::loads;
+use crate::sentences::load::{Said, loads};
 use crate::units::{self, ABSENT};
 use crate::view::{percentile_text, phase};
 
 /// The loads, and what was changed on the command line.
-pub(super) fn write(page: &mut String, record: &RunRecord) {
-    let loads = loads(record);
-    let item = if loads.len() > 1 { "- " } else { "" };
-    for said in loads {
-        let line = sentence(&capitalised(&said.line));
-        let note = said.note.map(|note| format!(" {}", sentence(&capitalised(&note))));
-        page.push_str(&format!("{item}{line}{}\n", note.unwrap_or_default()));
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
+    let in_words = |said: &Said| {
+        let note = said.note.as_ref().map(|note| format!(" {}", sentence(&capitalized(note))));
+        format!("{}{}", sentence(&capitalized(&said.line)), note.unwrap_or_default())
+    };
+    match loads(record).as_slice() {
+        [only] => page.paragraph(in_words(only)),
+        several => page.list(several.iter().map(in_words)),
     }
-    page.push('\n');
-    let overrides: Vec<String> = record.scenario.overrides.iter().map(|changed| code(changed)).collect();
+    let overrides = &record.scenario.overrides;
     if !overrides.is_empty() {
-        page.push_str(&format!("Changed on the command line: {}.\n\n", overrides.join(", ")));
+        let said = overrides
+            .iter()
+            .enumerate()
+            .fold(Text::from("Changed on the command line: "), |said, (index, changed)| {
+                said.then(if index > 0 { ", " } else { "" }).code(changed)
+            });
+        page.paragraph(said.then("."));
     }
 }
 
 /// What became of the load in each phase that has a row for it.
-pub(super) fn arrivals(page: &mut String, timed: &[&BackendRecord]) {
+pub(super) fn arrivals(page: &mut Page, timed: &[&BackendRecord]) {
     let rows: Vec<Vec<String>> = timed
         .iter()
         .flat_map(|backend| {
@@ -34,29 +41,30 @@ pub(super) fn arrivals(page: &mut String, timed: &[&BackendRecord]) {
     if rows.is_empty() {
         return;
     }
-    page.push_str(
-        "## Arrivals\n\nWhat became of the load that was offered. A closed model offers no rate. Lag is started - \
+    page.heading(2, "Arrivals");
+    page.paragraph(
+        "What became of the load that was offered. A closed model offers no rate. Lag is started - \
          scheduled, waiting for a slot included; lateness is the generator's own part of it. Requests that were given \
          up were due when the queue was full, and count as failed. In the system is waiting or in flight, a mean over \
-         time.\n\n",
+         time.",
     );
     let columns = [
-        Column::Left("backend"),
-        Column::Left("phase"),
-        Column::Left("load"),
-        Column::Right("offered"),
-        Column::Right("achieved"),
-        Column::Right("lag P50"),
-        Column::Right("lag P99"),
-        Column::Right("lag max"),
-        Column::Right("lateness P99"),
-        Column::Right("lateness max"),
-        Column::Right("most in flight"),
-        Column::Right("most waiting"),
-        Column::Right("given up"),
-        Column::Right("in the system"),
+        left("backend"),
+        left("phase"),
+        left("load"),
+        right("offered"),
+        right("achieved"),
+        right("lag P50"),
+        right("lag P99"),
+        right("lag max"),
+        right("lateness P99"),
+        right("lateness max"),
+        right("most in flight"),
+        right("most waiting"),
+        right("given up"),
+        right("in the system"),
     ];
-    table(page, &columns, &rows);
+    page.table(columns, rows);
 }
 
 fn row(backend: &BackendRecord, of: Phase, arrivals: &Arrivals) -> Vec<String> {
@@ -66,9 +74,9 @@ fn row(backend: &BackendRecord, of: Phase, arrivals: &Arrivals) -> Vec<String> {
     };
     let (lag, lateness) = (arrivals.lag.as_ref(), arrivals.lateness.as_ref());
     vec![
-        inline(&backend.label),
+        backend.label.clone(),
         of.name().to_owned(),
-        inline(&backend.load.text),
+        backend.load.text.clone(),
         rate(arrivals.offered_per_second),
         rate(arrivals.achieved_per_second),
         percentile_text(lag, 0.5),

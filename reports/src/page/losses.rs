@@ -1,20 +1,24 @@
 //! Workers that were lost while they were needed.
 
-use super::text::{block, inline, sentence};
+use super::block::Page;
+use super::text::{sentence, strong};
 use crate::record::RunRecord;
 use crate::sentences::losses::{losses, restarts_used};
 use crate::variations::reached;
 
-pub(super) fn write(page: &mut String, record: &RunRecord) {
-    let mut heading = "## Lost workers\n\n";
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
+    let mut lost_any = false;
     for backend in reached(record) {
         let Some(used) = restarts_used(backend) else { continue };
-        page.push_str(&format!("{heading}**{}**: {}\n\n", inline(&backend.label), sentence(&used)));
-        heading = "";
+        if !lost_any {
+            page.heading(2, "Lost workers");
+        }
+        lost_any = true;
+        page.paragraph(strong(&backend.label).then(format!(": {}", sentence(&used))));
         for lost in losses(backend) {
-            page.push_str(&format!("- {}\n\n", inline(&lost.line)));
+            page.list([lost.line]);
             if !lost.tail.is_empty() {
-                block(page, "text", &lost.tail.join("\n"));
+                page.code("text", lost.tail.join("\n"));
             }
         }
     }

@@ -1,9 +1,12 @@
-//! What a report says, in its order: the verdict first, then what it rests on, then what the figures were taken on.
+//! What a report says, before it is in any format: the verdict first, then what it rests on, then what the figures were
+//! taken on.
 //!
-//! `verdicts` with `load`, `doubts`, `capacity` and `variations`, then `figures` with `mixture` and `resources`, and
-//! `context` with `execution`, `equivalence` and `losses` are its parts in the order of the page; `text` is how tables are
-//! written.
+//! A page is made of the blocks of `block`, whose texts are those of `text`: plain, on one line, with spans that stand out.
+//! Whoever writes a format writes these and nothing else, and escapes what its format has to. `verdicts` with `load`,
+//! `doubts`, `capacity` and `variations`, then `figures` with `mixture` and `resources`, and `context` with `execution`,
+//! `equivalence` and `losses` fill the page of a run, in the order of the page.
 
+mod block;
 mod capacity;
 mod context;
 mod doubts;
@@ -18,24 +21,23 @@ mod text;
 mod variations;
 mod verdicts;
 
+pub(crate) use block::{Block, Column, Item, Page, Side};
+pub(crate) use text::{Span, Text};
+
 use crate::pictures::PICTURES;
 use crate::record::RunRecord;
 
-/// The page of a run.
-pub(crate) fn of(record: &RunRecord) -> String {
-    let mut page = String::new();
+/// The page of a run, with those pictures for which the record holds something to draw.
+pub(crate) fn of(record: &RunRecord) -> Page {
+    let mut page = Page::default();
     verdicts::write(&mut page, record);
-    pictures(&mut page, record);
+    for picture in PICTURES {
+        if let Some(drawing) = (picture.draw)(record) {
+            page.heading(2, picture.title);
+            page.picture(picture, drawing);
+        }
+    }
     figures::write(&mut page, record);
     context::write(&mut page, record);
     page
-}
-
-fn pictures(page: &mut String, record: &RunRecord) {
-    for picture in PICTURES {
-        if (picture.draw)(record).is_some() {
-            let (title, description, file) = (picture.title, picture.description, picture.file);
-            page.push_str(&format!("## {title}\n\n![{title}: {description}]({file})\n\n"));
-        }
-    }
 }

@@ -1,32 +1,27 @@
 //! The head of the report: how the run ended, the verdict, the doubts, and each objective with every backend it is asked of.
 
-use super::text::{Column, block, capitalised, inline, sentence, table};
+use super::block::{Page, left, right};
+use super::text::{Text, capitalized, sentence, strong};
 use super::{capacity, doubts, execution, load, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
+use crate::sentences::ran::in_columns;
 use crate::variations::reached;
 use crate::view::{no_verdict, status_sentence, trouble, verdict_name, verdict_or_state, was_timed};
 use crate::{indicator, sentences, units};
 
-pub(super) fn write(page: &mut String, record: &RunRecord) {
+pub(super) fn write(page: &mut Page, record: &RunRecord) {
     let scenario = &record.scenario;
-    page.push_str(&format!("# {}: {}\n\n", inline(&scenario.name), inline(&scenario.title)));
-    match record.overall {
-        Some(verdict) => page.push_str(&format!("**Verdict: {}**\n\n", verdict_name(verdict))),
-        None => page.push_str(&format!("**Verdict: {}**\n\n", no_verdict(record))),
-    }
+    page.heading(1, format!("{}: {}", scenario.name, scenario.title));
+    let verdict = record.overall.map_or_else(|| no_verdict(record), verdict_name);
+    page.paragraph(strong(format!("Verdict: {verdict}")));
     if let Some(sentence) = status_sentence(&record.status) {
-        page.push_str(&format!("**{}**\n\n", inline(&sentence)));
+        page.paragraph(strong(sentence));
     }
     let took = record.elapsed_ns.map(|elapsed| format!(", took {}", units::duration(elapsed as f64)));
-    page.push_str(&format!(
-        "Run {} of {}{}.\n\n",
-        inline(&record.id),
-        record.started_at,
-        took.unwrap_or_default()
-    ));
+    page.paragraph(format!("Run {} of {}{}.", record.id, record.started_at, took.unwrap_or_default()));
     load::write(page, record);
     if let Some(mode) = sentences::mode(record) {
-        page.push_str(&format!("{}\n\n", inline(&mode)));
+        page.paragraph(mode);
     }
     execution::headline(page, record);
     doubts::write(page, record);
@@ -37,7 +32,7 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
         objective(page, record, index);
     }
     if reached(record).any(|backend| trouble(backend).is_some()) {
-        page.push_str("## Not measured, or not to the end\n\n");
+        page.heading(2, "Not measured, or not to the end");
     }
     for backend in reached(record) {
         without_measurement(page, backend);
@@ -46,32 +41,25 @@ pub(super) fn write(page: &mut String, record: &RunRecord) {
 }
 
 /// Each backend's verdict on each objective and, as the worst of them, on all; one objective needs no summary.
-fn summary(page: &mut String, record: &RunRecord) {
+fn summary(page: &mut Page, record: &RunRecord) {
     if record.objectives.len() < 2 {
         return;
     }
-    page.push_str("## All objectives\n\nA backend's verdict is the worst of its objectives.\n\n");
-    let names = record.objectives.iter().map(|objective| inline(&objective.text)).collect::<Vec<_>>();
-    let columns: Vec<Column<'_>> = ["backend", "verdict", "ran on", "vectors"]
-        .into_iter()
-        .chain(names.iter().map(String::as_str))
-        .map(Column::Left)
-        .collect();
-    let row = |backend: &BackendRecord| {
+    page.heading(2, "All objectives");
+    page.paragraph("A backend's verdict is the worst of its objectives.");
+    let names = record.objectives.iter().map(|objective| objective.text.as_str());
+    let columns = ["backend", "verdict", "ran on", "vectors"].into_iter().chain(names).map(left);
+    let row = |backend: &BackendRecord| -> Vec<Text> {
         let objectives = record.objectives.iter().enumerate();
         let verdicts = objectives.map(|(index, objective)| verdict_cell(backend, objective, index));
         let overall = match backend.verdicts.is_empty() {
-            true => verdict_or_state(backend).to_owned(),
-            false => format!("**{}**", verdict_or_state(backend)),
+            true => verdict_or_state(backend).into(),
+            false => strong(verdict_or_state(backend)),
         };
-        [inline(&backend.label), overall].into_iter().chain(ran(backend)).chain(verdicts).collect()
+        let cells = in_columns(backend).into_iter().chain(verdicts).map(Text::from);
+        [backend.label.as_str().into(), overall].into_iter().chain(cells).collect()
     };
-    table(page, &columns, &reached(record).map(row).collect::<Vec<_>>());
-}
-
-/// What ran and how close its vectors are.
-fn ran(backend: &BackendRecord) -> [String; 2] {
-    sentences::ran::in_columns(backend).map(|cell| inline(&cell))
+    page.table(columns, reached(record).map(row));
 }
 
 fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) -> String {
@@ -82,66 +70,54 @@ fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) ->
     }
 }
 
-fn objective(page: &mut String, record: &RunRecord, index: usize) {
+fn objective(page: &mut Page, record: &RunRecord, index: usize) {
     let objective = &record.objectives[index];
-    page.push_str(&format!("## Objective: {}\n\n", inline(&objective.text)));
-    page.push_str(&format!("Confidence {}.", units::percent(objective.confidence)));
-    if let Some(names) = &objective.backends {
-        page.push_str(&format!(" Asked of {} only.", inline(&names.join(", "))));
-    }
-    page.push_str("\n\n");
+    page.heading(2, format!("Objective: {}", objective.text));
+    let asked = objective.backends.as_ref().map(|names| format!(" Asked of {} only.", names.join(", ")));
+    let confidence = units::percent(objective.confidence);
+    page.paragraph(format!("Confidence {confidence}.{}", asked.unwrap_or_default()));
     let asked: Vec<&BackendRecord> =
         reached(record).filter(|backend| objective.applies_to(backend)).collect();
     let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
     let figures = figures(&objective.indicator, &judged);
-    let columns: Vec<Column<'_>> = ["backend", "verdict", "ran on", "vectors"]
-        .into_iter()
-        .map(Column::Left)
-        .chain(figures.iter().map(|(column, _)| *column))
-        .chain([Column::Left("error bound")])
-        .collect();
-    let row = |backend: &&BackendRecord| row(backend, objective, index, &figures);
-    table(page, &columns, &asked.iter().map(row).collect::<Vec<_>>());
-    for backend in &asked {
-        for judged in judged_on(backend, index) {
-            reasons(page, backend, objective, judged);
-        }
-    }
-    if !judged.is_empty() {
-        page.push('\n');
-    }
+    let columns = ["backend", "verdict", "ran on", "vectors"].map(left).into_iter();
+    let columns = columns.chain(figures.iter().map(|(head, _)| right(*head))).chain([left("error bound")]);
+    page.table(columns, asked.iter().map(|backend| row(backend, objective, index, &figures)));
+    page.list(
+        asked
+            .iter()
+            .flat_map(|backend| judged_on(backend, index).map(|judged| reasons(backend, objective, judged))),
+    );
 }
 
 /// Why, what next, and what it rests on.
-fn reasons(page: &mut String, backend: &BackendRecord, objective: &Objective, judged: &ObjectiveVerdict) {
-    let (label, verdict) = (inline(&backend.label), verdict_name(judged.verdict));
-    page.push_str(&format!("- **{label}: {verdict}**: {}", sentence(&judged.why)));
-    if let Some(doubted) = &judged.doubted {
-        page.push_str(&format!(" *Without the doubts:* {}", sentence(doubted)));
-    }
-    if let Some(evidence) = sentences::evidence(Some(&objective.indicator), judged) {
-        page.push_str(&format!(" *Rests on:* {}", sentence(&evidence)));
-    }
-    if let Some(next) = &judged.next {
-        page.push_str(&format!(" *Next:* {}", sentence(next)));
-    }
-    page.push_str(&format!(" *Judged by:* {}.\n", inline(&judged.method)));
+fn reasons(backend: &BackendRecord, objective: &Objective, judged: &ObjectiveVerdict) -> Text {
+    let verdict = strong(format!("{}: {}", backend.label, verdict_name(judged.verdict)));
+    let said = verdict.then(format!(": {}", sentence(&judged.why)));
+    let parts = [
+        ("Without the doubts:", judged.doubted.clone()),
+        ("Rests on:", sentences::evidence(Some(&objective.indicator), judged)),
+        ("Next:", judged.next.clone()),
+        ("Judged by:", Some(judged.method.clone())),
+    ];
+    let given = parts.into_iter().filter_map(|(name, part)| Some((name, part?)));
+    given.fold(said, |said, (name, part)| said.then(" ").emphasis(name).then(format!(" {}", sentence(&part))))
 }
 
 fn judged_on(backend: &BackendRecord, index: usize) -> impl Iterator<Item = &ObjectiveVerdict> {
     backend.verdicts.iter().filter(move |judged| judged.objective == index)
 }
 
-/// A column of figures and what stands in it.
-type Figure = (Column<'static>, fn(&Indicator, &ObjectiveVerdict) -> String);
+/// The head of a column of figures and what stands in it.
+type Figure = (&'static str, fn(&Indicator, &ObjectiveVerdict) -> String);
 
 /// The columns that say something about this indicator.
 fn figures(indicator: &Indicator, judged: &[&ObjectiveVerdict]) -> Vec<Figure> {
     let mut figures: Vec<Figure> = vec![
-        (Column::Right("estimate"), |indicator, judged| {
+        ("estimate", |indicator, judged| {
             or_absent(judged.estimate.map(|estimate| indicator::value(indicator, estimate.value)))
         }),
-        (Column::Right("interval"), |indicator, judged| {
+        ("interval", |indicator, judged| {
             or_absent(judged.estimate.map(|estimate| indicator::interval(indicator, &estimate)))
         }),
     ];
@@ -149,34 +125,32 @@ fn figures(indicator: &Indicator, judged: &[&ObjectiveVerdict]) -> Vec<Figure> {
     let exceeded = |_: &Indicator, judged: &ObjectiveVerdict| units::count(judged.exceeded);
     match indicator {
         Indicator::PeakRss | Indicator::Cosine => {}
-        Indicator::Throughput => figures.push((Column::Right("requests"), requests)),
+        Indicator::Throughput => figures.push(("requests", requests)),
         Indicator::FailureShare => {
-            figures.push((Column::Right("requests"), requests));
-            figures.push((Column::Right("failed"), exceeded));
+            figures.push(("requests", requests));
+            figures.push(("failed", exceeded));
         }
         Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } | Indicator::ColdStart { .. } => {
             let cold = matches!(indicator, Indicator::ColdStart { .. });
-            figures.push((Column::Right(if cold { "cold starts" } else { "requests" }), requests));
-            figures.push((Column::Right("over the limit"), exceeded));
-            figures.push((Column::Right("exceedance"), |_, judged| {
-                or_absent(judged.exceedance.as_ref().map(share_interval))
-            }));
+            figures.push((if cold { "cold starts" } else { "requests" }, requests));
+            figures.push(("over the limit", exceeded));
+            figures
+                .push(("exceedance", |_, judged| or_absent(judged.exceedance.as_ref().map(share_interval))));
         }
     }
     if judged.iter().any(|judged| judged.correlation_time.is_some()) {
-        figures.push((Column::Right("correlation time"), |_, judged| {
+        figures.push(("correlation time", |_, judged| {
             or_absent(judged.correlation_time.map(|time| format!("{} requests", units::figure(time))))
         }));
     }
     if judged.iter().any(|judged| judged.effective_requests.is_some()) {
-        figures.push((Column::Right("worth independent"), |_, judged| {
+        figures.push(("worth independent", |_, judged| {
             or_absent(judged.effective_requests.map(|effective| units::count(effective.round() as u64)))
         }));
     }
     if judged.iter().any(|judged| judged.requests_to_settle.is_some_and(|requests| requests > 0)) {
-        figures.push((Column::Right("requests to settle"), |_, judged| {
-            or_absent(judged.requests_to_settle.map(units::count))
-        }));
+        figures
+            .push(("requests to settle", |_, judged| or_absent(judged.requests_to_settle.map(units::count))));
     }
     figures
 }
@@ -185,19 +159,20 @@ fn or_absent(text: Option<String>) -> String {
     text.unwrap_or_else(|| units::ABSENT.to_owned())
 }
 
-fn row(backend: &BackendRecord, objective: &Objective, index: usize, figures: &[Figure]) -> Vec<String> {
-    let label = inline(&backend.label);
+fn row(backend: &BackendRecord, objective: &Objective, index: usize, figures: &[Figure]) -> Vec<Text> {
+    let label = Text::from(backend.label.as_str());
+    let ran = in_columns(backend).map(Text::from);
     let Some(judged) = judged_on(backend, index).next() else {
         let state = if backend.verdicts.is_empty() { verdict_or_state(backend) } else { "not judged" };
-        let absent = std::iter::repeat_n(units::ABSENT.to_owned(), figures.len() + 1);
-        return [label, state.to_owned()].into_iter().chain(ran(backend)).chain(absent).collect();
+        let absent = std::iter::repeat_n(units::ABSENT.into(), figures.len() + 1);
+        return [label, state.into()].into_iter().chain(ran).chain(absent).collect();
     };
-    let cells = figures.iter().map(|(_, write)| write(&objective.indicator, judged));
-    [label, format!("**{}**", verdict_name(judged.verdict))]
+    let cells = figures.iter().map(|(_, write)| write(&objective.indicator, judged).into());
+    [label, strong(verdict_name(judged.verdict))]
         .into_iter()
-        .chain(ran(backend))
+        .chain(ran)
         .chain(cells)
-        .chain([inline(&judged.error_bound)])
+        .chain([judged.error_bound.as_str().into()])
         .collect()
 }
 
@@ -209,19 +184,14 @@ fn share_interval(share: &Interval) -> String {
     }
 }
 
-fn without_measurement(page: &mut String, backend: &BackendRecord) {
+fn without_measurement(page: &mut Page, backend: &BackendRecord) {
     let Some((what, why)) = trouble(backend) else { return };
     let (first, rest) = why.trim().split_once('\n').unwrap_or((why.trim(), ""));
-    page.push_str(&format!("**{}: {what}**: {}\n\n", inline(&backend.label), inline(first)));
+    page.paragraph(strong(format!("{}: {what}", backend.label)).then(format!(": {first}")));
     if !rest.trim().is_empty() {
-        block(page, "text", rest);
+        page.code("text", rest);
     }
     // Of what was timed it stands above the figures.
     let known = if was_timed(backend) { Vec::new() } else { sentences::ran::in_full(backend) };
-    for said in &known {
-        page.push_str(&format!("- {}\n", sentence(&capitalised(said))));
-    }
-    if !known.is_empty() {
-        page.push('\n');
-    }
+    page.list(known.iter().map(|said| sentence(&capitalized(said))));
 }

@@ -20,6 +20,7 @@ mod tests;
 use crate::record::RunRecord;
 
 /// A picture that a report can have.
+#[derive(Debug)]
 pub struct Picture {
     /// Name of the file in the run folder.
     pub file: &'static str,
