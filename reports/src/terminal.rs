@@ -7,13 +7,15 @@
 mod backend;
 mod capacity;
 mod grid;
-mod page;
+mod printer;
 mod table;
 mod variations;
+mod words;
 
 use std::io::{self, Write};
 
-use self::page::{Page, marked};
+use self::printer::Printer;
+use self::words::{WIDEST_TEXT, marked};
 use crate::record::RunRecord;
 use crate::sentences::headlines::headlines;
 use crate::variations::{Place, placed};
@@ -37,8 +39,6 @@ impl Default for Sheet {
 
 /// Narrower than this nothing can be laid out.
 const LEAST_COLUMNS: usize = 60;
-/// Texts are not set wider than this, so that they can be read.
-const WIDEST_TEXT: usize = 110;
 
 /// Writes the run in lines no wider than the sheet, but for one narrower than 60 characters.
 ///
@@ -46,45 +46,45 @@ const WIDEST_TEXT: usize = 110;
 /// Only those of the writer.
 pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
     let columns = sheet.columns.max(LEAST_COLUMNS);
-    let mut page = Page { out, columns: columns.min(WIDEST_TEXT), colour: sheet.color };
-    page.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
+    let mut printer = Printer { out, columns: columns.min(WIDEST_TEXT), colour: sheet.color };
+    printer.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
     if let Some(sentence) = view::status_sentence(&record.status) {
-        page.paragraph("", &sentence)?;
+        printer.paragraph("", &sentence)?;
     }
-    page.load(record)?;
+    printer.load(record)?;
     if let Some(mode) = sentences::mode(record) {
-        page.paragraph("", &mode)?;
+        printer.paragraph("", &mode)?;
     }
-    page.headlines(record)?;
-    page.doubts(record)?;
+    printer.headlines(record)?;
+    printer.doubts(record)?;
     if let Some(table) = table::of(placed(record, Place::Plain), columns) {
-        page.line("")?;
-        page.table(table)?;
+        printer.line("")?;
+        printer.table(table)?;
     }
     for backend in placed(record, Place::Plain) {
-        page.backend(record, backend)?;
+        printer.backend(record, backend)?;
     }
-    page.variations(record, columns)?;
-    page.capacities(record, columns)?;
+    printer.variations(record, columns)?;
+    printer.capacities(record, columns)?;
     if record.backends.iter().any(|backend| backend.cell.is_some() && !backend.verdicts.is_empty()) {
-        page.line("")?;
-        page.paragraph("", "The whole of each reason is in report.md.")?;
+        printer.line("")?;
+        printer.paragraph("", "The whole of each reason is in report.md.")?;
     }
-    page.conditions(record)?;
+    printer.conditions(record)?;
     if !record.warnings.is_empty() {
-        page.line("")?;
+        printer.line("")?;
     }
     for warning in &record.warnings {
-        page.remark("warning", warning.backend.as_deref(), &warning.what, &warning.remedy)?;
+        printer.remark("warning", warning.backend.as_deref(), &warning.what, &warning.remedy)?;
     }
-    page.line("")?;
+    printer.line("")?;
     match record.overall {
-        Some(verdict) => page.line(&format!("verdict: {}", marked(verdict))),
-        None => page.line(&format!("verdict: {}", view::no_verdict(record))),
+        Some(verdict) => printer.line(&format!("verdict: {}", marked(verdict))),
+        None => printer.line(&format!("verdict: {}", view::no_verdict(record))),
     }
 }
 
-impl Page<'_> {
+impl Printer<'_> {
     /// What was offered to the backends, and what of it was not the scenario's own wish.
     fn load(&mut self, record: &RunRecord) -> io::Result<()> {
         for said in sentences::load::loads(record) {

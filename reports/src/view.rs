@@ -3,8 +3,8 @@
 //! Everything is picked from the record as it stands; nothing is estimated or decided here.
 
 use crate::record::{
-    BackendOutcome, BackendRecord, ColdStart, Indicator, Latency, Percentile, Phase, PhaseSummary, RunRecord,
-    RunStatus, Verdict,
+    BackendOutcome, BackendRecord, ColdStart, Indicator, Latency, Objective, Percentile, Phase, PhaseSummary,
+    RunRecord, RunStatus, Verdict,
 };
 use crate::units;
 
@@ -78,11 +78,20 @@ pub(crate) struct Limit {
 impl Limit {
     /// Whether it is set for this backend, by its own name or by that of the one it is a variation of.
     pub(crate) fn applies_to(&self, backend: &BackendRecord) -> bool {
-        let own = |name: &String| {
-            *name == backend.name || backend.cell.as_ref().is_some_and(|cell| cell.of == *name)
-        };
-        self.backends.as_ref().is_none_or(|names| names.iter().any(own))
+        is_among(self.backends.as_deref(), backend)
     }
+}
+
+/// Whether the objective is asked of that backend, by its own name or by that of the one it is a variation of.
+pub(crate) fn is_asked_of(objective: &Objective, backend: &BackendRecord) -> bool {
+    is_among(objective.backends.as_deref(), backend)
+}
+
+/// Whether one of the names is meant to be this backend's; without names all are.
+fn is_among(names: Option<&[String]>, backend: &BackendRecord) -> bool {
+    let own =
+        |name: &String| *name == backend.name || backend.cell.as_ref().is_some_and(|cell| cell.of == *name);
+    names.is_none_or(|names| names.iter().any(own))
 }
 
 /// The limits on the response time that objectives set, in nanoseconds, lowest first, each once.

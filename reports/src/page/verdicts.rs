@@ -6,7 +6,9 @@ use super::{capacity, doubts, execution, load, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
 use crate::sentences::ran::in_columns;
 use crate::variations::reached;
-use crate::view::{no_verdict, status_sentence, trouble, verdict_name, verdict_or_state, was_timed};
+use crate::view::{
+    is_asked_of, no_verdict, status_sentence, trouble, verdict_name, verdict_or_state, was_timed,
+};
 use crate::{indicator, sentences, units};
 
 pub(super) fn write(page: &mut Page, record: &RunRecord) {
@@ -65,7 +67,7 @@ fn summary(page: &mut Page, record: &RunRecord) {
 fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) -> String {
     match judged_on(backend, index).next() {
         Some(judged) => verdict_name(judged.verdict).to_owned(),
-        None if objective.applies_to(backend) => units::ABSENT.to_owned(),
+        None if is_asked_of(objective, backend) => units::ABSENT.to_owned(),
         None => "not asked".to_owned(),
     }
 }
@@ -77,7 +79,7 @@ fn objective(page: &mut Page, record: &RunRecord, index: usize) {
     let confidence = units::percent(objective.confidence);
     page.paragraph(format!("Confidence {confidence}.{}", asked.unwrap_or_default()));
     let asked: Vec<&BackendRecord> =
-        reached(record).filter(|backend| objective.applies_to(backend)).collect();
+        reached(record).filter(|backend| is_asked_of(objective, backend)).collect();
     let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
     let figures = figures(&objective.indicator, &judged);
     let columns = ["backend", "verdict", "ran on", "vectors"].map(left).into_iter();

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, Cell, Equivalence, Execution, Load, Loss, ObjectiveVerdict, RepeatProbe, Requirement};
+use super::equivalence::Equivalence;
+use super::execution::{Execution, Loss, RepeatProbe, Requirement};
+use super::latency::Latency;
+use super::load::{Arrivals, Cell, Load};
+use super::verdict::ObjectiveVerdict;
 
 /// One backend of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -230,33 +234,6 @@ pub struct FailureReason {
     pub why: String,
     /// How many requests.
     pub requests: u64,
-}
-
-/// A distribution of response or service times. Failures count as infinitely slow, so they push percentiles up and are in none of
-/// `min`, `mean` and `max`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Latency {
-    /// Fastest answered request.
-    pub min_ns: u64,
-    /// Mean over answered requests.
-    pub mean_ns: f64,
-    /// Slowest answered request.
-    pub max_ns: u64,
-    /// P50, P90, P95, P99 and P99.9, each only if the count carries it.
-    pub percentiles: Vec<Percentile>,
-}
-
-/// A percentile with its 95 % order-statistic interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Percentile {
-    /// Between 0 and 1.
-    pub quantile: f64,
-    /// The estimate; absent when it falls among the failures.
-    pub value_ns: Option<u64>,
-    /// Lower end of the interval; absent when it falls among the failures.
-    pub low_ns: Option<u64>,
-    /// Upper end; absent when it falls among the failures.
-    pub high_ns: Option<u64>,
 }
 
 /// Mean nanoseconds a request spent in each stage; they add up to the mean response time. Stages that the backend does not tell

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{RECORD_VERSION, RunRecord};
+use super::run::{RECORD_VERSION, RunRecord};
 
 /// Why a record could not be read.
 #[derive(Debug, thiserror::Error)]

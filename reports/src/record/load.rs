@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, Verdict};
+use super::latency::Latency;
+use super::verdict::Verdict;
 
 /// When requests were started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -32,17 +32,6 @@ pub struct Objective {
     pub backends: Option<Vec<String>>,
 }
 
-impl Objective {
-    /// Whether it is asked of that backend, by its own name or by that of the one it is a variation of.
-    #[must_use]
-    pub fn applies_to(&self, backend: &super::BackendRecord) -> bool {
-        let is_meant = |name: &String| {
-            *name == backend.name || backend.cell.as_ref().is_some_and(|cell| cell.of == *name)
-        };
-        self.backends.as_ref().is_none_or(|names| names.iter().any(is_meant))
-    }
-}
-
 /// The side of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -98,7 +87,7 @@ impl Indicator {
 /// One objective judged on one backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectiveVerdict {
-    /// Index into [`RunRecord::objectives`](super::RunRecord::objectives).
+    /// Index into [`RunRecord::objectives`](crate::record::RunRecord::objectives).
     pub objective: usize,
     /// What was decided.
     pub verdict: Verdict,

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::page::{Page, marked};
+use super::printer::Printer;
+use super::words::marked;
 use crate::record::{BackendRecord, ObjectiveVerdict, Phase, RunRecord};
 use crate::sentences::losses::losses;
 use crate::sentences::ran::Among;
@@ -12,7 +13,7 @@ use crate::{sentences, units};
 /// Lines of a lost worker's stderr that are shown.
 const LAST_LINES: usize = 2;
 
-impl Page<'_> {
+impl Printer<'_> {
     /// A backend in a line.
     pub(super) fn in_short(&mut self, among: &Among<'_>, backend: &BackendRecord) -> io::Result<()> {
         let mut said = sentences::in_short(backend);

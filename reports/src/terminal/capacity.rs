@@ -3,8 +3,9 @@
 use std::io;
 
 use super::grid::{Grid, Row};
-use super::page::{Page, marked};
+use super::printer::Printer;
 use super::table::{Lines, ran_cells};
+use super::words::marked;
 use crate::record::{BackendRecord, Capacity, Level, Phase, RunRecord};
 use crate::sentences::capacity::{difference, expected_in_system, headline, untested};
 use crate::sentences::ran::Among;
@@ -16,7 +17,7 @@ const HEAD: [&str; 7] = ["achieved", "P50", "P95", "P99", "L", "lambda\n* W", "d
 const LAW: &str = "L: requests in the system, a mean over time; lambda * W: what Little's law makes of the arrivals per \
                    second and the mean response time";
 
-impl Page<'_> {
+impl Printer<'_> {
     pub(super) fn capacities(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
         if record.capacities.is_empty() {
             return Ok(());

@@ -11,8 +11,7 @@ use tabled::settings::style::{HorizontalLine, Style};
 use tabled::settings::{Alignment, Modify, Padding};
 use textwrap::core::display_width;
 
-use super::WIDEST_TEXT;
-use super::page::unbroken;
+use super::words::{WIDEST_TEXT, unbroken};
 
 const GAP: usize = 2;
 /// A column of names is not made wider than this: longer ones are wrapped.

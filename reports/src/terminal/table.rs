@@ -1,7 +1,7 @@
 //! The table of the backends as they stand. The interval of P95 stands beside it or, where there is no room, under it.
 
 use super::grid::{Grid, Row};
-use super::page::{marked, wrapped};
+use super::words::{marked, unbroken, wrapped};
 use crate::record::{BackendOutcome, BackendRecord, Phase, Verdict};
 use crate::sentences::ran::{self, Among};
 use crate::units;
@@ -72,7 +72,7 @@ fn row(backend: &BackendRecord, between: &str) -> Row {
         p95.push_str(&format!("{between}({range})"));
     }
     let (label, verdict) = (one_line(&backend.label), verdict_or_state_marked(backend));
-    let ran = ran::in_columns(backend).map(|cell| wrapped(&cell, RAN_ON_WIDTH));
+    let ran = ran::in_columns(backend).map(|cell| wrapped(&cell, unbroken(RAN_ON_WIDTH)));
     Row {
         above: format!("{label}: {verdict}, {}", ran::in_short(backend)),
         about: [label, verdict].into_iter().chain(ran).collect(),
@@ -89,7 +89,7 @@ fn row(backend: &BackendRecord, between: &str) -> Row {
 
 /// What ran and how close its vectors are, in the columns of a table that has them where they differ.
 pub(super) fn ran_cells(among: &Among<'_>, backend: &BackendRecord) -> Vec<String> {
-    among.cells(backend).iter().map(|cell| wrapped(cell, RAN_ON_WIDTH)).collect()
+    among.cells(backend).iter().map(|cell| wrapped(cell, unbroken(RAN_ON_WIDTH))).collect()
 }
 
 /// The verdict, to be coloured, or what stands in its place.

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::grid::{Grid, Row};
-use super::page::Page;
+use super::printer::Printer;
 use super::table::{Lines, ran_cells, verdict_or_state_marked};
 use crate::record::{BackendRecord, Phase, RunRecord};
 use crate::sentences::ran::Among;
@@ -11,7 +11,7 @@ use crate::units;
 use crate::variations::{Rate, Varied, varied};
 use crate::view::{latency, one_line, percentile_text, phase, trouble};
 
-impl Page<'_> {
+impl Printer<'_> {
     pub(super) fn variations(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
         for varied in varied(record) {
             self.line("")?;
