@@ -2,37 +2,12 @@
 
 use std::time::Duration;
 
-use tailmark_reports::record;
-use tailmark_reports::units;
+use tailmark_reports::indicator as words;
+use tailmark_reports::record::{self, Bound};
 
 use crate::scenario::{self, ObjectiveSection, Percentile, TimeSpan};
 
-/// What is judged.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Indicator {
-    /// A percentile of finished - scheduled, in steady state.
-    ResponseTime(Percentile),
-    /// A percentile of finished - started, in steady state.
-    ServiceTime(Percentile),
-    /// A percentile of the time from spawn to the first vector.
-    ColdStart(Percentile),
-    /// Texts embedded per second of steady state.
-    Throughput,
-    /// The share of requests in steady state that failed or timed out.
-    FailureShare,
-    /// The largest resident memory of the worker.
-    PeakRss,
-    /// The smallest cosine similarity to a reference vector.
-    Cosine,
-}
-
-impl Indicator {
-    /// Whether it must stay under its limit (as against reaching it).
-    #[must_use]
-    pub fn is_bounded_above(self) -> bool {
-        !matches!(self, Self::Throughput | Self::Cosine)
-    }
-}
+pub use tailmark_reports::record::Indicator;
 
 /// Something that a backend must meet.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +57,7 @@ impl Objective {
     #[must_use]
     pub fn time_limit(&self) -> Option<Duration> {
         match self.indicator {
-            Indicator::ResponseTime(_) | Indicator::ServiceTime(_) | Indicator::ColdStart(_) => {
+            Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } | Indicator::ColdStart { .. } => {
                 Some(Duration::from_nanos(self.limit as u64))
             }
             _ => None,
@@ -92,53 +67,32 @@ impl Objective {
     /// What is measured, in words: `P95 response time`.
     #[must_use]
     pub fn subject(&self) -> String {
-        match self.indicator {
-            Indicator::ResponseTime(percentile) => format!("{percentile} response time"),
-            Indicator::ServiceTime(percentile) => format!("{percentile} service time"),
-            Indicator::ColdStart(percentile) => format!("{percentile} cold start"),
-            Indicator::Throughput => "throughput".to_owned(),
-            Indicator::FailureShare => "failure share".to_owned(),
-            Indicator::PeakRss => "peak RSS".to_owned(),
-            Indicator::Cosine => "cosine to the reference".to_owned(),
-        }
+        words::name(&self.indicator)
     }
 
     /// A value of the indicator with its unit.
     #[must_use]
     pub fn show(&self, value: f64) -> String {
-        match self.indicator {
-            Indicator::ResponseTime(_) | Indicator::ServiceTime(_) | Indicator::ColdStart(_) => {
-                units::duration(value)
-            }
-            Indicator::Throughput => format!("{} texts", units::rate(value)),
-            Indicator::FailureShare => units::percent(value),
-            Indicator::PeakRss => units::bytes(value as u64),
-            Indicator::Cosine => format!("{value:.6}"),
-        }
+        words::value(&self.indicator, value)
+    }
+
+    /// The limit with its unit.
+    #[must_use]
+    pub fn show_limit(&self) -> String {
+        words::limit(&self.indicator, self.limit)
     }
 
     /// The objective as the record has it.
     #[must_use]
     pub fn to_record(&self) -> record::Objective {
-        let (indicator, bound) = match self.indicator {
-            Indicator::ResponseTime(Percentile(quantile)) => {
-                (record::Indicator::ResponseTime { quantile }, record::Bound::Below)
-            }
-            Indicator::ServiceTime(Percentile(quantile)) => {
-                (record::Indicator::ServiceTime { quantile }, record::Bound::Below)
-            }
-            Indicator::ColdStart(Percentile(quantile)) => {
-                (record::Indicator::ColdStart { quantile }, record::Bound::Below)
-            }
-            Indicator::Throughput => (record::Indicator::Throughput, record::Bound::AtLeast),
-            Indicator::FailureShare => (record::Indicator::FailureShare, record::Bound::Below),
-            Indicator::PeakRss => (record::Indicator::PeakRss, record::Bound::Below),
-            Indicator::Cosine => (record::Indicator::Cosine, record::Bound::AtLeast),
+        let bound = self.indicator.bound();
+        let sign = match bound {
+            Bound::Below => "<",
+            Bound::AtLeast => ">=",
         };
-        let sign = if self.indicator.is_bounded_above() { "<" } else { ">=" };
         record::Objective {
-            text: format!("{} {sign} {}", self.subject(), self.show(self.limit)),
-            indicator,
+            text: format!("{} {sign} {}", self.subject(), self.show_limit()),
+            indicator: self.indicator,
             bound,
             limit: self.limit,
             confidence: self.confidence,
@@ -160,26 +114,31 @@ fn indicator(section: &ObjectiveSection) -> Result<Indicator, Fault> {
              percentile, or `throughput`, `failure share`, `peak rss`, `cosine`"
         )
     };
-    let of_percentile = |text: &str, make: fn(Percentile) -> Indicator| {
-        text.parse::<Percentile>().map(make).map_err(|why| ("indicator", why))
+    let of_percentile = |text: &str, make: fn(f64) -> Indicator| {
+        text.parse::<Percentile>().map(|percentile| make(percentile.0)).map_err(|why| ("indicator", why))
     };
     match (text, text.split_once(' ').map(|(first, rest)| (first, rest.trim()))) {
         ("throughput", _) => Ok(Indicator::Throughput),
         ("failure share", _) => Ok(Indicator::FailureShare),
         ("peak rss", _) => Ok(Indicator::PeakRss),
         ("cosine", _) => Ok(Indicator::Cosine),
-        (_, Some((percentile, "response time"))) => of_percentile(percentile, Indicator::ResponseTime),
-        (_, Some((percentile, "service time"))) => of_percentile(percentile, Indicator::ServiceTime),
-        (_, Some((percentile, "cold start"))) => of_percentile(percentile, Indicator::ColdStart),
+        (_, Some((percentile, "response time"))) => {
+            of_percentile(percentile, |quantile| Indicator::ResponseTime { quantile })
+        }
+        (_, Some((percentile, "service time"))) => {
+            of_percentile(percentile, |quantile| Indicator::ServiceTime { quantile })
+        }
+        (_, Some((percentile, "cold start"))) => {
+            of_percentile(percentile, |quantile| Indicator::ColdStart { quantile })
+        }
         _ => Err(("indicator", unknown())),
     }
 }
 
 fn limit(section: &ObjectiveSection, indicator: Indicator) -> Result<f64, Fault> {
-    let (key, other, text, wrongly) = if indicator.is_bounded_above() {
-        ("below", "at_least", &section.below, &section.at_least)
-    } else {
-        ("at_least", "below", &section.at_least, &section.below)
+    let (key, other, text, wrongly) = match indicator.bound() {
+        Bound::Below => ("below", "at_least", &section.below, &section.at_least),
+        Bound::AtLeast => ("at_least", "below", &section.at_least, &section.below),
     };
     if wrongly.is_some() {
         return Err((other, format!("this indicator has no such limit; write `{key}`")));
@@ -223,13 +182,13 @@ mod tests {
     #[test]
     fn every_indicator_is_read_with_its_unit_and_said_in_words() {
         for (indicator, below, at_least, text) in [
-            ("p95 response time", Some("20ms"), None, "P95 response time < 20.0 ms"),
-            ("p99.9 service time", Some("1s"), None, "P99.9 service time < 1.00 s"),
+            ("p95 response time", Some("20ms"), None, "P95 response time < 20 ms"),
+            ("p99.9 service time", Some("1s"), None, "P99.9 service time < 1 s"),
             ("p50 cold start", Some("800ms"), None, "P50 cold start < 800 ms"),
-            ("throughput", None, Some("100/s"), "throughput >= 100/s texts"),
+            ("throughput", None, Some("100/s"), "throughput >= 100 texts/s"),
             ("failure share", Some("0.1%"), None, "failure share < 0.1 %"),
             ("peak rss", Some("400MiB"), None, "peak RSS < 400 MiB"),
-            ("cosine", None, Some("0.999"), "cosine to the reference >= 0.999000"),
+            ("cosine", None, Some("0.999"), "cosine to the reference >= 0.999"),
         ] {
             let objective = Objective::read(&section(indicator, below, at_least)).expect(indicator);
             assert_eq!(objective.to_record().text, text);

@@ -1,11 +1,37 @@
-//! How the values of an indicator are written, and what its requests are called: everything that depends on which
-//! indicator an objective names.
+//! How an indicator and its values are written, the same in objectives, verdicts and reports, and what its requests are
+//! called: everything that depends on which indicator an objective names.
 
 use crate::record::{Indicator, Interval, Objective};
 use crate::units;
 
-/// A value in the indicator's unit.
-pub(crate) fn value(indicator: &Indicator, value: f64) -> String {
+/// What is measured, in words: `P95 response time`.
+#[must_use]
+pub fn name(indicator: &Indicator) -> String {
+    match indicator {
+        Indicator::ResponseTime { quantile } => format!("{} response time", units::percentile(*quantile)),
+        Indicator::ServiceTime { quantile } => format!("{} service time", units::percentile(*quantile)),
+        Indicator::ColdStart { quantile } => format!("{} cold start", units::percentile(*quantile)),
+        Indicator::Throughput => "throughput".to_owned(),
+        Indicator::FailureShare => "failure share".to_owned(),
+        Indicator::PeakRss => "peak RSS".to_owned(),
+        Indicator::Cosine => "cosine to the reference".to_owned(),
+    }
+}
+
+/// A limit in the indicator's unit, exactly as it was set: a measured value is rounded, a limit is not.
+#[must_use]
+pub fn limit(indicator: &Indicator, limit: f64) -> String {
+    match indicator {
+        Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } | Indicator::ColdStart { .. } => {
+            units::tick(limit)
+        }
+        _ => value(indicator, limit),
+    }
+}
+
+/// A measured value in the indicator's unit.
+#[must_use]
+pub fn value(indicator: &Indicator, value: f64) -> String {
     match indicator {
         Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } | Indicator::ColdStart { .. } => {
             units::duration(value)
@@ -13,7 +39,7 @@ pub(crate) fn value(indicator: &Indicator, value: f64) -> String {
         Indicator::Throughput => format!("{} texts/s", units::figure(value)),
         Indicator::FailureShare => units::percent(value),
         Indicator::PeakRss => units::bytes(value.max(0.0).round() as u64),
-        Indicator::Cosine => format!("{value:.7}"),
+        Indicator::Cosine => units::cosine(value),
     }
 }
 
@@ -53,11 +79,25 @@ mod tests {
             (Indicator::Throughput, 151.2, "151 texts/s"),
             (Indicator::FailureShare, 0.0125, "1.2 %"),
             (Indicator::PeakRss, 124_780_544.0, "119 MiB"),
-            (Indicator::Cosine, 0.999_93, "0.9999300"),
+            (Indicator::Cosine, 0.999_93, "0.99993"),
         ];
         for (indicator, number, expected) in written {
             assert_eq!(value(&indicator, number), expected);
         }
+    }
+
+    #[test]
+    fn limits_are_written_as_they_were_set() {
+        let written = [
+            (Indicator::ResponseTime { quantile: 0.95 }, 20e6, "20 ms"),
+            (Indicator::ColdStart { quantile: 0.5 }, 1.234e9, "1.234 s"),
+            (Indicator::Throughput, 100.0, "100 texts/s"),
+            (Indicator::Cosine, 0.999, "0.999"),
+        ];
+        for (indicator, number, expected) in written {
+            assert_eq!(limit(&indicator, number), expected);
+        }
+        assert_eq!(name(&Indicator::ServiceTime { quantile: 0.999 }), "P99.9 service time");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 pub mod execution;
 pub mod format;
-mod indicator;
+pub mod indicator;
 mod markdown;
 mod page;
 mod pictures;

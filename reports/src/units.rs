@@ -110,6 +110,18 @@ pub fn percent(share: f64) -> String {
     format!("{number} %")
 }
 
+/// A cosine similarity, with at most seven digits and at least three, for example `0.9999997`, `0.999`. It is never rounded
+/// up, so that a backend short of a limit is not shown at it.
+#[must_use]
+pub fn cosine(value: f64) -> String {
+    // A decimal such as 0.29 lies a little under what it says: without the allowance it would lose its last digit.
+    let floor = (value * 1e7 + 1e-3).floor() / 1e7;
+    let number = format!("{floor:.7}");
+    let least = number.len() - 4;
+    let kept = number.trim_end_matches('0').len().max(least);
+    number[..kept].to_owned()
+}
+
 /// A count with thousands separators, for example `12,480`.
 #[must_use]
 pub fn count(count: u64) -> String {
@@ -251,6 +263,23 @@ mod tests {
         ];
         for (share, expected) in written {
             assert_eq!(percent(share), expected, "{share}");
+        }
+    }
+
+    #[test]
+    fn a_cosine_has_the_digits_it_needs_and_is_never_rounded_up() {
+        let written = [
+            (0.999, "0.999"),
+            (0.984, "0.984"),
+            (0.999_93, "0.99993"),
+            (0.999_999_7, "0.9999997"),
+            (0.999_999_96, "0.9999999"),
+            (0.998_999_99, "0.9989999"),
+            (1.0, "1.000"),
+            (-0.25, "-0.250"),
+        ];
+        for (value, expected) in written {
+            assert_eq!(cosine(value), expected);
         }
     }
 

@@ -44,8 +44,8 @@ impl Judge {
             most_requests: bounds.most_requests,
         };
         let procedure = match objective.indicator {
-            Indicator::ResponseTime(percentile) | Indicator::ServiceTime(percentile) => {
-                Some(rules(1.0 - percentile.0, Some(objective.limit as u64)))
+            Indicator::ResponseTime { quantile } | Indicator::ServiceTime { quantile } => {
+                Some(rules(1.0 - quantile, Some(objective.limit as u64)))
             }
             Indicator::FailureShare => Some(rules(objective.limit, None)),
             _ => None,
@@ -145,7 +145,7 @@ impl Judge {
 /// The time that counts for this objective; `None` for a request that failed, which counts as infinitely slow.
 fn judged_time(objective: &Objective, sample: &Sample) -> Option<u64> {
     match objective.indicator {
-        Indicator::ServiceTime(_) => sample.service_ns(),
+        Indicator::ServiceTime { .. } => sample.service_ns(),
         _ => sample.response_ns(),
     }
 }

@@ -4,7 +4,7 @@ mod words;
 
 use std::time::Duration;
 
-use tailmark_reports::record::{self, Interval, ObjectiveVerdict, Verdict};
+use tailmark_reports::record::{self, Bound, Interval, ObjectiveVerdict, Verdict};
 use tailmark_reports::units;
 use words::{largest, more_requests, read_off_remedy, ruled_out, unseen_correlation};
 
@@ -54,7 +54,7 @@ impl Judge {
         };
         match (self.objective.indicator, &self.procedure) {
             (_, Some(procedure)) => self.sequential(procedure.clone(), figures, blank),
-            (Indicator::ColdStart(_), None) => self.cold_start(figures, blank),
+            (Indicator::ColdStart { .. }, None) => self.cold_start(figures, blank),
             (Indicator::Throughput, None) => self.rate(figures, blank),
             (Indicator::PeakRss, None) => {
                 self.read_off(figures.peak_rss_bytes.map(|bytes| bytes as f64), blank)
@@ -72,11 +72,11 @@ impl Judge {
         let decision = procedure.conclude();
         let findings = procedure.findings();
         let (allowed, estimate) = match self.objective.indicator {
-            Indicator::ResponseTime(percentile) => {
-                (1.0 - percentile.0, figures.steady.and_then(|steady| steady.quantile(percentile.0)))
+            Indicator::ResponseTime { quantile } => {
+                (1.0 - quantile, figures.steady.and_then(|steady| steady.quantile(quantile)))
             }
-            Indicator::ServiceTime(percentile) => {
-                (1.0 - percentile.0, figures.steady.and_then(|steady| steady.service_quantile(percentile.0)))
+            Indicator::ServiceTime { quantile } => {
+                (1.0 - quantile, figures.steady.and_then(|steady| steady.service_quantile(quantile)))
             }
             _ => (self.objective.limit, None),
         };
@@ -159,7 +159,7 @@ impl Judge {
             parts.push(format!("{} is {value}, 95 % interval {low} to {high}", self.objective.subject()));
         }
         let what = match self.objective.time_limit() {
-            Some(_) => format!("took longer than {} or failed", self.objective.show(self.objective.limit)),
+            Some(_) => format!("took longer than {} or failed", self.objective.show_limit()),
             None => "failed".to_owned(),
         };
         parts.push(format!(
@@ -233,10 +233,10 @@ impl Judge {
     }
 
     fn cold_start(&self, figures: Figures<'_>, blank: ObjectiveVerdict) -> ObjectiveVerdict {
-        let Indicator::ColdStart(percentile) = self.objective.indicator else { return blank };
+        let Indicator::ColdStart { quantile } = self.objective.indicator else { return blank };
         let mut times = figures.cold_starts_ns.to_vec();
         times.sort_unstable();
-        let (allowed, error) = (1.0 - percentile.0, 1.0 - self.objective.confidence);
+        let (allowed, error) = (1.0 - quantile, 1.0 - self.objective.confidence);
         let count = times.len() as u64;
         let exceeded = times.iter().filter(|time| **time as f64 > self.objective.limit).count() as u64;
         let verdict = fixed::decide(exceeded, count, allowed, error);
@@ -245,7 +245,7 @@ impl Judge {
             // A fresh process that was lost before its first vector is infinitely slow, and no time to show.
             time.filter(|time| **time < u64::MAX).map(|time| *time as f64)
         };
-        let estimate = (count > 0).then(|| quantile_ranks(percentile.0, count, 0.95)).and_then(|ranks| {
+        let estimate = (count > 0).then(|| quantile_ranks(quantile, count, 0.95)).and_then(|ranks| {
             let value = at(ranks.estimate)?;
             Some(Interval {
                 value,
@@ -270,7 +270,7 @@ impl Judge {
                 "{} of {} took longer than {} or failed, and at most {} may",
                 units::count(exceeded),
                 units::counted(count, "cold start"),
-                self.objective.show(self.objective.limit),
+                self.objective.show_limit(),
                 units::percent(allowed)
             ),
             next: (verdict == Verdict::Inconclusive).then(|| {
@@ -335,10 +335,9 @@ impl Judge {
                 ..blank
             };
         };
-        let holds = if objective.indicator.is_bounded_above() {
-            value < objective.limit
-        } else {
-            value >= objective.limit
+        let holds = match objective.indicator.bound() {
+            Bound::Below => value < objective.limit,
+            Bound::AtLeast => value >= objective.limit,
         };
         ObjectiveVerdict {
             verdict: if holds { Verdict::Pass } else { Verdict::Fail },

@@ -107,7 +107,7 @@ fn a_backend_that_is_too_slow_ends_with_1_and_says_why() {
     assert_eq!(counted, (Some(60), Some(60)));
     let why = run.why();
     assert!(
-        why.contains("60 of 60 requests (100 %) took longer than 20.0 ms or failed, and at most 5 % may"),
+        why.contains("60 of 60 requests (100 %) took longer than 20 ms or failed, and at most 5 % may"),
         "{why}"
     );
     assert!(run.next().contains("the largest share of the time goes to "));
@@ -265,7 +265,7 @@ fn a_cold_start_is_judged_over_the_restarts() {
     assert_eq!((&run.verdict()["requests"], &run.verdict()["exceeded"]), (&7.into(), &0.into()));
     let run = Run::of(&cold(7, "20ms", "30ms"), &[], 1);
     assert!(
-        run.why().contains("7 of 7 cold starts took longer than 20.0 ms or failed, and at most 50 % may"),
+        run.why().contains("7 of 7 cold starts took longer than 20 ms or failed, and at most 50 % may"),
         "{}",
         run.why()
     );

@@ -43,7 +43,7 @@ pub enum Bound {
 }
 
 /// The thing measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Indicator {
     /// A percentile of the response time in steady state, in nanoseconds; failed requests count as infinitely slow.
@@ -72,6 +72,15 @@ pub enum Indicator {
 }
 
 impl Indicator {
+    /// The side of a limit that it must be on.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        match self {
+            Self::Throughput | Self::Cosine => Bound::AtLeast,
+            _ => Bound::Below,
+        }
+    }
+
     /// The quantile, of an indicator that is a percentile.
     #[must_use]
     pub fn quantile(&self) -> Option<f64> {

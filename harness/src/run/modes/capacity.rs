@@ -310,13 +310,13 @@ impl Tried {
         let share = self.missed as f64 / self.requests.max(1) as f64;
         let objective = &self.judge.objective;
         match objective.indicator {
-            Indicator::ResponseTime(percentile) | Indicator::ServiceTime(percentile) => {
-                share <= 1.0 - percentile.0
+            Indicator::ResponseTime { quantile } | Indicator::ServiceTime { quantile } => {
+                share <= 1.0 - quantile
             }
             Indicator::FailureShare => share <= objective.limit,
             Indicator::Throughput => self.texts as f64 / seconds >= objective.limit,
             // These do not depend on the rate, or only a whole run shows them.
-            Indicator::ColdStart(_) | Indicator::PeakRss | Indicator::Cosine => true,
+            Indicator::ColdStart { .. } | Indicator::PeakRss | Indicator::Cosine => true,
         }
     }
 }
