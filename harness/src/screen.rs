@@ -1,6 +1,6 @@
 //! What a person sees while a run goes on: steps and one bar on a terminal, plain lines elsewhere. All on stderr.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,9 +41,13 @@ impl Screen {
     }
 
     /// A line that stays.
-    #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
     pub fn say(&self, line: &str) {
-        if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
+        if self.terminal {
+            self.bar.println(line);
+        } else {
+            // That nobody listens (`2>&1 | head -1`) must not end a run, as `eprintln!` would.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 
     /// A phase begins; `requests` when it has a known length.

@@ -1,11 +1,9 @@
-//! The table of report formats, and what of a report lies in a run folder.
+//! The table of report formats.
 //!
 //! A format is one file beside this one and one line in [`FORMATS`]; a picture is one line in [`PICTURES`]. Most formats
 //! write the page that they have in common; the terminal has a layout of its own.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 use crate::page::{self, Page};
 use crate::record::RunRecord;
@@ -22,11 +20,11 @@ pub struct Format {
     pub file: Option<&'static str>,
     /// What it is good for, one line.
     pub summary: &'static str,
-    writer: Writer,
+    pub(crate) writer: Writer,
 }
 
 /// What a format is made from.
-enum Writer {
+pub(crate) enum Writer {
     /// The page that such formats have in common.
     Page(fn(&Page, &mut dyn Write) -> io::Result<()>),
     /// The record, laid out for the sheet that it is shown on.
@@ -68,47 +66,6 @@ pub fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
 }
 
-/// Writes every format that has a file, and every picture there is something to draw for, into a run folder. A picture
-/// left from an earlier time that has nothing to show any more is removed. Returns the files written.
-///
-/// # Errors
-/// When a file cannot be written or removed; the message names it.
-pub fn write_all(folder: &Path, record: &RunRecord) -> io::Result<Vec<PathBuf>> {
-    let page = page::of(record);
-    let mut written = Vec::new();
-    for picture in PICTURES {
-        let path = folder.join(picture.file);
-        match page.drawing(picture.file) {
-            Some(drawing) => {
-                fs::write(&path, drawing).map_err(|cause| at("write", &path, &cause))?;
-                written.push(path);
-            }
-            None => match fs::remove_file(&path) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                    return Err(at("remove", &path, &cause));
-                }
-                _ => {}
-            },
-        }
-    }
-    for format in FORMATS {
-        let Some(file) = format.file else { continue };
-        let path = folder.join(file);
-        let mut text = Vec::new();
-        match format.writer {
-            Writer::Page(write) => write(&page, &mut text)?,
-            Writer::Record(write) => write(record, Sheet::default(), &mut text)?,
-        }
-        fs::write(&path, text).map_err(|cause| at("write", &path, &cause))?;
-        written.push(path);
-    }
-    Ok(written)
-}
-
-fn at(doing: &str, path: &Path, cause: &io::Error) -> io::Error {
-    io::Error::new(cause.kind(), format!("cannot {doing} {}: {cause}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -144,39 +101,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_run_folder_holds_the_report_and_the_pictures_it_links_to_and_no_stale_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut seen = BTreeSet::new();
-        for record in [fixture::five(), fixture::matrix(), fixture::capacity()] {
-            let written = write_all(folder.path(), &record).unwrap();
-            let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
-            for picture in PICTURES {
-                let there = written.contains(&folder.path().join(picture.file));
-                assert_eq!(report.contains(picture.file), there, "{}", picture.file);
-                seen.extend(there.then_some(picture.file));
-            }
-        }
-        assert_eq!(seen.len(), PICTURES.len(), "each picture belongs to one of these runs");
-
-        fs::write(folder.path().join("mine.svg"), "kept").unwrap();
-        let written = write_all(folder.path(), &fixture::nothing()).unwrap();
-        assert_eq!(written, [folder.path().join("report.md")]);
-        let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
-        for picture in PICTURES {
-            assert!(!report.contains(picture.file) && !folder.path().join(picture.file).exists());
-        }
-        assert!(folder.path().join("mine.svg").exists(), "files of other names are left alone");
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_written_to_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = folder.path().join("gone");
-        let error = write_all(&missing, &fixture::one()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        assert!(error.to_string().contains("gone"), "{error}");
     }
 }

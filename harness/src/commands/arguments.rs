@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use tailmark_reports::format::FORMATS;
 
 /// Reads a path, which may be relative to the working folder, so that it stays right in a process with another one.
 pub(super) fn absolute_path() -> impl TypedValueParser<Value = PathBuf> {
@@ -47,8 +48,11 @@ pub struct ScenarioArguments {
 pub struct ReportArguments {
     /// The folder of a run
     pub folder: PathBuf,
-    /// Print the Markdown report instead of the table, and write nothing
-    #[arg(long)]
+    /// Print the report in this format and write nothing; without it, print the table and write the report's files again
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(formats()))]
+    pub format: Option<String>,
+    /// What --format markdown was called before
+    #[arg(long, hide = true, conflicts_with = "format")]
     pub markdown: bool,
 }
 
@@ -57,4 +61,9 @@ pub struct ReportArguments {
 pub struct WorkerArguments {
     /// The kind of backend to serve
     pub kind: String,
+}
+
+/// The report formats, with what each is good for.
+fn formats() -> impl Iterator<Item = PossibleValue> {
+    FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.summary))
 }

@@ -1,6 +1,6 @@
 //! Why a command could not do its work: what was being done, where, and the cause. The exit code follows from which it is.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -140,9 +140,9 @@ impl CommandError {
 
     /// Prints the error to stderr and gives its exit code.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {self}");
+        // The exit code says it too, to whoever does not listen.
+        let _ = writeln!(io::stderr(), "error: {self}");
         ExitCode::from(self.exit_code())
     }
 }

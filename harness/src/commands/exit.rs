@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use tailmark_reports::record::Verdict;
+use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus, Verdict};
 
 /// How a command ended that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,28 @@ pub enum Exit {
     Inconclusive,
     /// A backend broke or answered wrongly.
     Broken,
+}
+
+impl Exit {
+    /// How a run ended: a broken backend first, then the worst verdict; nothing measured is inconclusive.
+    #[must_use]
+    pub fn of(record: &RunRecord) -> Self {
+        let went = |wanted: fn(&BackendOutcome) -> bool| {
+            record.backends.iter().any(|backend| wanted(&backend.outcome))
+        };
+        if went(|outcome| matches!(outcome, BackendOutcome::Broken { .. } | BackendOutcome::Wrong { .. })) {
+            Self::Broken
+        } else if record.status != RunStatus::Complete
+            || !went(|outcome| matches!(outcome, BackendOutcome::Measured))
+        {
+            Self::Inconclusive
+        } else {
+            let judged = record.overall.map_or(Self::Pass, Self::from);
+            // A FAIL of what was timed says more than that something else was not.
+            let short = went(|outcome| matches!(outcome, BackendOutcome::NotAsRequired { .. }));
+            if short && judged == Self::Pass { Self::Inconclusive } else { judged }
+        }
+    }
 }
 
 impl From<Verdict> for Exit {

@@ -1,12 +1,10 @@
 //! The commands that list what there is.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use tailmark_providers::kinds::KINDS;
 
-use super::error::cannot;
-use super::{CommandError, Exit};
+use super::{CommandError, Exit, output};
 use crate::scenario::{self, CORPORA, SCENARIOS};
 
 /// Lists the shipped scenarios and corpora.
@@ -55,6 +53,6 @@ pub fn schema() -> Result<Exit, CommandError> {
 }
 
 fn print(text: &str) -> Result<Exit, CommandError> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(cannot("print"))?;
+    output::print(text.as_bytes())?;
     Ok(Exit::Pass)
 }

@@ -5,6 +5,7 @@ mod error;
 mod exit;
 mod list;
 mod model;
+mod output;
 mod report;
 mod scenario;
 mod worker;

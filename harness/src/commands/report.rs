@@ -1,17 +1,25 @@
 //! `tailmark report <folder>`: renders a run again from its record alone, and completes the files of its samples. The record
 //! of a run that was killed is completed first.
+//!
+//! Whatever became of the files, what was measured is shown, and the exit code is that of the run's verdict.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
 
-use tailmark_reports::format::{self, Sheet, write_all};
+use tailmark_reports::folder::{self, Fault};
+use tailmark_reports::format::{self, Format, Sheet};
 use tailmark_reports::record::{self, RunRecord, RunStatus};
 use tailmark_reports::units;
 
 use super::ReportArguments;
 use super::error::cannot;
+use super::output::print;
 use super::{CommandError, Exit};
 use crate::run;
-use crate::screen::Screen;
+use crate::screen::{Screen, shown};
+
+/// The format of the screen, unless another is asked for.
+const TABLE: &str = "terminal";
 
 /// Renders a run again.
 ///
@@ -20,6 +28,10 @@ use crate::screen::Screen;
 pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
     let mut record = record::read(&arguments.folder)?;
     let screen = Screen::new();
+    if arguments.markdown {
+        screen.say("note: --markdown is now --format markdown; the next version will not know the old name");
+    }
+    let only = arguments.format.as_deref().or(arguments.markdown.then_some("markdown"));
     let (mut goes_on, mut was_killed) = (false, false);
     if record.status == RunStatus::Running {
         goes_on = run::is_going_on(&arguments.folder);
@@ -32,19 +44,21 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
             screen.say(&interrupted(&record));
         }
     }
-    if arguments.markdown {
-        print(&record, "markdown", Sheet::default())?;
-    } else {
-        if !goes_on {
-            if was_killed {
-                record::write(&arguments.folder, &record).map_err(cannot("write run.json"))?;
-            }
-            write_all(&arguments.folder, &record).map_err(cannot("write the report"))?;
-            run::complete_samples(&arguments.folder, &screen);
+    if only.is_none() && !goes_on {
+        if was_killed && let Err(error) = record::write(&arguments.folder, &record) {
+            let path = arguments.folder.join("run.json");
+            screen.say(&format!(
+                "warning: cannot write {}: {error}; it stays as the killed run left it",
+                path.display()
+            ));
         }
-        show(&record)?;
+        if let Some(warning) = write_files(&arguments.folder, &record) {
+            screen.say(&warning);
+        }
+        run::complete_samples(&arguments.folder, &screen);
     }
-    Ok(Exit::Pass)
+    show_as(only.unwrap_or(TABLE), &record)?;
+    Ok(Exit::of(&record))
 }
 
 /// The line that says how far a run came that did not end.
@@ -60,18 +74,47 @@ fn interrupted(record: &RunRecord) -> String {
     }
 }
 
-/// Prints the summary table to stdout, as wide as the terminal and in colour only where that is wanted.
+/// Writes the files of the report, and gives the warning if some cannot be written: no failure, because what was measured is on
+/// the screen and in the record.
+pub(super) fn write_files(folder: &Path, record: &RunRecord) -> Option<String> {
+    unwritten(folder, &folder::write_all(folder, record).faults)
+}
+
+/// The warning that files could not be written; `None` when all were. One cause, such as a full disk, stops many files and is
+/// told once.
+fn unwritten(folder: &Path, faults: &[Fault]) -> Option<String> {
+    let (first, others) = faults.split_first()?;
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(" (and {})", units::counted(more as u64, "more file")),
+    };
+    let folder = shown(folder);
+    let folder = folder.display();
+    let remedy = match first.source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            format!("make room on that disk, then run `tailmark report {folder}`")
+        }
+        _ => format!(
+            "print the report with `tailmark report --format markdown {folder}`, or copy the folder to where you can \
+             write and run `tailmark report` on the copy"
+        ),
+    };
+    Some(format!("warning: {first}{more}\n\nhint: {remedy}"))
+}
+
+/// Prints the summary table to stdout, as wide as the terminal and in color only where that is wanted.
 pub(super) fn show(record: &RunRecord) -> Result<(), CommandError> {
-    let is_terminal = std::io::stdout().is_terminal();
+    show_as(TABLE, record)
+}
+
+fn show_as(name: &str, record: &RunRecord) -> Result<(), CommandError> {
+    let format: &Format = format::find(name)
+        .ok_or_else(|| CommandError::Usage(format!("there is no report format `{name}`")))?;
+    let is_terminal = io::stdout().is_terminal();
     let color = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let columns = console::Term::stdout().size_checked().filter(|_| is_terminal);
     let columns = columns.map_or(Sheet::default().columns, |(_, columns)| usize::from(columns));
-    print(record, "terminal", Sheet { columns, color })
-}
-
-fn print(record: &RunRecord, name: &str, sheet: Sheet) -> Result<(), CommandError> {
-    let format = format::find(name).ok_or_else(|| CommandError::Usage(format!("no format `{name}`")))?;
     let mut text = Vec::new();
-    format.write(record, sheet, &mut text).map_err(cannot("render the report"))?;
-    std::io::stdout().lock().write_all(&text).map_err(cannot("print the report"))
+    format.write(record, Sheet { columns, color }, &mut text).map_err(cannot("render the report"))?;
+    print(&text)
 }

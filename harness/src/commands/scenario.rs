@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tailmark_reports::format::write_all;
-use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus, Warning};
+use tailmark_reports::record::Warning;
 
-use super::error::cannot;
+use super::output::print;
 use super::{CommandError, Exit, ScenarioArguments, report};
 use crate::plan::{self, Plan, Selection};
 use crate::run;
@@ -26,8 +25,7 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
         screen.say(&format!("warning: {of}{what}; {remedy}"));
     }
     if arguments.plan {
-        use std::io::Write as _;
-        std::io::stdout().lock().write_all(plan.resolved.as_bytes()).map_err(cannot("print the plan"))?;
+        print(plan.resolved.as_bytes())?;
         return Ok(Exit::Pass);
     }
     let source = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
@@ -39,17 +37,11 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
     let source = run::Source { file: &source, text: &text, overrides: &arguments.set };
     let run::Finished { folder, record } = run::carry_out(&plan, source, places, &screen)?;
     screen.clear();
-    let written = write_all(folder.path(), &record);
+    let unwritten = report::write_files(folder.path(), &record);
     report::show(&record)?;
-    match written {
-        Ok(_) => screen.say(&format!("report: {}", shown(folder.path()).join("report.md").display())),
-        // What was measured is on the screen and in the record, so this is no failure of the run.
-        Err(error) => screen.say(&format!(
-            "warning: {error}\n\nhint: make room there, and `tailmark report {}` writes it",
-            shown(folder.path()).display()
-        )),
-    }
-    Ok(exit_of(&record))
+    let written = || format!("report: {}", shown(folder.path()).join("report.md").display());
+    screen.say(&unwritten.unwrap_or_else(written));
+    Ok(Exit::of(&record))
 }
 
 fn read_plan(arguments: &ScenarioArguments, text: &str, path: Option<&Path>) -> Result<Plan, CommandError> {
@@ -64,22 +56,4 @@ fn read_plan(arguments: &ScenarioArguments, text: &str, path: Option<&Path>) -> 
             faults: faults.iter().map(|fault| parsed.describe(fault)).collect(),
         }
     })
-}
-
-/// The exit code: a broken backend first, then the worst verdict; nothing measured is inconclusive.
-fn exit_of(record: &RunRecord) -> Exit {
-    let went =
-        |wanted: fn(&BackendOutcome) -> bool| record.backends.iter().any(|backend| wanted(&backend.outcome));
-    if went(|outcome| matches!(outcome, BackendOutcome::Broken { .. } | BackendOutcome::Wrong { .. })) {
-        Exit::Broken
-    } else if matches!(record.status, RunStatus::Interrupted { .. })
-        || !went(|outcome| matches!(outcome, BackendOutcome::Measured))
-    {
-        Exit::Inconclusive
-    } else {
-        let judged = record.overall.map_or(Exit::Pass, Exit::from);
-        // A FAIL of what was timed says more than that something else was not.
-        let short = went(|outcome| matches!(outcome, BackendOutcome::NotAsRequired { .. }));
-        if short && judged == Exit::Pass { Exit::Inconclusive } else { judged }
-    }
 }

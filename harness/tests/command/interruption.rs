@@ -278,7 +278,7 @@ fn a_harness_that_is_killed_leaves_a_readable_folder_and_no_process() {
         "every line that was ended is whole"
     );
     let shown = run.bench.run(&["report", &folder.to_string_lossy()]);
-    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert_eq!(shown.code, Some(3), "{}", shown.stderr);
     let columns =
         fs::File::open(folder.join("samples.parquet")).expect("the columns that the report made of the rows");
     let columns = SerializedFileReader::new(columns).expect("is Parquet");

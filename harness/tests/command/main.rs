@@ -16,6 +16,7 @@ mod own_model;
 mod partial_provider;
 mod python;
 mod recovery;
+mod report;
 mod runs;
 mod samples;
 mod scenario_faults;

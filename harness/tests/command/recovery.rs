@@ -73,7 +73,7 @@ fn reported(bench: &Workbench) -> (Finished, Value) {
     let folder = bench.run_folder();
     assert_eq!(bench.record()["status"]["state"], "running", "nobody could say more before the report");
     let shown = bench.run(&["report", &folder.to_string_lossy()]);
-    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert_eq!(shown.code, Some(3), "{}", shown.stderr);
     let record = bench.record();
     assert_eq!(record["status"]["state"], "interrupted");
     assert_eq!(record["status"]["by"], "tailmark was killed");
@@ -198,7 +198,7 @@ fn a_run_that_still_goes_on_is_not_called_killed() {
     let folder =
         wait_for("a steady state", || run_folder(&bench).filter(|folder| has_samples_of(folder, "steady")));
     let shown = bench.run(&["report", &folder.to_string_lossy()]);
-    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert_eq!(shown.code, Some(3), "{}", shown.stderr);
     assert!(shown.stderr.contains("this run is still going on"), "{}", shown.stderr);
     assert_eq!(bench.record()["status"]["state"], "running");
     assert!(!folder.join("report.md").exists(), "nothing was written into the folder of another");

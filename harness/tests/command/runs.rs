@@ -256,18 +256,6 @@ fn a_report_is_rendered_again_byte_for_byte_from_the_record_alone() {
 }
 
 #[test]
-fn a_report_as_markdown_is_printed_and_writes_nothing() {
-    let bench = Workbench::new();
-    assert_eq!(bench.run_scenario(TWO_BACKENDS).code, Some(0));
-    let folder = bench.run_folder();
-    let report = fs::read_to_string(folder.join("report.md")).expect("the report");
-    fs::remove_file(folder.join("report.md")).expect("removed");
-    let shown = bench.run(&["report", "--markdown", &folder.to_string_lossy()]);
-    assert_eq!((shown.code, shown.stdout), (Some(0), report));
-    assert!(!folder.join("report.md").exists());
-}
-
-#[test]
 fn a_record_of_another_version_and_what_is_no_record_are_refused() {
     let bench = Workbench::new();
     assert_eq!(bench.run_scenario(TWO_BACKENDS).code, Some(0));
