@@ -13,7 +13,7 @@ use tailmark_reports::record::{
 
 use crate::driver::{ColumnarError, replay};
 use crate::sample::Sample;
-use crate::statistics::{Accumulator, Timeline};
+use crate::statistics::{Accumulator, Timeline, bridges};
 use crate::verdict;
 
 /// The file that is locked: one that every run folder has from the beginning.
@@ -69,6 +69,7 @@ pub fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), ColumnarErro
         Some((at, during)) => (Some(at), during),
         None => (last_sign(folder, record), "the preparation, before any request was answered".to_owned()),
     };
+    record.bridges = bridges(&record.backends);
     withdraw_verdicts(record);
     let (by, why, remedy) = if folder.join(ENDED).exists() {
         let by = "its end could not be written";

@@ -21,6 +21,7 @@ use crate::load::Rule;
 use crate::plan::{BackendPlan, Plan};
 use crate::sample::Sample;
 use crate::screen::Screen;
+use crate::statistics::bridges;
 use crate::verdict;
 
 /// A run under way.
@@ -123,6 +124,7 @@ impl Run<'_> {
         let named = |name: &str| self.backends.iter().find(|backend| backend.plan.name == name);
         verdict::judge_levels(record, |name| named(name)?.measured.littles_law());
         record.overall = verdict::overall(&record.backends, &record.capacities);
+        record.bridges = bridges(&record.backends);
     }
 
     /// Counts the workers' processor time as the run's own.

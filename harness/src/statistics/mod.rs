@@ -4,6 +4,7 @@
 
 mod accumulator;
 mod binomial;
+mod bridge;
 mod order_statistics;
 mod stages;
 mod timeline;
@@ -18,5 +19,6 @@ pub mod trend;
 
 pub use accumulator::Accumulator;
 pub use binomial::{exceedance_at_least, exceedance_at_most, exceedance_interval};
+pub use bridge::bridges;
 pub use order_statistics::{Ranks, carries, quantile_ranks};
 pub use timeline::Timeline;

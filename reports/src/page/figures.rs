@@ -28,7 +28,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     cold_starts(page, &timed);
     load::arrivals(page, &timed);
     service_time(page, &timed);
-    resources::write(page, &timed);
+    resources::write(page, record, &timed);
 }
 
 fn phases(page: &mut Page, backend: &BackendRecord) {

@@ -1,13 +1,12 @@
 //! What the workers used, and what it costs to have them.
 
 use super::block::{Page, left, right};
-use crate::record::{BackendRecord, Phase};
+use crate::record::{BackendRecord, RunRecord};
 use crate::units::{self, ABSENT};
-use crate::view::{latency, percentile};
 
-pub(super) fn write(page: &mut Page, timed: &[&BackendRecord]) {
+pub(super) fn write(page: &mut Page, record: &RunRecord, timed: &[&BackendRecord]) {
     used(page, timed);
-    bridge(page, timed);
+    bridges(page, record);
 }
 
 fn used(page: &mut Page, timed: &[&BackendRecord]) {
@@ -33,35 +32,25 @@ fn used(page: &mut Page, timed: &[&BackendRecord]) {
     page.table(columns, rows);
 }
 
-/// What the worker process costs, where a backend ran both in one and in the harness.
-fn bridge(page: &mut Page, timed: &[&BackendRecord]) {
-    let placed = |placement: &'static str| timed.iter().filter(move |backend| backend.placement == placement);
-    let median = |backend: &BackendRecord| percentile(latency(backend, Phase::Steady)?, 0.5)?.value_ns;
-    let mut lines = Vec::new();
-    for worker in placed("worker") {
-        let same = |other: &&&BackendRecord| {
-            let asked = |backend: &BackendRecord| {
-                let load =
-                    (backend.batch_size, backend.replicas, backend.load.text.clone(), backend.corpus.clone());
-                (backend.kind.clone(), backend.options.clone(), backend.fallback.clone(), load)
-            };
-            asked(worker) == asked(other)
-        };
-        for embedded in placed("in-process").filter(same) {
-            let (Some(over), Some(within)) = (median(worker), median(embedded)) else { continue };
-            lines.push(format!(
-                "{}: P50 {} in a worker, {} in-process ({}), difference {}",
-                worker.label,
-                units::duration(over as f64),
-                units::duration(within as f64),
-                embedded.label,
-                units::duration(over as f64 - within as f64),
-            ));
-        }
+/// What the worker process costs.
+fn bridges(page: &mut Page, record: &RunRecord) {
+    if record.bridges.is_empty() {
+        return;
     }
-    if !lines.is_empty() {
-        page.heading(2, "Bridge price");
-        page.paragraph("The same backend in a process of its own and inside the harness.");
-        page.list(lines);
-    }
+    let label = |name: &str| {
+        let found = record.backends.iter().find(|backend| backend.name == name);
+        found.map_or(name, |backend| backend.label.as_str()).to_owned()
+    };
+    page.heading(2, "Bridge price");
+    page.paragraph("The same backend in a process of its own and inside the harness.");
+    page.list(record.bridges.iter().map(|bridge| {
+        format!(
+            "{}: P50 {} in a worker, {} in-process ({}), difference {}",
+            label(&bridge.worker),
+            units::duration(bridge.worker_p50_ns as f64),
+            units::duration(bridge.in_process_p50_ns as f64),
+            label(&bridge.in_process),
+            units::duration(bridge.difference_ns as f64),
+        )
+    }));
 }

@@ -271,6 +271,21 @@ pub struct Resources {
     pub cpu_cores: Option<f64>,
 }
 
+/// The same backend in a worker process and inside tailmark, with nothing else that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bridge {
+    /// Name of the backend in a worker.
+    pub worker: String,
+    /// Name of the one inside tailmark.
+    pub in_process: String,
+    /// P50 of the worker's response time in steady state.
+    pub worker_p50_ns: u64,
+    /// P50 of the other.
+    pub in_process_p50_ns: u64,
+    /// What the worker takes longer; negative when it is faster.
+    pub difference_ns: i64,
+}
+
 /// Neighbouring requests of one phase, drawn as one stroke from fastest to slowest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineGroup {

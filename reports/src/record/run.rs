@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::backend::BackendRecord;
+use super::backend::{BackendRecord, Bridge};
 use super::load::{Capacity, Load};
 use super::verdict::{Objective, Verdict};
 
@@ -53,6 +53,10 @@ pub struct RunRecord {
     pub objectives: Vec<Objective>,
     /// The backends, in the scenario's order.
     pub backends: Vec<BackendRecord>,
+    /// What a worker process costs, for each backend that ran both in one and inside tailmark; absent in records of a
+    /// tailmark that did not compute it.
+    #[serde(default)]
+    pub bridges: Vec<Bridge>,
     /// How much load each backend takes; empty unless the scenario asks for it.
     pub capacities: Vec<Capacity>,
     /// What the reader should know before believing the figures.
