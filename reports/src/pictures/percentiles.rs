@@ -9,10 +9,10 @@ use super::axis::Axis;
 use super::canvas::{Canvas, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
 use super::palette::{NAME, SERIES_TOLD_APART, mark, series};
-use crate::record::{BackendRecord, RunRecord};
+use crate::record::{BackendRecord, Phase, RunRecord};
 use crate::units;
 use crate::variations::{Place, foremost, levels, placed, varied};
-use crate::view::{Limit, limits, one_line};
+use crate::view::{Limit, latency, limits, one_line, percentile};
 
 const TITLE: &str = "Percentiles of the response time";
 /// Of the only panel.
@@ -41,12 +41,13 @@ struct Panel<'a> {
 pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let (panels, left_out) = foremost(panels(record), MOST_PANELS, |panel| panel.place);
     let limits = limits(record);
-    let points = || panels.iter().flat_map(|panel| &panel.curves).flat_map(|backend| &backend.curve);
-    let farthest = points().map(|point| nines(point.quantile)).filter(|x| x.is_finite()).fold(0.0, f64::max);
+    let drawn = || panels.iter().flat_map(|panel| &panel.curves).flat_map(|backend| &backend.curve);
+    let farthest = drawn().map(|point| nines(point.quantile)).filter(|x| x.is_finite()).fold(0.0, f64::max);
     if farthest <= 0.0 {
         return None;
     }
-    let values = points().flat_map(|point| [Some(point.value_ns), Some(point.low_ns), point.high_ns]);
+    // The marks lie between points of the curve, so they need no room of their own.
+    let values = drawn().flat_map(|point| [Some(point.value_ns), Some(point.low_ns), point.high_ns]);
     let values = values.flatten().map(|value| value as f64).chain(limits.iter().map(|limit| limit.value));
     let response = Axis::logarithmic(values, 0.0, 1.0)?;
     let (heading, height) = match panels.len() {
@@ -173,17 +174,73 @@ fn curve(
     axis: &Axis,
     across: impl Fn(f64) -> f64,
 ) {
-    let drawn: Vec<(f64, f64, f64)> = backend
-        .curve
-        .iter()
-        .filter(|point| point.quantile < 1.0)
-        .map(|point| (point.quantile, across(point.quantile), axis.at(point.value_ns as f64)))
-        .collect();
-    let path: Vec<(f64, f64)> = drawn.iter().map(|&(_, x, y)| (x, y)).collect();
+    let at = |(quantile, value): (f64, u64)| (across(quantile), axis.at(value as f64));
+    let path: Vec<(f64, f64)> = points(backend).into_iter().map(at).collect();
     canvas.line(&path, series(index).to_rgba(), 2.0);
-    for quantile in MARKED {
-        if let Some(&(_, x, y)) = drawn.iter().find(|(at, ..)| *at >= quantile) {
-            mark(canvas, index, (x, y), series(index));
+    for point in marked(backend) {
+        mark(canvas, index, at(point), series(index));
+    }
+}
+
+/// The points of the curve that lie on the axis, from left to right. Those that are marked are among them, so that the curve
+/// goes through its marks.
+fn points(backend: &BackendRecord) -> Vec<(f64, u64)> {
+    let curve = backend.curve.iter().map(|point| (point.quantile, point.value_ns));
+    let mut points: Vec<(f64, u64)> =
+        curve.filter(|(quantile, _)| *quantile < 1.0).chain(marked(backend)).collect();
+    points.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    points
+}
+
+/// The percentiles that the curve is marked at, as the tables have them. The curve is drawn from points at steps of its own,
+/// so the nearest of these would stand beside the percentile it is taken for.
+fn marked(backend: &BackendRecord) -> impl Iterator<Item = (f64, u64)> {
+    let steady = latency(backend, Phase::Steady);
+    let last = backend.curve.iter().map(|point| point.quantile).filter(|at| *at < 1.0).fold(0.0, f64::max);
+    let value = move |quantile| Some((quantile, percentile(steady?, quantile)?.value_ns?));
+    MARKED.into_iter().filter(move |quantile| *quantile <= last).filter_map(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::{Document, Node};
+
+    use super::*;
+    use crate::fixture;
+
+    fn number(node: Node<'_, '_>, name: &str) -> f64 {
+        node.attribute(name)
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("{name}: {node:?}"))
+    }
+
+    #[test]
+    fn each_mark_stands_on_its_percentile_although_the_curve_has_no_point_there() {
+        let mut record = fixture::one();
+        let curve = &mut record.backends[0].curve;
+        curve.retain(|point| MARKED.iter().all(|at| (nines(point.quantile) - nines(*at)).abs() > 0.05));
+        assert!(curve.len() > 10, "there is a curve");
+        let svg = picture(&record).expect("a picture");
+        let document = Document::parse(&svg).expect("well-formed XML");
+        let named = |tag: &'static str| document.descendants().filter(move |node| node.has_tag_name(tag));
+        let tick = |name: &str| {
+            let found = named("text").find(|node| node.text().unwrap_or_default().trim() == name);
+            number(found.unwrap_or_else(|| panic!("no tick {name}")), "x")
+        };
+        // The first series is marked with discs; the one to the left of all is that of the legend.
+        let mut marks: Vec<f64> = named("circle").map(|node| number(node, "cx")).collect();
+        marks.sort_by(f64::total_cmp);
+        assert_eq!(marks[1..], [tick("P50"), tick("P90"), tick("P99")]);
+    }
+
+    #[test]
+    fn what_no_count_carries_is_not_marked() {
+        let mut record = fixture::one();
+        let backend = &mut record.backends[0];
+        for summary in &mut backend.phases {
+            let times = summary.response_time.as_mut().expect("response times");
+            times.percentiles.retain(|percentile| percentile.quantile < 0.95);
         }
+        assert_eq!(marked(backend).map(|(quantile, _)| quantile).collect::<Vec<_>>(), [0.5, 0.9]);
     }
 }
