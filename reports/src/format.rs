@@ -87,6 +87,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_lines_of_every_format_name_the_model_and_the_beginning_of_its_hash() {
+        for record in fixture::all() {
+            let Some(model) = &record.model else { continue };
+            for format in FORMATS {
+                let mut out = Vec::new();
+                format.write(&record, Sheet::default(), &mut out).unwrap();
+                let text = String::from_utf8(out).unwrap();
+                let first = text.lines().take(12).collect::<Vec<_>>().join("\n");
+                let named = first.contains(&model.name) && first.contains("weights 53aa53aa…");
+                assert!(named, "{}: {first}", format.name);
+            }
+        }
+    }
+
+    #[test]
     fn every_format_shows_every_record() {
         for record in fixture::all() {
             for format in FORMATS {

@@ -63,6 +63,11 @@ pub(crate) fn noun(indicator: &Indicator) -> &'static str {
     }
 }
 
+/// The confidence of an interval of which either bound is wrong as rarely as the verdict.
+pub(crate) fn two_sided(confidence: f64) -> f64 {
+    2.0 * confidence - 1.0
+}
+
 /// The share of requests that may be over the limit; `None` for an indicator that is not a percentile.
 pub(crate) fn allowed_share(objective: &Objective) -> Option<f64> {
     objective.indicator.quantile().map(|quantile| 1.0 - quantile)

@@ -7,11 +7,13 @@ pub(crate) mod equivalence;
 pub(crate) mod headlines;
 pub(crate) mod load;
 pub(crate) mod losses;
+pub(crate) mod model;
 pub(crate) mod ran;
 
 use crate::indicator::noun;
 use crate::record::{BackendRecord, Doubt, Drift, Indicator, ObjectiveVerdict, Phase, RunRecord};
 use crate::units::{count, counted, figure, percent};
+use crate::variations::reached;
 use crate::view::{phase, trouble, verdict_and_objectives, verdict_or_state, worst_verdict};
 
 /// More restarts than these are summed up instead of listed.
@@ -29,6 +31,28 @@ pub(crate) fn mode(record: &RunRecord) -> Option<String> {
     Some(format!("Nothing is decided before {} over {restarts}.", counted(horizon.requests, "request")))
 }
 
+/// Which backends the run's verdict covers, unless it is all: a PASS says nothing about what was not measured. `None` if it is,
+/// or if there is no verdict.
+pub(crate) fn scope(record: &RunRecord) -> Option<String> {
+    record.overall?;
+    let missing: Vec<String> = reached(record)
+        .filter_map(|backend| Some(format!("{} ({})", backend.label, trouble(backend)?.0)))
+        .collect();
+    let all = reached(record).count() + record.not_asked_for.len();
+    let covered = all - missing.len() - record.not_asked_for.len();
+    let mut said = format!("It covers {covered} of {}.", counted(all as u64, "backend"));
+    for (why, names) in
+        [("Not measured, or not to the end", &missing), ("Not asked for", &record.not_asked_for)]
+    {
+        let (named, more) = names.split_at(names.len().min(LISTED));
+        if !named.is_empty() {
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            said.push_str(&format!(" {why}: {}{more}.", named.join(", ")));
+        }
+    }
+    (covered < all).then_some(said)
+}
+
 /// What a verdict rests on: the count, the restarts, and how many independent requests they are worth; `None` where the
 /// count says all.
 pub(crate) fn evidence(indicator: Option<&Indicator>, judged: &ObjectiveVerdict) -> Option<String> {
@@ -39,8 +63,14 @@ pub(crate) fn evidence(indicator: Option<&Indicator>, judged: &ObjectiveVerdict)
     if let Some(restarts) = judged.restarts {
         said.push_str(&format!(" over {}", counted(u64::from(restarts), "restart")));
     }
-    if let Some(time) = judged.correlation_time {
-        said.push_str(&format!(", correlation time {} requests", figure(time)));
+    match judged.correlation_time {
+        // A correlation of exceedances of which there is none cannot be estimated, and 1.00 would look like an estimate.
+        Some(time) if judged.exceeded == 0 && time <= 1.0 => {
+            said.push_str(", none over the limit, so none that could be correlated");
+            return Some(said);
+        }
+        Some(time) => said.push_str(&format!(", correlation time {} requests", figure(time))),
+        None => {}
     }
     if let Some(effective) = judged.effective_requests {
         said.push_str(&format!(", worth {} independent ones", count(effective.round() as u64)));
@@ -162,6 +192,34 @@ mod tests {
         assert_eq!(mode(&record), None);
         record.mode = "quick".into();
         assert!(mode(&record).is_some_and(|said| said.contains("holds if requests are independent")));
+    }
+
+    #[test]
+    fn a_verdict_says_whom_it_does_not_cover() {
+        assert_eq!(scope(&fixture::one()), None);
+        let mut record = fixture::five();
+        record.not_asked_for = vec!["python-torch-cpu".into()];
+        assert_eq!(
+            scope(&record).as_deref(),
+            Some(
+                "It covers 3 of 7 backends. Not measured, or not to the end: torch-mps (not available here), \
+                 rten-int8 (wrong), onnx-openvino (broken). Not asked for: python-torch-cpu."
+            )
+        );
+        assert_eq!(scope(&fixture::nothing()), None, "there is no verdict");
+    }
+
+    #[test]
+    fn where_nothing_was_over_the_limit_no_correlation_is_claimed() {
+        let mut judged = fixture::one().backends.remove(0).verdicts.remove(0);
+        (judged.exceeded, judged.correlation_time) = (0, Some(1.0));
+        let said = evidence(None, &judged).unwrap_or_default();
+        assert_eq!(
+            said,
+            "480 requests over 3 restarts, none over the limit, so none that could be correlated"
+        );
+        judged.exceeded = 1;
+        assert!(evidence(None, &judged).is_some_and(|said| said.contains("correlation time 1.00 requests")));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
     if let Some(sentence) = view::status_sentence(&record.status) {
         printer.paragraph("", &sentence)?;
     }
+    if let Some(model) = sentences::model::model(record) {
+        printer.paragraph("", &model)?;
+    }
     printer.load(record)?;
     if let Some(mode) = sentences::mode(record) {
         printer.paragraph("", &mode)?;
@@ -79,9 +82,10 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
     }
     printer.line("")?;
     match record.overall {
-        Some(verdict) => printer.line(&format!("verdict: {}", marked(verdict))),
-        None => printer.line(&format!("verdict: {}", view::no_verdict(record))),
+        Some(verdict) => printer.line(&format!("verdict: {}", marked(verdict)))?,
+        None => printer.line(&format!("verdict: {}", view::no_verdict(record)))?,
     }
+    sentences::scope(record).map_or(Ok(()), |scope| printer.paragraph("  ", &scope))
 }
 
 impl Printer<'_> {

@@ -63,6 +63,8 @@ pub struct Plan {
     pub objectives: Vec<Objective>,
     /// The backends that will run, in the order of the report.
     pub backends: Vec<BackendPlan>,
+    /// Names of those of the scenario that will not, because they are optional or because others were asked for.
+    pub not_asked_for: Vec<String>,
     /// What should be known before anything starts.
     pub warnings: Vec<Warning>,
     /// Every setting, defaults included, as TOML.

@@ -91,11 +91,9 @@ pub fn resolve(
         true => !optional || is_one_of(backend, &selection.also),
         false => is_one_of(backend, &selection.only) || is_one_of(backend, &selection.also),
     };
-    let backends: Vec<BackendPlan> = all
-        .into_iter()
-        .filter(|(backend, optional)| chosen(backend, *optional))
-        .map(|(backend, _)| backend)
-        .collect();
+    let (backends, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(backend, optional)| chosen(backend, *optional));
+    let backends: Vec<BackendPlan> = backends.into_iter().map(|(backend, _)| backend).collect();
     let mut warnings: Vec<_> = parsed.old_keys.iter().map(warnings::old_key).collect();
     // With [capacity] each rate has a load of its own, and the search finds out which ones are worth it.
     if capacity.is_none() {
@@ -116,6 +114,7 @@ pub fn resolve(
         doubts_turn_verdicts,
         objectives,
         backends,
+        not_asked_for: others.into_iter().map(|(backend, _)| backend.name).collect(),
         warnings,
         resolved,
     })

@@ -85,6 +85,19 @@ fn a_variation_is_chosen_by_its_own_name_and_by_that_of_what_it_varies() {
 }
 
 #[test]
+fn backends_that_were_not_asked_for_are_named() {
+    let text = format!("{ONNX}[[backend]]\nname = \"extra\"\nkind = \"null\"\noptional = true\n");
+    let left_out = |only: &[&str], also: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let selection = Selection { only: names(only), also: names(also), quick: false };
+        resolve(&scenario::parse(&text), "test", None, &selection).expect("a plan").not_asked_for
+    };
+    assert_eq!(left_out(&[], &[]), ["extra"]);
+    assert_eq!(left_out(&[], &["extra"]), [""; 0]);
+    assert!(left_out(&["extra"], &[]).contains(&"onnx-cpu".to_owned()));
+}
+
+#[test]
 fn a_matrix_that_cannot_be_is_refused_at_its_key() {
     let with = |matrix: &str| format!("{ONNX}[[matrix]]\n{matrix}\n");
     refused(&with("threads = []"), "matrix[1].threads: an empty list");

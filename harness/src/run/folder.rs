@@ -138,6 +138,7 @@ fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> R
         load: recorded::load(&*plan.load),
         objectives: plan.objectives.iter().map(Objective::to_record).collect(),
         backends: Vec::new(),
+        not_asked_for: plan.not_asked_for.clone(),
         bridges: Vec::new(),
         capacities: Vec::new(),
         mode: if quick { "quick" } else { "default" }.to_owned(),

@@ -4,6 +4,7 @@ use super::block::{Page, left, right};
 use super::text::{Text, code, strong};
 use super::{equivalence, execution, losses};
 use crate::record::{BackendRecord, Condition, Model, RunRecord, Runs};
+use crate::sentences;
 use crate::units::{self, ABSENT, NOT_KNOWN};
 use crate::variations::reached;
 
@@ -128,13 +129,16 @@ fn machine(page: &mut Page, record: &RunRecord) {
         machine.physical_cores.map(|cores| format!("{} physical, ", units::count(u64::from(cores))));
     let cores =
         format!("{}{} logical", physical.unwrap_or_default(), units::count(u64::from(machine.logical_cores)));
+    // The conditions have it too where they were watched: read a moment later, so that two figures would stand for one.
+    let is_watched = record.conditions.iter().any(|condition| condition.name.starts_with("load average"));
+    let load_average = machine.load_average.filter(|_| !is_watched).map(|load| format!("{load:.2}"));
     let rows = vec![
         ("processor", Some(machine.cpu.as_deref().unwrap_or("unknown").to_owned())),
         ("architecture", Some(machine.arch.clone())),
         ("cores", Some(cores)),
         ("memory", Some(units::bytes(machine.memory_bytes))),
         ("system", Some(system)),
-        ("load average at the start", machine.load_average.map(|load| format!("{load:.2}"))),
+        ("load average at the start", load_average),
     ];
     facts(page, "Machine", rows);
 }
@@ -167,6 +171,9 @@ fn model_files(page: &mut Page, model: &Model) {
         vec![Text::from(file.name.as_str()), units::bytes(file.bytes).into(), code(&file.sha256)]
     };
     page.table(columns, model.files.iter().map(row));
+    if let Some(said) = sentences::model::graph_without_weights(model) {
+        page.paragraph(said);
+    }
 }
 
 fn origin(page: &mut Page, record: &RunRecord) {

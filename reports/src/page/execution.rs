@@ -29,7 +29,8 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     page.paragraph(
         "Where the model ran, recorded by the runtime in probe runs apart from the timed ones. Nodes are \
          counted where they are handed to execution providers (for the CPU alone, as it runs them), or operator calls \
-         where there is no graph; a partition is a stretch of the graph that runs in one piece.",
+         where there is no graph; a partition is a stretch of the graph that runs in one piece. Recording slows a run down, so \
+         the kernel time is more than the same run takes when it is timed.",
     );
     let columns = [
         left("backend"),

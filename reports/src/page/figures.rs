@@ -42,6 +42,7 @@ fn phases(page: &mut Page, backend: &BackendRecord) {
     };
     page.heading(3, format!("{}{batch}{replicas}", backend.label));
     page.list(sentences::ran::in_full(backend).iter().map(|said| sentence(&capitalized(said))));
+    let median = median_restart(&backend.cold_starts).map(|start| start.total_ns);
     let columns = [
         left("phase"),
         right("requests"),
@@ -60,7 +61,7 @@ fn phases(page: &mut Page, backend: &BackendRecord) {
     ];
     let order = [Phase::ColdStart, Phase::WarmUp, Phase::Steady, Phase::Mixed];
     let summaries = order.into_iter().filter_map(|of| phase(backend, of));
-    page.table(columns, summaries.flat_map(phase_rows));
+    page.table(columns, summaries.flat_map(|summary| phase_rows(summary, median)));
     let drift = backend.drift.as_ref().map(sentences::drift);
     page.list(sentences::warm_up(backend).into_iter().chain(drift));
     if let Some(sentence) = mixture::sentence(backend) {
@@ -75,15 +76,24 @@ fn phases(page: &mut Page, backend: &BackendRecord) {
     }));
 }
 
-/// The phase by its response times and, where they are told apart, by its service times.
-fn phase_rows(summary: &PhaseSummary) -> Vec<Vec<String>> {
+/// The phase by its response times and, where they are told apart, by its service times. A cold start has its median restart
+/// and no mean, as everywhere else: of two or three, a mean is another figure for the same thing.
+fn phase_rows(summary: &PhaseSummary, median_restart: Option<u64>) -> Vec<Vec<String>> {
     let name = summary.phase.name();
     let mut rows = vec![phase_row(name, summary, summary.response_time.as_ref())];
+    if let (Phase::ColdStart, Some(median)) = (summary.phase, median_restart) {
+        rows[0][MEAN] = ABSENT.to_owned();
+        rows[0][P50] = units::duration(median as f64);
+    }
     if let Some(service) = &summary.service_time {
         rows.push(phase_row(&format!("{name}, service time"), summary, Some(service)));
     }
     rows
 }
+
+/// Where these two stand in a row.
+const MEAN: usize = 5;
+const P50: usize = 6;
 
 fn phase_row(name: &str, summary: &PhaseSummary, latency: Option<&Latency>) -> Vec<String> {
     let or_absent = |value: Option<f64>| value.map_or_else(|| ABSENT.to_owned(), units::duration);
@@ -137,7 +147,9 @@ fn cold_starts(page: &mut Page, timed: &[&BackendRecord]) {
     }
     page.heading(2, "Cold starts");
     page.paragraph(
-        "A fresh process up to its first vector. The median is the restart whose total is in the middle.",
+        Text::from("A fresh process up to its first vector. The median is the restart whose total is in the middle. ")
+            .code(NO_STAGE)
+            .then(": the backend has no such stage, for example nothing to import."),
     );
     let columns = [
         left("backend"),
@@ -151,9 +163,15 @@ fn cold_starts(page: &mut Page, timed: &[&BackendRecord]) {
     page.table(columns, rows);
 }
 
+/// Written for a stage that took no time, because there is no such stage.
+const NO_STAGE: &str = "none";
+
 fn cold_start_row(backend: &BackendRecord, restart: Text, start: &ColdStart) -> Vec<Text> {
-    let mut stages =
-        cold_start_stages(start).map(|(_, nanoseconds)| nanoseconds_or(nanoseconds, NOT_KNOWN));
+    let stage = |(_, nanoseconds): (&str, Option<u64>)| match nanoseconds {
+        Some(0) => NO_STAGE.to_owned(),
+        other => nanoseconds_or(other, NOT_KNOWN),
+    };
+    let mut stages = cold_start_stages(start).map(stage);
     if start.spawn_ns.is_none() {
         stages[0] = "no process".to_owned();
     }

@@ -80,7 +80,7 @@ fn unbroken(text: &str) -> String {
 /// A text that ends in a full stop.
 pub(super) fn sentence(text: &str) -> String {
     let text = one_line(text);
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+    if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
 }
 
 /// The text with a capital at its beginning.
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_sentence_ends_once() {
-        assert_eq!([sentence("a\nb"), sentence("why? ")], ["a b.", "why?"]);
+        assert_eq!([sentence("a\nb"), sentence("why? "), sentence("53aa…")], ["a b.", "why?", "53aa…"]);
         assert_eq!([capitalized("a b"), capitalized("")], ["A b", ""]);
     }
 }

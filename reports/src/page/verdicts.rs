@@ -16,11 +16,17 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     page.heading(1, format!("{}: {}", scenario.name, scenario.title));
     let verdict = record.overall.map_or_else(|| no_verdict(record), verdict_name);
     page.paragraph(strong(format!("Verdict: {verdict}")));
+    if let Some(scope) = sentences::scope(record) {
+        page.paragraph(scope);
+    }
     if let Some(sentence) = status_sentence(&record.status) {
         page.paragraph(strong(sentence));
     }
     let took = record.elapsed_ns.map(|elapsed| format!(", took {}", units::duration(elapsed as f64)));
     page.paragraph(format!("Run {} of {}{}.", record.id, record.started_at, took.unwrap_or_default()));
+    if let Some(model) = sentences::model::model(record) {
+        page.paragraph(sentence(&capitalized(&model)));
+    }
     load::write(page, record);
     if let Some(mode) = sentences::mode(record) {
         page.paragraph(mode);
@@ -81,9 +87,10 @@ fn objective(page: &mut Page, record: &RunRecord, index: usize) {
     let asked: Vec<&BackendRecord> =
         reached(record).filter(|backend| is_asked_of(objective, backend)).collect();
     let judged: Vec<&ObjectiveVerdict> = asked.iter().flat_map(|backend| judged_on(backend, index)).collect();
-    let figures = figures(&objective.indicator, &judged);
+    let figures = figures(objective, &judged);
     let columns = ["backend", "verdict", "ran on", "vectors"].map(left).into_iter();
-    let columns = columns.chain(figures.iter().map(|(head, _)| right(*head))).chain([left("error bound")]);
+    let columns =
+        columns.chain(figures.iter().map(|(head, _)| right(head.as_str()))).chain([left("error bound")]);
     page.table(columns, asked.iter().map(|backend| row(backend, objective, index, &figures)));
     page.list(
         asked
@@ -111,48 +118,57 @@ fn judged_on(backend: &BackendRecord, index: usize) -> impl Iterator<Item = &Obj
 }
 
 /// The head of a column of figures and what stands in it.
-type Figure = (&'static str, fn(&Indicator, &ObjectiveVerdict) -> String);
+type Figure = (String, fn(&Indicator, &ObjectiveVerdict) -> String);
 
 /// The columns that say something about this indicator.
-fn figures(indicator: &Indicator, judged: &[&ObjectiveVerdict]) -> Vec<Figure> {
+fn figures(objective: &Objective, judged: &[&ObjectiveVerdict]) -> Vec<Figure> {
+    let asked = &objective.indicator;
+    let two_sided = units::percent(indicator::two_sided(objective.confidence));
+    let interval = match asked {
+        Indicator::Throughput | Indicator::FailureShare => format!("{two_sided} interval"),
+        Indicator::PeakRss | Indicator::Cosine => "interval".to_owned(),
+        _ => "95 % interval".to_owned(),
+    };
     let mut figures: Vec<Figure> = vec![
-        ("estimate", |indicator, judged| {
+        ("estimate".into(), |indicator, judged| {
             or_absent(judged.estimate.map(|estimate| indicator::value(indicator, estimate.value)))
         }),
-        ("interval", |indicator, judged| {
+        (interval, |indicator, judged| {
             or_absent(judged.estimate.map(|estimate| indicator::interval(indicator, &estimate)))
         }),
     ];
     let requests = |_: &Indicator, judged: &ObjectiveVerdict| units::count(judged.requests);
     let exceeded = |_: &Indicator, judged: &ObjectiveVerdict| units::count(judged.exceeded);
-    match indicator {
+    match asked {
         Indicator::PeakRss | Indicator::Cosine => {}
-        Indicator::Throughput => figures.push(("requests", requests)),
+        Indicator::Throughput => figures.push(("requests".into(), requests)),
         Indicator::FailureShare => {
-            figures.push(("requests", requests));
-            figures.push(("failed", exceeded));
+            figures.push(("requests".into(), requests));
+            figures.push(("failed".into(), exceeded));
         }
         Indicator::ResponseTime { .. } | Indicator::ServiceTime { .. } | Indicator::ColdStart { .. } => {
-            let cold = matches!(indicator, Indicator::ColdStart { .. });
-            figures.push((if cold { "cold starts" } else { "requests" }, requests));
-            figures.push(("over the limit", exceeded));
-            figures
-                .push(("exceedance", |_, judged| or_absent(judged.exceedance.as_ref().map(share_interval))));
+            let cold = matches!(asked, Indicator::ColdStart { .. });
+            figures.push((if cold { "cold starts" } else { "requests" }.into(), requests));
+            figures.push(("over the limit".into(), exceeded));
+            figures.push((format!("exceedance ({two_sided} interval)"), |_, judged| {
+                or_absent(judged.exceedance.as_ref().map(share_interval))
+            }));
         }
     }
     if judged.iter().any(|judged| judged.correlation_time.is_some()) {
-        figures.push(("correlation time", |_, judged| {
+        figures.push(("correlation time".into(), |_, judged| {
             or_absent(judged.correlation_time.map(|time| format!("{} requests", units::figure(time))))
         }));
     }
     if judged.iter().any(|judged| judged.effective_requests.is_some()) {
-        figures.push(("worth independent", |_, judged| {
+        figures.push(("worth independent".into(), |_, judged| {
             or_absent(judged.effective_requests.map(|effective| units::count(effective.round() as u64)))
         }));
     }
     if judged.iter().any(|judged| judged.requests_to_settle.is_some_and(|requests| requests > 0)) {
-        figures
-            .push(("requests to settle", |_, judged| or_absent(judged.requests_to_settle.map(units::count))));
+        figures.push(("requests to settle".into(), |_, judged| {
+            or_absent(judged.requests_to_settle.map(units::count))
+        }));
     }
     figures
 }

@@ -9,7 +9,7 @@ use super::axis::Axis;
 use super::canvas::{Canvas, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
 use super::palette::{BLUE, NAME, SMALL, mark, verdict};
-use crate::indicator::allowed_share;
+use crate::indicator::{allowed_share, two_sided};
 use crate::record::{BackendRecord, Objective, ObjectiveVerdict, RunRecord};
 use crate::units;
 use crate::variations::{foremost, place};
@@ -58,7 +58,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let bottom = area_of(panels.len() - 1).bottom;
     let entries = [
         Entry::new(Sign::Series(0), COLOUR, "share over the limit"),
-        Entry::new(Sign::Band, COLOUR, "shares not ruled out"),
+        Entry::new(Sign::Band, COLOUR, format!("shares not ruled out{}", confidence(&panels))),
     ];
     let cut = panels.iter().any(|panel| panel.judged.band.iter().any(|point| point.high > panel.most));
 
@@ -94,6 +94,17 @@ fn panel<'a>(
     // Early bands reach from nothing to nearly all; the scale is made for the end of the run.
     let most = (2.0 * allowed).max(1.25 * last.high).min(1.0);
     Some(Panel { backend, objective, judged, allowed, most })
+}
+
+/// At which confidence, if all panels have the same.
+fn confidence(panels: &[Panel<'_>]) -> String {
+    let mut all = panels.iter().map(|panel| panel.objective.confidence);
+    match all.next() {
+        Some(first) if all.all(|other| other == first) => {
+            format!(" ({} interval)", units::percent(two_sided(first)))
+        }
+        _ => String::new(),
+    }
 }
 
 fn limit(allowed: f64) -> Limit {

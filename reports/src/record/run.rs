@@ -53,6 +53,9 @@ pub struct RunRecord {
     pub objectives: Vec<Objective>,
     /// The backends, in the scenario's order.
     pub backends: Vec<BackendRecord>,
+    /// Names of backends of the scenario that this run was not asked for: optional ones, and all but those of `--only`.
+    #[serde(default)]
+    pub not_asked_for: Vec<String>,
     /// What a worker process costs, for each backend that ran both in one and inside tailmark; absent in records of a
     /// tailmark that did not compute it.
     #[serde(default)]

@@ -17,7 +17,7 @@ const GAP: usize = 2;
 /// A column of names is not made wider than this: longer ones are wrapped.
 const WIDEST_NAME: usize = 44;
 
-/// A table before it is laid out. A head may have two lines.
+/// A table before it is laid out. A head may have several lines.
 pub(super) struct Grid {
     /// Heads of the columns that say what a row is about.
     pub about: Vec<String>,

@@ -12,8 +12,9 @@ use crate::view::{
 
 /// What ran is wrapped to this width, which keeps a share of the time on two lines.
 const RAN_ON_WIDTH: usize = 12;
-const HEAD: [&str; 6] = ["P50", "P95", "P99", "texts/s", "cold\nstart", "RSS"];
+const HEAD: [&str; 6] = ["P50", "P95", "P99", "texts/s", "median\ncold\nstart", "RSS"];
 
+const INTERVAL_FOOTNOTE: &str = "( ) : 95 % interval of P95";
 const ABSENT_FOOTNOTE: &str = "- : the count cannot carry it, or it was not measured";
 const FAILED_FOOTNOTE: &str = "failed : falls among the failed requests, which count as infinitely slow";
 
@@ -31,6 +32,9 @@ impl Lines {
             let mut figures = grid.rows.iter().flat_map(|row| &row.figures);
             figures.any(|figure| figure.lines().next() == Some(what))
         };
+        if grid.rows.iter().flat_map(|row| &row.figures).any(|figure| figure.contains('(')) {
+            footnotes.push(INTERVAL_FOOTNOTE);
+        }
         if said(units::ABSENT) {
             footnotes.push(ABSENT_FOOTNOTE);
         }
