@@ -249,7 +249,7 @@ mod tests {
         let mut record = fixture::one();
         (record.mode, record.horizon) = ("quick".into(), None);
         let text = report(&record);
-        let (said, figures) = (text.find("holds if requests are independent"), text.find("## Objective"));
+        let (said, figures) = (text.find("hold only if requests are independent"), text.find("## Objective"));
         assert!(said.is_some() && said < figures, "{text}");
     }
 

@@ -22,13 +22,13 @@ const LISTED: usize = 8;
 /// What the mode means for the verdicts; `None` when nothing is to be said.
 pub(crate) fn mode(record: &RunRecord) -> Option<String> {
     if record.mode == "quick" {
-        let what = "Quick mode (--quick): decided as soon as the evidence allowed, without a least number of requests. A verdict \
-                    holds if requests are independent.";
+        let what = "Quick mode (--quick): decided as soon as the evidence allowed, with no minimum number of requests. The \
+                    verdicts hold only if requests are independent of each other.";
         return Some(what.to_owned());
     }
     let horizon = record.horizon?;
     let restarts = counted(u64::from(horizon.restarts), "restart");
-    Some(format!("Nothing is decided before {} over {restarts}.", counted(horizon.requests, "request")))
+    Some(format!("No verdict is given before {} over {restarts}.", counted(horizon.requests, "request")))
 }
 
 /// Which backends the run's verdict covers, unless it is all: a PASS says nothing about what was not measured. `None` if it is,
@@ -42,7 +42,7 @@ pub(crate) fn scope(record: &RunRecord) -> Option<String> {
     let covered = all - missing.len() - record.not_asked_for.len();
     let mut said = format!("It covers {covered} of {}.", counted(all as u64, "backend"));
     for (why, names) in
-        [("Not measured, or not to the end", &missing), ("Not asked for", &record.not_asked_for)]
+        [("Not measured, or only in part", &missing), ("Not asked for", &record.not_asked_for)]
     {
         let (named, more) = names.split_at(names.len().min(LISTED));
         if !named.is_empty() {
@@ -66,14 +66,16 @@ pub(crate) fn evidence(indicator: Option<&Indicator>, judged: &ObjectiveVerdict)
     match judged.correlation_time {
         // A correlation of exceedances of which there is none cannot be estimated, and 1.00 would look like an estimate.
         Some(time) if judged.exceeded == 0 && time <= 1.0 => {
-            said.push_str(", none over the limit, so none that could be correlated");
+            said.push_str(
+                "; none was over the limit, so no correlation between slow requests could be measured",
+            );
             return Some(said);
         }
-        Some(time) => said.push_str(&format!(", correlation time {} requests", figure(time))),
+        Some(time) => said.push_str(&format!(", correlated over about {} requests", figure(time))),
         None => {}
     }
     if let Some(effective) = judged.effective_requests {
-        said.push_str(&format!(", worth {} independent ones", count(effective.round() as u64)));
+        said.push_str(&format!(", so worth {} independent ones", count(effective.round() as u64)));
     }
     Some(said)
 }
@@ -187,11 +189,14 @@ mod tests {
     #[test]
     fn a_quick_run_says_what_it_takes_for_granted_and_another_what_it_waited_for() {
         let mut record = fixture::one();
-        assert_eq!(mode(&record).as_deref(), Some("Nothing is decided before 300 requests over 3 restarts."));
+        assert_eq!(
+            mode(&record).as_deref(),
+            Some("No verdict is given before 300 requests over 3 restarts.")
+        );
         record.horizon = None;
         assert_eq!(mode(&record), None);
         record.mode = "quick".into();
-        assert!(mode(&record).is_some_and(|said| said.contains("holds if requests are independent")));
+        assert!(mode(&record).is_some_and(|said| said.contains("hold only if requests are independent")));
     }
 
     #[test]
@@ -202,7 +207,7 @@ mod tests {
         assert_eq!(
             scope(&record).as_deref(),
             Some(
-                "It covers 3 of 7 backends. Not measured, or not to the end: torch-mps (not available here), \
+                "It covers 3 of 7 backends. Not measured, or only in part: torch-mps (not available here), \
                  rten-int8 (wrong), onnx-openvino (broken). Not asked for: python-torch-cpu."
             )
         );
@@ -214,12 +219,13 @@ mod tests {
         let mut judged = fixture::one().backends.remove(0).verdicts.remove(0);
         (judged.exceeded, judged.correlation_time) = (0, Some(1.0));
         let said = evidence(None, &judged).unwrap_or_default();
-        assert_eq!(
-            said,
-            "480 requests over 3 restarts, none over the limit, so none that could be correlated"
-        );
+        let expected = "480 requests over 3 restarts; none was over the limit, so no correlation between slow requests \
+                        could be measured";
+        assert_eq!(said, expected);
         judged.exceeded = 1;
-        assert!(evidence(None, &judged).is_some_and(|said| said.contains("correlation time 1.00 requests")));
+        assert!(
+            evidence(None, &judged).is_some_and(|said| said.contains("correlated over about 1.00 requests"))
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ const LEAST_COLUMNS: usize = 60;
 /// Only those of the writer.
 pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
     let columns = sheet.columns.max(LEAST_COLUMNS);
-    let mut printer = Printer { out, columns: columns.min(WIDEST_TEXT), colour: sheet.color };
+    let mut printer = Printer { out, columns: columns.min(WIDEST_TEXT), color: sheet.color };
     printer.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
     if let Some(sentence) = view::status_sentence(&record.status) {
         printer.paragraph("", &sentence)?;
@@ -71,7 +71,7 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
     printer.capacities(record, columns)?;
     if record.backends.iter().any(|backend| backend.cell.is_some() && !backend.verdicts.is_empty()) {
         printer.line("")?;
-        printer.paragraph("", "The whole of each reason is in report.md.")?;
+        printer.paragraph("", "report.md has the full reasons.")?;
     }
     printer.conditions(record)?;
     if !record.warnings.is_empty() {
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_quick_run_says_what_its_verdicts_hold_for() {
         let text = view::one_line(&text(&fixture::naive(), 120, false));
-        assert!(text.contains("A verdict holds if requests are independent."), "{text}");
+        assert!(text.contains("hold only if requests are independent of each other."), "{text}");
     }
 
     #[test]
@@ -318,18 +318,18 @@ mod tests {
     }
 
     #[test]
-    fn colour_adds_escapes_and_nothing_else() {
+    fn color_adds_escapes_and_nothing_else() {
         for record in
             [fixture::one(), fixture::five(), fixture::executions(), fixture::matrix(), fixture::capacity()]
         {
             for columns in [60, 80, 120] {
-                let coloured = text(&record, columns, true);
-                let mut plain = coloured.clone();
+                let colored = text(&record, columns, true);
+                let mut plain = colored.clone();
                 for escape in ["[31m", "[32m", "[33m", "[0m"] {
                     plain = plain.replace(&format!("\u{1b}{escape}"), "");
                 }
                 assert_eq!(plain, text(&record, columns, false));
-                assert!(coloured.contains("\u{1b}[32mPASS\u{1b}[0m"), "{coloured}");
+                assert!(colored.contains("\u{1b}[32mPASS\u{1b}[0m"), "{colored}");
             }
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn cold_start_stages(start: &ColdStart) -> [(&'static str, Option<u64
     ]
 }
 
-/// A labelled line across a picture.
+/// A labeled line across a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limit {
     /// In the unit of the axis it crosses.
@@ -172,13 +172,16 @@ pub(crate) fn was_timed(backend: &BackendRecord) -> bool {
 pub(crate) fn status_sentence(status: &RunStatus) -> Option<String> {
     match status {
         RunStatus::Complete => None,
-        RunStatus::Running => {
-            Some("The run had not ended when this was written; what is here was measured.".to_owned())
-        }
+        RunStatus::Running => Some(
+            "The run was still going on when this was written; the figures cover what was measured by then."
+                .to_owned(),
+        ),
         RunStatus::Interrupted { during, after_ns, by } => {
             let after = after_ns.map(|after| format!(" after {}", units::duration(after as f64)));
             let after = after.unwrap_or_default();
-            Some(format!("Interrupted{after} during {during} ({by}); what is here was measured."))
+            Some(format!(
+                "Interrupted{after} during {during} ({by}); the figures cover what was measured until then."
+            ))
         }
     }
 }
@@ -230,19 +233,20 @@ mod tests {
         assert_eq!(
             interrupted(Some(41_300_000_000), "stopped by the user").as_deref(),
             Some(
-                "Interrupted after 41.3 s during steady state of onnx-cpu (stopped by the user); what is here was \
-                 measured."
+                "Interrupted after 41.3 s during steady state of onnx-cpu (stopped by the user); the figures cover what \
+                 was measured until then."
             )
         );
         assert_eq!(
             interrupted(None, "tailmark was killed").as_deref(),
             Some(
-                "Interrupted during steady state of onnx-cpu (tailmark was killed); what is here was measured."
+                "Interrupted during steady state of onnx-cpu (tailmark was killed); the figures cover what was \
+                 measured until then."
             )
         );
         assert_eq!(status_sentence(&RunStatus::Complete), None);
         let unended = status_sentence(&RunStatus::Running).unwrap_or_default();
-        assert!(unended.starts_with("The run had not ended when this was written"), "{unended}");
+        assert!(unended.starts_with("The run was still going on when this was written"), "{unended}");
     }
 
     #[test]

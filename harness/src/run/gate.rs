@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tailmark_providers::evidence::{Evidence, ProveRequest};
 use tailmark_providers::model::Reference;
 use tailmark_providers::provider::{EmbedRequest, Embeddings, Provider, ProviderError};
-use tailmark_reports::record::{Equivalence, EquivalenceClass, GradedPairs, Neighbours, RepeatProbe};
+use tailmark_reports::record::{Equivalence, EquivalenceClass, GradedPairs, Neighbors, RepeatProbe};
 
 use crate::equivalence::{self, Answers, Comparison, Expected, Int8Graph};
 
@@ -79,7 +79,7 @@ pub(super) async fn compare(
         repeat_difference,
         batch_difference,
         findings,
-        neighbours: gate.neighbours(reference).await?,
+        neighbors: gate.neighbours(reference).await?,
         graded: gate.graded(reference).await?,
     })
 }
@@ -150,13 +150,13 @@ impl Gate<'_> {
         Ok(vectors)
     }
 
-    async fn neighbours(&self, reference: &Reference) -> Result<Option<Neighbours>, ProviderError> {
+    async fn neighbours(&self, reference: &Reference) -> Result<Option<Neighbors>, ProviderError> {
         let Some(known) = &reference.neighbours else { return Ok(None) };
         let texts: Vec<Arc<str>> = known.texts.iter().map(|text| Arc::from(text.as_str())).collect();
         let vectors = self.vectors(&texts, MANY).await?;
         let agreement = equivalence::nearest_agreement(&known.nearest, &vectors);
         let texts = u32::try_from(texts.len()).unwrap_or(u32::MAX);
-        Ok(agreement.map(|agreement| Neighbours { texts, of: known.of, agreement }))
+        Ok(agreement.map(|agreement| Neighbors { texts, of: known.of, agreement }))
     }
 
     async fn graded(&self, reference: &Reference) -> Result<Option<GradedPairs>, ProviderError> {

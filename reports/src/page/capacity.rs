@@ -14,7 +14,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     }
     page.heading(2, "Capacity");
     page.paragraph(
-        "The highest rate at which every objective holds. Rates between those that were tested are not known.",
+        "The highest rate at which every objective is met. Nothing is known about the rates between those that were tested.",
     );
     page.list(record.capacities.iter().map(|capacity| strong(sentence(&headline(record, capacity)))));
     for capacity in &record.capacities {
@@ -29,11 +29,11 @@ fn certified(page: &mut Page, record: &RunRecord, capacity: &Capacity) {
         page.paragraph("No rate was certified.");
         return;
     }
-    let mut about = "Rates that were declared before any of their data was taken.".to_owned();
+    let mut about = "These rates were fixed before any data was taken at them.".to_owned();
     if capacity.levels.iter().any(|level| level.littles_law.is_some()) {
         about.push_str(
-            " L is the mean number of requests in the system, lambda the arrivals per second and W the mean response \
-             time; Little's law says that L = lambda * W.",
+            " L is the average number of requests in the system, lambda the arrivals per second and W the mean \
+             response time; according to Little's law, L = lambda * W.",
         );
     }
     page.paragraph(about);
@@ -89,10 +89,7 @@ fn search(page: &mut Page, capacity: &Capacity) {
     if capacity.search.is_empty() {
         return;
     }
-    page.paragraph(
-        "The search, in the order of the tries. These are throw-away data: they decided nothing but which rates were \
-         certified.",
-    );
+    page.paragraph("The search, in order. Its data was thrown away: it only chose which rates to certify.");
     let columns = [
         right("try"),
         right("offered"),
@@ -101,7 +98,7 @@ fn search(page: &mut Page, capacity: &Capacity) {
         right("P50"),
         right("P95"),
         right("P99"),
-        left("estimates within the limits"),
+        left("within the limits"),
         left("overloaded"),
     ];
     page.table(columns, (1_u64..).zip(&capacity.search).map(|(index, probe)| probe_row(index, probe)));

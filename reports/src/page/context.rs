@@ -27,7 +27,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
 
 fn ran(page: &mut Page, record: &RunRecord) {
     page.heading(2, "What really ran");
-    page.paragraph("As the runtimes report it.");
+    page.paragraph("As reported by the runtimes.");
     let columns = [
         left("backend"),
         left("engine"),
@@ -47,8 +47,8 @@ fn ran(page: &mut Page, record: &RunRecord) {
     page.list(record.backends.iter().filter_map(|backend| {
         let fallback = backend.fallback.as_ref()?;
         let asked = strong(&backend.name).then(" is a fallback: ").code(&fallback.from);
-        let ran = asked.then(" was asked for and ").code(&fallback.to);
-        Some(ran.then(format!(" ran, because: {}", fallback.why)))
+        let ran = asked.then(" was requested, and ").code(&fallback.to);
+        Some(ran.then(format!(" ran instead, because: {}", fallback.why)))
     }));
 }
 
@@ -112,11 +112,11 @@ fn workload(page: &mut Page, record: &RunRecord) {
         ("corpus", Some(format!("{}, {}", workload.corpus, units::counted(workload.texts, "text")))),
         ("texts per request", Some(workload.batch_size.to_string())),
         ("tokens", tokens),
-        ("cut to the model's length", Some(units::counted(workload.truncated, "text"))),
+        ("cut to the model's maximum length", Some(units::counted(workload.truncated, "text"))),
         ("seed", Some(workload.seed.to_string())),
         ("load model", Some(load.text.clone())),
-        ("requests in flight at most", load.max_in_flight.map(|most| units::count(u64::from(most)))),
-        ("which means", Some(load.note.clone()).filter(|note| !note.is_empty())),
+        ("most requests in flight", load.max_in_flight.map(|most| units::count(u64::from(most)))),
+        ("meaning", Some(load.note.clone()).filter(|note| !note.is_empty())),
     ];
     facts(page, "Workload", rows);
 }
@@ -148,7 +148,7 @@ fn conditions(page: &mut Page, record: &RunRecord) {
         return;
     }
     page.heading(2, "Conditions");
-    page.paragraph("The machine while it measured.");
+    page.paragraph("The machine during the run.");
     let columns = [left("condition"), right("value"), left("note")];
     let row = |condition: &Condition| {
         let note = condition.note.clone().unwrap_or_default();
@@ -178,7 +178,7 @@ fn model_files(page: &mut Page, model: &Model) {
 
 fn origin(page: &mut Page, record: &RunRecord) {
     let commit = record.git.as_ref().map(|git| {
-        let differing = if git.dirty { ", with changes that are not in it" } else { "" };
+        let differing = if git.dirty { ", with uncommitted changes" } else { "" };
         code(&git.commit).then(differing)
     });
     let overrides = record.scenario.overrides.join(" ");

@@ -13,7 +13,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
         return;
     }
     page.heading(2, "Doubts");
-    page.paragraph("What stands against believing the figures; a serious one can withhold a verdict.");
+    page.paragraph("Reasons not to trust the figures. A serious doubt can withhold a verdict.");
     page.list(doubts.map(|doubt| {
         let weight = Text::default();
         let weight = if doubt.serious { weight.strong("Serious:").then(" ") } else { weight };

@@ -15,28 +15,28 @@ type Head = (&'static str, fn(&'static str) -> Column);
 const FIGURES: [Head; 14] = [
     ("class", left),
     ("accepted", left),
-    ("least accepted", left),
+    ("required class", left),
     ("texts", right),
     ("min cosine", right),
     ("mean cosine", right),
     ("lowest text", left),
     ("max difference", right),
     ("length error", right),
-    ("when repeated", right),
-    ("in a batch", right),
-    ("nearest neighbours", right),
+    ("repeat difference", right),
+    ("batch difference", right),
+    ("nearest neighbors", right),
     ("Spearman", right),
-    ("reference's", right),
+    ("reference's Spearman", right),
 ];
 
 pub(super) fn write(page: &mut Page, record: &RunRecord) {
     page.heading(2, "Equivalence");
     page.paragraph(
-        "The vectors against the reference vectors; a backend outside the classes that the scenario \
-         accepts is not timed. Differences are the largest of any number: from the reference; between two answers to the \
-         same request (0 is deterministic); between a text alone and in a batch (0 is batch invariant). Length error is \
-         the largest difference of a vector's length from 1. Nearest neighbours are those of the reference that are the \
-         backend's too; Spearman is the rank correlation with grades given by people.",
+        "How close each backend's vectors are to the reference vectors. A backend that is worse than the scenario accepts is \
+         not timed. Each difference is the largest of any component: from the reference; between two answers to the same \
+         request (0 means deterministic); and between a text alone and in a batch (0 means that batches change nothing). \
+         Length error is the largest difference of a vector's length from 1. Nearest neighbors are the share of the \
+         reference's that are also the backend's. Spearman is the rank correlation with similarity as graded by people.",
     );
     let figures = FIGURES.map(|(head, column)| column(head));
     page.table([left("backend")].into_iter().chain(figures), reached(record).map(row));
@@ -67,10 +67,10 @@ fn row(backend: &BackendRecord) -> Vec<Text> {
             repeat_difference,
             batch_difference,
             findings: _,
-            neighbours,
+            neighbors,
             graded,
         } => {
-            let nearest = neighbours.map(|found| {
+            let nearest = neighbors.map(|found| {
                 let of = units::count(found.of.into());
                 let texts = units::counted(found.texts.into(), "text");
                 format!("{} of {of}, {texts}", units::percent(found.agreement))
@@ -127,11 +127,16 @@ fn repeated(page: &mut Page, record: &RunRecord) {
     }
     page.heading(2, "Repeated texts");
     page.paragraph(
-        "A text that was just seen against one never sent before: median service times of a probe \
-         apart from the timed requests.",
+        "Median service times of a text that was just sent and of one never sent before, from a probe separate from the timed \
+         requests.",
     );
-    let columns =
-        [left("backend"), right("repeated text"), right("new text"), right("pairs"), left("repeats are")];
+    let columns = [
+        left("backend"),
+        right("repeated text"),
+        right("new text"),
+        right("pairs"),
+        left("repeated texts are"),
+    ];
     page.table(columns, rows);
 }
 

@@ -15,7 +15,7 @@ pub(super) fn headline(page: &mut Page, record: &RunRecord) {
     if headlines.is_empty() {
         return;
     }
-    page.heading(2, "Not what the name says");
+    page.heading(2, "Not what the name suggests");
     page.list(headlines.iter().map(|headline| {
         let of = strong(format!("{}: {}", capitalized(headline.kind), headline.of));
         let under = headline.under.iter().map(|said| sentence(&capitalized(said)).into());
@@ -27,14 +27,14 @@ pub(super) fn headline(page: &mut Page, record: &RunRecord) {
 pub(super) fn write(page: &mut Page, record: &RunRecord) {
     page.heading(2, "Execution");
     page.paragraph(
-        "Where the model ran, recorded by the runtime in probe runs apart from the timed ones. Nodes are \
-         counted where they are handed to execution providers (for the CPU alone, as it runs them), or operator calls \
-         where there is no graph; a partition is a stretch of the graph that runs in one piece. Recording slows a run down, so \
-         the kernel time is more than the same run takes when it is timed.",
+        "Where the model ran, as recorded by the runtime in probe runs separate from the timed ones. Nodes are counted as \
+         they are assigned to execution providers (if there is only the CPU, as it runs them); without a graph, operator \
+         calls are counted. A partition is a part of the graph that runs in one piece. Recording slows a run down, so the \
+         kernel time can be more than a whole timed request takes.",
     );
     let columns = [
         left("backend"),
-        left("asked for"),
+        left("requested"),
         left("ran on"),
         right("nodes"),
         right("share of nodes or calls"),
@@ -99,7 +99,7 @@ fn elsewhere(page: &mut Page, record: &RunRecord) {
     if rows.is_empty() {
         return;
     }
-    page.paragraph("Operators that did not run on what was asked for, most time first.");
+    page.paragraph("Operators that ran somewhere else than requested, most time first.");
     let columns = [
         left("backend"),
         left("operator"),

@@ -18,8 +18,8 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     }
     page.heading(2, "Phases");
     page.paragraph(
-        "Response times, if nothing else is said. Failed requests count as infinitely slow: they push percentiles up, and are in none of min, \
-         mean and max.",
+        "Response times, unless stated otherwise. Failed requests count as infinitely slow: they raise the percentiles, and \
+         are left out of min, mean and max.",
     );
     for backend in &timed {
         phases(page, backend);
@@ -118,8 +118,8 @@ fn phase_row(name: &str, summary: &PhaseSummary, latency: Option<&Latency>) -> V
 }
 
 fn footnotes(timed: &[&BackendRecord]) -> Text {
-    let notes =
-        code(ABSENT).then(": the count cannot carry it, or it was not measured. The interval is at 95 %.");
+    let notes = code(ABSENT)
+        .then(": not measured, or too few requests for this figure. The interval is a 95 % interval.");
     let summaries = || timed.iter().flat_map(|backend| &backend.phases);
     let among = |summary: &PhaseSummary| {
         let latencies = summary.response_time.iter().chain(&summary.service_time);
@@ -127,7 +127,9 @@ fn footnotes(timed: &[&BackendRecord]) -> Text {
         percentiles.any(|percentile| percentile.value_ns.is_none())
     };
     match summaries().any(among) {
-        true => notes.then(" ").code(AMONG_FAILURES).then(": falls among the failed requests."),
+        true => {
+            notes.then(" ").code(AMONG_FAILURES).then(": this percentile falls among the failed requests.")
+        }
         false => notes,
     }
 }
@@ -147,7 +149,7 @@ fn cold_starts(page: &mut Page, timed: &[&BackendRecord]) {
     }
     page.heading(2, "Cold starts");
     page.paragraph(
-        Text::from("A fresh process up to its first vector. The median is the restart whose total is in the middle. ")
+        Text::from("From spawning a process to its first vector. The median is the restart whose total is in the middle. ")
             .code(NO_STAGE)
             .then(": the backend has no such stage, for example nothing to import."),
     );
@@ -215,20 +217,19 @@ fn service_time(page: &mut Page, timed: &[&BackendRecord]) {
     }
     page.heading(2, "Where the time goes");
     page.paragraph(
-        "Mean per request in steady state, and its share. Queue is waiting for a slot; pipe is \
-         the residual: what no stage accounts for, which is the way there and back, wake-ups, and the worker's encoding \
-         of the answer.",
+        "Mean time per request in steady state, and its share. Queue is the wait for a slot. Pipe is whatever no stage \
+         accounts for: the way to the worker and back, wake-ups, and the worker's encoding of the answer.",
     );
     let columns = [
         left("backend"),
         right("queue"),
-        right("serialise"),
+        right("serialize"),
         right("pipe"),
         right("tokenize"),
         right("infer"),
         right("pool"),
         right("worker, other"),
-        right("deserialise"),
+        right("deserialize"),
     ];
     page.table(columns, rows);
 }

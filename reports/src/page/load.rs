@@ -43,10 +43,10 @@ pub(super) fn arrivals(page: &mut Page, timed: &[&BackendRecord]) {
     }
     page.heading(2, "Arrivals");
     page.paragraph(
-        "What became of the load that was offered. A closed model offers no rate. Lag is started - \
-         scheduled, waiting for a slot included; lateness is the generator's own part of it. Requests that were given \
-         up were due when the queue was full, and count as failed. In the system is waiting or in flight, a mean over \
-         time.",
+        "How the offered load was carried out. A closed model offers no rate. Lag is the time from when a request was due \
+         to when it was started, including the wait for a slot; lateness is the part of it that the load generator caused. A \
+         request that is due when the queue is full is given up, and counts as failed. \"In the system\" is the average \
+         number of requests that were waiting or in flight.",
     );
     let columns = [
         left("backend"),

@@ -3,13 +3,13 @@
 use super::block::Page;
 use super::text::{sentence, strong};
 use crate::record::RunRecord;
-use crate::sentences::losses::{losses, restarts_used};
+use crate::sentences::losses::{losses, replacements_used};
 use crate::variations::reached;
 
 pub(super) fn write(page: &mut Page, record: &RunRecord) {
     let mut lost_any = false;
     for backend in reached(record) {
-        let Some(used) = restarts_used(backend) else { continue };
+        let Some(used) = replacements_used(backend) else { continue };
         if !lost_any {
             page.heading(2, "Lost workers");
         }

@@ -1,4 +1,4 @@
-//! The P95 of all requests in one heap beside the P95 of the steady state, and whose requests make the difference.
+//! The P95 of all requests pooled beside the P95 of the steady state, and which requests make the difference.
 //!
 //! Requests are counted, group by group, against a percentile that the record holds; nothing is estimated.
 
@@ -17,8 +17,8 @@ pub(super) fn sentence(backend: &BackendRecord) -> Option<String> {
     let [mixed_text, steady_text] = [mixed, steady].map(|value| units::duration(value as f64));
     let name = units::percentile(QUANTILE);
     let mut said = format!(
-        "{name} is {mixed_text} with cold start and warm-up mixed in, and {steady_text} in steady state. {} of the {} \
-         ({}) {} cold start or warm-up, and the slowest {} decide a {name}.",
+        "With cold start and warm-up mixed in, {name} is {mixed_text}; in steady state it is {steady_text}. {} of the {} \
+         ({}) {} cold start or warm-up, and the slowest {} decide the {name}.",
         units::count(others),
         units::counted(total, "request"),
         units::percent(others as f64 / total as f64),

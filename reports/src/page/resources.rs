@@ -27,7 +27,7 @@ fn used(page: &mut Page, timed: &[&BackendRecord]) {
         return;
     }
     page.heading(2, "Resources");
-    page.paragraph("Of the workers, replicas together; 1.00 core is one core kept busy.");
+    page.paragraph("What each backend's workers used, all replicas together. 1.00 means one core kept busy.");
     let columns = [left("backend"), right("peak RSS"), right("RSS in steady state"), right("cores")];
     page.table(columns, rows);
 }
@@ -42,7 +42,9 @@ fn bridges(page: &mut Page, record: &RunRecord) {
         found.map_or(name, |backend| backend.label.as_str()).to_owned()
     };
     page.heading(2, "Bridge price");
-    page.paragraph("The same backend in a process of its own and inside the harness.");
+    page.paragraph(
+        "What the worker process costs: the same backend in a process of its own and inside tailmark.",
+    );
     page.list(record.bridges.iter().map(|bridge| {
         format!(
             "{}: P50 {} in a worker, {} in-process ({}), difference {}",

@@ -15,7 +15,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     }
     page.heading(2, "Variations");
     page.paragraph(
-        "The same backend with one thing or another changed: response times and rates in steady state.",
+        "The same backend with one or more settings changed: response times and rates in steady state.",
     );
     for varied in &all {
         page.heading(3, varied.title());

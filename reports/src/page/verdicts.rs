@@ -40,7 +40,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
         objective(page, record, index);
     }
     if reached(record).any(|backend| trouble(backend).is_some()) {
-        page.heading(2, "Not measured, or not to the end");
+        page.heading(2, "Not measured, or only in part");
     }
     for backend in reached(record) {
         without_measurement(page, backend);
@@ -74,14 +74,14 @@ fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) ->
     match judged_on(backend, index).next() {
         Some(judged) => verdict_name(judged.verdict).to_owned(),
         None if is_asked_of(objective, backend) => units::ABSENT.to_owned(),
-        None => "not asked".to_owned(),
+        None => "does not apply".to_owned(),
     }
 }
 
 fn objective(page: &mut Page, record: &RunRecord, index: usize) {
     let objective = &record.objectives[index];
     page.heading(2, format!("Objective: {}", objective.text));
-    let asked = objective.backends.as_ref().map(|names| format!(" Asked of {} only.", names.join(", ")));
+    let asked = objective.backends.as_ref().map(|names| format!(" Applies to {} only.", names.join(", ")));
     let confidence = units::percent(objective.confidence);
     page.paragraph(format!("Confidence {confidence}.{}", asked.unwrap_or_default()));
     let asked: Vec<&BackendRecord> =
@@ -90,7 +90,7 @@ fn objective(page: &mut Page, record: &RunRecord, index: usize) {
     let figures = figures(objective, &judged);
     let columns = ["backend", "verdict", "ran on", "vectors"].map(left).into_iter();
     let columns =
-        columns.chain(figures.iter().map(|(head, _)| right(head.as_str()))).chain([left("error bound")]);
+        columns.chain(figures.iter().map(|(head, _)| right(head.as_str()))).chain([left("chance of error")]);
     page.table(columns, asked.iter().map(|backend| row(backend, objective, index, &figures)));
     page.list(
         asked
@@ -105,7 +105,7 @@ fn reasons(backend: &BackendRecord, objective: &Objective, judged: &ObjectiveVer
     let said = verdict.then(format!(": {}", sentence(&judged.why)));
     let parts = [
         ("Without the doubts:", judged.doubted.clone()),
-        ("Rests on:", sentences::evidence(Some(&objective.indicator), judged)),
+        ("Based on:", sentences::evidence(Some(&objective.indicator), judged)),
         ("Next:", judged.next.clone()),
         ("Judged by:", Some(judged.method.clone())),
     ];
@@ -161,12 +161,12 @@ fn figures(objective: &Objective, judged: &[&ObjectiveVerdict]) -> Vec<Figure> {
         }));
     }
     if judged.iter().any(|judged| judged.effective_requests.is_some()) {
-        figures.push(("worth independent".into(), |_, judged| {
+        figures.push(("effective requests".into(), |_, judged| {
             or_absent(judged.effective_requests.map(|effective| units::count(effective.round() as u64)))
         }));
     }
     if judged.iter().any(|judged| judged.requests_to_settle.is_some_and(|requests| requests > 0)) {
-        figures.push(("requests to settle".into(), |_, judged| {
+        figures.push(("requests still needed".into(), |_, judged| {
             or_absent(judged.requests_to_settle.map(units::count))
         }));
     }

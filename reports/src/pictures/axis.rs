@@ -63,12 +63,12 @@ impl Axis {
         self.from + share.clamp(0.0, 1.0) * (self.to - self.from)
     }
 
-    /// Ticks for durations in nanoseconds, as many as fit with `gap` points between neighbours, and their labels.
+    /// Ticks for durations in nanoseconds, as many as fit with `gap` points between neighbors, and their labels.
     pub(super) fn ticks(&self, gap: f64) -> Vec<(f64, String)> {
         self.ticks_as(gap, |value| Some(units::tick(value)))
     }
 
-    /// Ticks labelled by `write`, without those that it has no label for.
+    /// Ticks labeled by `write`, without those that it has no label for.
     pub(super) fn ticks_as(&self, gap: f64, write: impl Fn(f64) -> Option<String>) -> Vec<(f64, String)> {
         let values = match self.scale {
             Scale::Linear => self.linear_ticks(gap),
@@ -88,7 +88,7 @@ impl Axis {
         (first..=last).map(|index| index as f64 * step).collect()
     }
 
-    /// The densest of a few round series whose neighbours are `gap` points apart.
+    /// The densest of a few round series whose neighbors are `gap` points apart.
     fn logarithmic_ticks(&self, gap: f64) -> Vec<f64> {
         let within = |value: &f64| (self.low..=self.high).contains(value);
         let decades = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;

@@ -9,7 +9,7 @@ use super::canvas::{Anchor, Canvas, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, NEUTRAL, Sign, WIDTH, WhiskerEnd};
 use super::palette::{GRID, NAME, PERCENTILES as SHOWN, SMALL, SUBTITLE, mark, verdict};
 use crate::record::{BackendRecord, Latency, Phase, RunRecord};
-use crate::sentences::ran::labelled;
+use crate::sentences::ran::labeled;
 use crate::variations::{Place, placed};
 use crate::view::{self, latency, limits, one_line, percentile, percentile_text};
 
@@ -29,7 +29,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let limits = limits(record);
     let named: Vec<Vec<String>> = rows
         .iter()
-        .map(|(backend, _)| NAME.wrapped(&one_line(&labelled(backend)), NAMES - 12.0, NAME_LINES))
+        .map(|(backend, _)| NAME.wrapped(&one_line(&labeled(backend)), NAMES - 12.0, NAME_LINES))
         .collect();
     let heights: Vec<f64> = named.iter().map(|lines| 15.0 * (lines.len() as f64 + 1.0) + 18.0).collect();
 
@@ -72,7 +72,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
 fn legend(canvas: &mut Canvas<'_>, rows: &[(&BackendRecord, &Latency)]) {
     let marks = SHOWN.iter().enumerate();
     let mut entries: Vec<Entry> =
-        marks.map(|(index, (_, name, colour))| Entry::new(Sign::Mark(index), *colour, *name)).collect();
+        marks.map(|(index, (_, name, color))| Entry::new(Sign::Mark(index), *color, *name)).collect();
     entries.push(Entry::new(Sign::Whisker, NEUTRAL, "95 % interval"));
     let shown = |latency: &'_ Latency| SHOWN.iter().any(|(quantile, ..)| open_ended(latency, *quantile));
     if rows.iter().any(|(_, latency)| shown(latency)) {
@@ -107,7 +107,7 @@ fn backend(
     frame::block(canvas, lines, EDGE, y - 8.0);
     let under = y + 15.0 * lines.len() as f64 / 2.0;
     canvas.text(&view::verdict_and_objectives(backend), (EDGE, under), verdict(view::worst_verdict(backend)));
-    for (index, (quantile, _, colour)) in SHOWN.iter().enumerate() {
+    for (index, (quantile, _, color)) in SHOWN.iter().enumerate() {
         let text = percentile_text(Some(latency), *quantile);
         canvas.text(&text, (value_column(area, index), y), SMALL.anchored(Anchor::End));
         let Some(percentile) = percentile(latency, *quantile) else { continue };
@@ -115,10 +115,10 @@ fn backend(
         if let Some(low) = percentile.low_ns {
             let high = percentile.high_ns.map(|high| WhiskerEnd::At(axis.at(high as f64)));
             let high = high.unwrap_or(WhiskerEnd::Beyond(area.right));
-            frame::whisker(canvas, axis.at(low as f64), high, line, *colour);
+            frame::whisker(canvas, axis.at(low as f64), high, line, *color);
         }
         if let Some(value) = percentile.value_ns {
-            mark(canvas, index, (axis.at(value as f64), line), *colour);
+            mark(canvas, index, (axis.at(value as f64), line), *color);
         }
     }
 }

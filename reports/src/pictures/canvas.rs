@@ -12,7 +12,7 @@ const FINENESS: f64 = 4.0;
 const FONT_SIZE_DIVISOR: f64 = 1.24;
 const CANNOT_FAIL: &str = "writing a picture into memory cannot fail: this is a bug";
 
-/// Where a text stands relative to its position. Vertically it is always centred.
+/// Where a text stands relative to its position. Vertically it is always centered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -25,13 +25,13 @@ pub(super) enum Anchor {
 pub(super) struct Lettering {
     pub size: f64,
     pub bold: bool,
-    pub colour: RGBColor,
+    pub color: RGBColor,
     pub anchor: Anchor,
 }
 
 impl Lettering {
-    pub(super) const fn new(size: f64, colour: RGBColor) -> Self {
-        Self { size, bold: false, colour, anchor: Anchor::Start }
+    pub(super) const fn new(size: f64, color: RGBColor) -> Self {
+        Self { size, bold: false, color, anchor: Anchor::Start }
     }
 
     pub(super) const fn bold(self) -> Self {
@@ -145,33 +145,33 @@ pub(super) fn draw(title: &str, width: f64, height: f64, paint: impl FnOnce(&mut
 
 impl Canvas<'_> {
     /// A filled rectangle between two corners.
-    pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) {
-        self.backend.draw_rect(fine(from), fine(to), &stroke(colour, 0.0), true).expect(CANNOT_FAIL);
+    pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), color: RGBAColor) {
+        self.backend.draw_rect(fine(from), fine(to), &stroke(color, 0.0), true).expect(CANNOT_FAIL);
     }
 
     /// A line through the points, `width` points wide.
-    pub(super) fn line(&mut self, points: &[(f64, f64)], colour: RGBAColor, width: f64) {
+    pub(super) fn line(&mut self, points: &[(f64, f64)], color: RGBAColor, width: f64) {
         if points.len() > 1 {
             let path = points.iter().map(|&point| fine(point));
-            self.backend.draw_path(path, &stroke(colour, width)).expect(CANNOT_FAIL);
+            self.backend.draw_path(path, &stroke(color, width)).expect(CANNOT_FAIL);
         }
     }
 
     /// A filled area.
-    pub(super) fn area(&mut self, corners: &[(f64, f64)], colour: RGBAColor) {
+    pub(super) fn area(&mut self, corners: &[(f64, f64)], color: RGBAColor) {
         if corners.len() > 2 {
             let path = corners.iter().map(|&corner| fine(corner));
-            self.backend.fill_polygon(path, &stroke(colour, 0.0)).expect(CANNOT_FAIL);
+            self.backend.fill_polygon(path, &stroke(color, 0.0)).expect(CANNOT_FAIL);
         }
     }
 
     /// A filled disc.
-    pub(super) fn disc(&mut self, centre: (f64, f64), radius: f64, colour: RGBAColor) {
+    pub(super) fn disc(&mut self, center: (f64, f64), radius: f64, color: RGBAColor) {
         let radius = (radius * FINENESS).round() as u32;
-        self.backend.draw_circle(fine(centre), radius, &stroke(colour, 0.0), true).expect(CANNOT_FAIL);
+        self.backend.draw_circle(fine(center), radius, &stroke(color, 0.0), true).expect(CANNOT_FAIL);
     }
 
-    /// A text at a position, vertically centred on it. Control characters are left out.
+    /// A text at a position, vertically centered on it. Control characters are left out.
     pub(super) fn text(&mut self, text: &str, at: (f64, f64), lettering: Lettering) {
         self.lettered(text, at, lettering, FontTransform::None);
     }
@@ -189,7 +189,7 @@ impl Canvas<'_> {
         self.text(text, (x, y), lettering);
     }
 
-    /// A text that reads from below to above, centred on its position.
+    /// A text that reads from below to above, centered on its position.
     pub(super) fn upright_text(&mut self, text: &str, at: (f64, f64), lettering: Lettering) {
         self.lettered(text, at, lettering.anchored(Anchor::Middle), FontTransform::Rotate270);
     }
@@ -210,7 +210,7 @@ impl Canvas<'_> {
             Anchor::End => HPos::Right,
         };
         let style = TextStyle::from(FontDesc::new(FontFamily::SansSerif, size, weight).transform(turned))
-            .color(&lettering.colour)
+            .color(&lettering.color)
             .pos(Pos::new(horizontal, VPos::Center));
         self.backend.draw_text(&printable(text), &style, fine(at)).expect(CANNOT_FAIL);
     }
@@ -220,8 +220,8 @@ fn fine((x, y): (f64, f64)) -> (i32, i32) {
     ((x * FINENESS).round() as i32, (y * FINENESS).round() as i32)
 }
 
-fn stroke(colour: RGBAColor, width: f64) -> ShapeStyle {
-    ShapeStyle { color: colour, filled: true, stroke_width: (width * FINENESS).round() as u32 }
+fn stroke(color: RGBAColor, width: f64) -> ShapeStyle {
+    ShapeStyle { color, filled: true, stroke_width: (width * FINENESS).round() as u32 }
 }
 
 /// XML has no way to write control characters and the two non-characters; whatever else there is stays.

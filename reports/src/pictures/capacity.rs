@@ -80,7 +80,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let sheet = bottom + 14.0 + frame::legend_height(&entries);
     Some(draw(TITLE, WIDTH, sheet, |canvas| {
         let what =
-            "response time and achieved rate in steady state over the offered rate; scales of rates differ";
+            "response time and achieved rate in steady state over the offered rate; rate scales differ";
         frame::heading(canvas, TITLE, record, what);
         for panel in &panels {
             let times = times.moved(panel.times.bottom, panel.times.top);
@@ -158,11 +158,11 @@ fn labels(levels: &[(&Level, Option<&BackendRecord>)], rates: &Axis, left: f64, 
 fn legend_entries(panels: &[Panel<'_>]) -> Vec<Entry> {
     let marks = PERCENTILES.iter().enumerate();
     let mut entries: Vec<Entry> =
-        marks.map(|(index, (_, name, colour))| Entry::new(Sign::Mark(index), *colour, *name)).collect();
+        marks.map(|(index, (_, name, color))| Entry::new(Sign::Mark(index), *color, *name)).collect();
     entries.push(Entry::new(Sign::Whisker, NEUTRAL, "95 % interval"));
     let probes = || panels.iter().flat_map(|panel| &panel.capacity.search);
     if probes().next().is_some() {
-        entries.push(Entry::new(Sign::HollowMark(0), NEUTRAL, "search, throw-away data"));
+        entries.push(Entry::new(Sign::HollowMark(0), NEUTRAL, "search (data thrown away)"));
     }
     let no_number = |latency: &Latency| {
         let shown = PERCENTILES.iter().filter_map(|(quantile, ..)| percentile(latency, *quantile));
@@ -187,7 +187,7 @@ fn heading(canvas: &mut Canvas<'_>, panel: &Panel<'_>) {
     let y = |label: &Label| area.top - 12.0 - LINE * label.row as f64;
     for label in &panel.labels {
         let path = [(label.middle, y(label)), (label.level, area.top), (label.level, area.bottom)];
-        canvas.line(&path, label.lettering.colour.mix(0.4), 1.0);
+        canvas.line(&path, label.lettering.color.mix(0.4), 1.0);
     }
     for label in &panel.labels {
         canvas.text_on_white(&label.text, (label.middle, y(label)), label.lettering);
@@ -214,10 +214,10 @@ fn response_times(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limit
     frame::horizontal_limits(canvas, area, axis, &limits);
     for probe in &panel.capacity.search {
         let x = panel.rates.at(probe.offered_per_second);
-        for (series, (quantile, _, colour)) in PERCENTILES.iter().enumerate() {
+        for (series, (quantile, _, color)) in PERCENTILES.iter().enumerate() {
             let value = probe.response_time.as_ref().and_then(|times| percentile(times, *quantile)?.value_ns);
             if let Some(value) = value {
-                hollow_mark(canvas, series, (x, axis.at(value as f64)), *colour);
+                hollow_mark(canvas, series, (x, axis.at(value as f64)), *color);
             }
         }
         if probe.overloaded {
@@ -227,15 +227,15 @@ fn response_times(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limit
     for (level, backend) in &panel.levels {
         let Some(times) = backend.and_then(|backend| latency(backend, Phase::Steady)) else { continue };
         let x = panel.rates.at(level.offered_per_second);
-        for (series, (quantile, _, colour)) in PERCENTILES.iter().enumerate() {
+        for (series, (quantile, _, color)) in PERCENTILES.iter().enumerate() {
             let Some(percentile) = percentile(times, *quantile) else { continue };
             let x = x + STEP * (series as f64 - 1.0);
             if let Some(low) = percentile.low_ns {
                 let high = percentile.high_ns.map(|high| axis.at(high as f64));
-                frame::upright_whisker(canvas, x, axis.at(low as f64), high, area.top, *colour);
+                frame::upright_whisker(canvas, x, axis.at(low as f64), high, area.top, *color);
             }
             match percentile.value_ns {
-                Some(value) => mark(canvas, series, (x, axis.at(value as f64)), *colour),
+                Some(value) => mark(canvas, series, (x, axis.at(value as f64)), *color),
                 None => frame::cross(canvas, (x, area.top + 6.0), LIMIT),
             }
         }

@@ -1,7 +1,7 @@
 //! The variations of each backend: P50, P95 and P99 of the steady state with their intervals, one column for each
 //! variation, one panel for each backend.
 //!
-//! Under a panel stands what was varied: a line for each axis, where neighbours that share a value share the text too.
+//! Under a panel stands what was varied: a line for each axis, where neighbors that share a value share the text too.
 
 use plotters::prelude::Color as _;
 
@@ -125,7 +125,7 @@ fn is_shortened(panel: &Panel<'_>) -> bool {
 fn legend_entries<'a>(cells: impl Iterator<Item = &'a BackendRecord>, shortened: bool) -> Vec<Entry> {
     let marks = PERCENTILES.iter().enumerate();
     let mut entries: Vec<Entry> =
-        marks.map(|(index, (_, name, colour))| Entry::new(Sign::Series(index), *colour, *name)).collect();
+        marks.map(|(index, (_, name, color))| Entry::new(Sign::Series(index), *color, *name)).collect();
     entries.push(Entry::new(Sign::Whisker, NEUTRAL, "95 % interval"));
     let shown: Vec<_> = cells.filter_map(|backend| latency(backend, Phase::Steady)).collect();
     let any = |is: &dyn Fn(f64) -> bool| PERCENTILES.iter().any(|(quantile, ..)| is(*quantile));
@@ -141,7 +141,7 @@ fn legend_entries<'a>(cells: impl Iterator<Item = &'a BackendRecord>, shortened:
     }
     if shortened {
         let word = verdict_name(Verdict::Inconclusive);
-        entries.push(Entry::new(Sign::Word(SHORT), verdict(Some(Verdict::Inconclusive)).colour, word));
+        entries.push(Entry::new(Sign::Word(SHORT), verdict(Some(Verdict::Inconclusive)).color, word));
     }
     entries
 }
@@ -156,7 +156,7 @@ fn draw_panel(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limits: &
     let here = |limit: &&Limit| panel.cells.iter().any(|backend| limit.applies_to(backend));
     let limits: Vec<Limit> = limits.iter().filter(here).cloned().collect();
     frame::horizontal_limits(canvas, area, axis, &limits);
-    for (series, (quantile, _, colour)) in PERCENTILES.iter().enumerate() {
+    for (series, (quantile, _, color)) in PERCENTILES.iter().enumerate() {
         let aside = STEP * (series as f64 - 1.0);
         let points: Vec<Option<(f64, f64)>> = panel
             .cells
@@ -171,7 +171,7 @@ fn draw_panel(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limits: &
         let outer = panel.axes.len().saturating_sub(1);
         for index in (1..points.len()).filter(|index| panel.continues(*index, outer)) {
             if let (Some(from), Some(to)) = (points[index - 1], points[index]) {
-                canvas.line(&[from, to], colour.mix(0.5), 1.2);
+                canvas.line(&[from, to], color.mix(0.5), 1.2);
             }
         }
         for (index, backend) in panel.cells.iter().enumerate() {
@@ -179,10 +179,10 @@ fn draw_panel(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limits: &
             let (Some(percentile), x) = (at, panel.middle(index) + aside) else { continue };
             if let Some(low) = percentile.low_ns {
                 let high = percentile.high_ns.map(|high| axis.at(high as f64));
-                frame::upright_whisker(canvas, x, axis.at(low as f64), high, area.top, *colour);
+                frame::upright_whisker(canvas, x, axis.at(low as f64), high, area.top, *color);
             }
             match points[index] {
-                Some(point) => mark(canvas, series, point, *colour),
+                Some(point) => mark(canvas, series, point, *color),
                 None => frame::cross(canvas, (x, area.top + 5.0), LIMIT),
             }
         }

@@ -17,7 +17,7 @@ const BAR: f64 = 20.0;
 /// At most so many bars: more would make a sheet that nobody scrolls through.
 const MOST_BARS: usize = 20;
 /// In the order of [`cold_start_stages`].
-const COLOURS: [RGBColor; 4] = [VERMILION, ORANGE, BLUE, GREEN];
+const COLORS: [RGBColor; 4] = [VERMILION, ORANGE, BLUE, GREEN];
 /// Room for the total beside the longest bar.
 const TOTAL: f64 = 122.0;
 
@@ -62,21 +62,18 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
 
 fn legend(canvas: &mut Canvas<'_>, rows: &[(&BackendRecord, &ColdStart)]) {
     let stages = rows.first().map(|(_, start)| cold_start_stages(start)).unwrap_or_default();
-    let mut entries: Vec<Entry> = stages
-        .iter()
-        .zip(COLOURS)
-        .map(|((stage, _), colour)| Entry::new(Sign::Patch, colour, *stage))
-        .collect();
+    let mut entries: Vec<Entry> =
+        stages.iter().zip(COLORS).map(|((stage, _), color)| Entry::new(Sign::Patch, color, *stage)).collect();
     entries.push(Entry::new(Sign::Cross, NEUTRAL, "total of each restart"));
     frame::legend(canvas, HEADING - 6.0, &entries);
 }
 
 fn bar(canvas: &mut Canvas<'_>, axis: &Axis, (backend, start): (&BackendRecord, &ColdStart), y: f64) {
     let mut sum = 0;
-    for ((_, nanoseconds), colour) in cold_start_stages(start).into_iter().zip(COLOURS) {
+    for ((_, nanoseconds), color) in cold_start_stages(start).into_iter().zip(COLORS) {
         let from = axis.at(sum as f64);
         sum += nanoseconds.unwrap_or_default();
-        canvas.rectangle((from, y - BAR / 2.0), (axis.at(sum as f64), y + BAR / 2.0), colour.to_rgba());
+        canvas.rectangle((from, y - BAR / 2.0), (axis.at(sum as f64), y + BAR / 2.0), color.to_rgba());
     }
     let mut last = axis.at(sum as f64);
     for restart in &backend.cold_starts {

@@ -25,7 +25,7 @@ const LEFT: f64 = 74.0;
 const ONE_COLUMN: usize = 3;
 /// At most so many panels: more would make a sheet that nobody scrolls through.
 const MOST_PANELS: usize = 16;
-const COLOUR: RGBColor = BLUE;
+const COLOR: RGBColor = BLUE;
 /// Half the width of the band of a run that was looked at only once.
 const SINGLE: f64 = 5.0;
 
@@ -57,13 +57,13 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
     let across = Axis::logarithmic(counts, 0.0, 1.0)?;
     let bottom = area_of(panels.len() - 1).bottom;
     let entries = [
-        Entry::new(Sign::Series(0), COLOUR, "share over the limit"),
-        Entry::new(Sign::Band, COLOUR, format!("shares not ruled out{}", confidence(&panels))),
+        Entry::new(Sign::Series(0), COLOR, "share over the limit"),
+        Entry::new(Sign::Band, COLOR, format!("shares that are not ruled out{}", confidence(&panels))),
     ];
     let cut = panels.iter().any(|panel| panel.judged.band.iter().any(|point| point.high > panel.most));
 
     Some(draw(TITLE, WIDTH, bottom + 52.0 + frame::legend_height(&entries), |canvas| {
-        let cut = if cut { "; bands go on above the panels" } else { "" };
+        let cut = if cut { "; bands continue above the panels" } else { "" };
         let left_out = frame::left_out(left_out);
         let what = format!("share of requests over each objective's limit, failures included{cut}{left_out}");
         frame::heading(canvas, TITLE, record, &what);
@@ -158,15 +158,15 @@ fn band(canvas: &mut Canvas<'_>, panel: &Panel<'_>, across: &Axis, up: &Axis) {
     }
     back.reverse();
     outline.append(&mut back);
-    canvas.area(&outline, COLOUR.mix(frame::BAND_OPACITY));
+    canvas.area(&outline, COLOR.mix(frame::BAND_OPACITY));
 }
 
 fn estimate(canvas: &mut Canvas<'_>, panel: &Panel<'_>, across: &Axis, up: &Axis) {
     let points = panel.judged.band.iter();
     let path: Vec<(f64, f64)> =
         points.map(|point| (across.at(point.requests as f64), up.at(point.share))).collect();
-    canvas.line(&path, COLOUR.to_rgba(), 2.0);
+    canvas.line(&path, COLOR.to_rgba(), 2.0);
     if let Some(last) = path.last() {
-        mark(canvas, 0, *last, COLOUR);
+        mark(canvas, 0, *last, COLOR);
     }
 }

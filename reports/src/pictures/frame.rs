@@ -12,15 +12,15 @@ use crate::view::{Limit, one_line};
 pub(super) const WIDTH: f64 = 920.0;
 /// Room for the heading.
 pub(super) const HEADING: f64 = 62.0;
-/// Points between neighbouring ticks of a vertical axis, at least.
+/// Points between neighboring ticks of a vertical axis, at least.
 pub(super) const TICK_LINE: f64 = 18.0;
 /// Room at the edges of the sheet.
 pub(super) const EDGE: f64 = 16.0;
-/// How much of its colour a band has, so that what lies behind it can be seen.
+/// How much of its color a band has, so that what lies behind it can be seen.
 pub(super) const BAND_OPACITY: f64 = 0.2;
 /// Height of one line of a legend.
 const LEGEND_LINE: f64 = 19.0;
-/// Height that two neighbouring labels need.
+/// Height that two neighboring labels need.
 const LABEL_GAP: f64 = 15.0;
 
 /// The rectangle that the data are drawn in.
@@ -49,11 +49,11 @@ pub(super) fn vertical_axis(canvas: &mut Canvas<'_>, area: Area, ticks: &[(f64, 
     canvas.line(&[(area.left, area.top), (area.left, area.bottom)], FAINT_INK.to_rgba(), 1.0);
 }
 
-/// Draws the vertical lines of a grid, and, `labelled`, the ticks' labels under the area.
-pub(super) fn horizontal_axis(canvas: &mut Canvas<'_>, area: Area, ticks: &[(f64, String)], labelled: bool) {
+/// Draws the vertical lines of a grid, and, `labeled`, the ticks' labels under the area.
+pub(super) fn horizontal_axis(canvas: &mut Canvas<'_>, area: Area, ticks: &[(f64, String)], labeled: bool) {
     for (x, label) in ticks {
         canvas.line(&[(*x, area.top), (*x, area.bottom)], GRID.to_rgba(), 1.0);
-        if labelled {
+        if labeled {
             canvas.text(label, (*x, area.bottom + 12.0), SMALL.anchored(Anchor::Middle));
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn limit_margin(limits: &[Limit]) -> f64 {
     limits.iter().map(|limit| LIMIT_LABEL.width_of(&limit.label) + 10.0).fold(EDGE, f64::max)
 }
 
-/// Draws a horizontal line at each limit, labelled to the right of the area.
+/// Draws a horizontal line at each limit, labeled to the right of the area.
 pub(super) fn horizontal_limits(canvas: &mut Canvas<'_>, area: Area, axis: &Axis, limits: &[Limit]) {
     let lines: Vec<f64> = limits.iter().map(|limit| axis.at(limit.value)).collect();
     let labels = spread(&lines, LABEL_GAP, area.top, area.bottom);
@@ -123,7 +123,7 @@ pub(super) enum Sign {
     Mark(usize),
     /// A hollow mark.
     HollowMark(usize),
-    /// A patch of colour.
+    /// A patch of color.
     Patch,
     /// A patch as faint as a band.
     Band,
@@ -140,13 +140,13 @@ pub(super) enum Sign {
 /// An entry of a legend.
 pub(super) struct Entry {
     pub sign: Sign,
-    pub colour: RGBColor,
+    pub color: RGBColor,
     pub label: String,
 }
 
 impl Entry {
-    pub(super) fn new(sign: Sign, colour: RGBColor, label: impl Into<String>) -> Self {
-        Self { sign, colour, label: label.into() }
+    pub(super) fn new(sign: Sign, color: RGBColor, label: impl Into<String>) -> Self {
+        Self { sign, color, label: label.into() }
     }
 }
 
@@ -179,24 +179,24 @@ pub(super) fn legend(canvas: &mut Canvas<'_>, top: f64, entries: &[Entry]) {
 }
 
 fn sign(canvas: &mut Canvas<'_>, entry: &Entry, x: f64, y: f64) {
-    let (colour, end) = (entry.colour.to_rgba(), x + SIGN_WIDTH - 8.0);
+    let (color, end) = (entry.color.to_rgba(), x + SIGN_WIDTH - 8.0);
     let middle = f64::midpoint(x, end);
     match entry.sign {
         Sign::Series(index) => {
-            canvas.line(&[(x, y), (end, y)], colour, 2.0);
-            mark(canvas, index, (middle, y), entry.colour);
+            canvas.line(&[(x, y), (end, y)], color, 2.0);
+            mark(canvas, index, (middle, y), entry.color);
         }
-        Sign::Line => canvas.line(&[(x, y), (end, y)], colour, 1.5),
-        Sign::Mark(index) => mark(canvas, index, (middle, y), entry.colour),
-        Sign::HollowMark(index) => hollow_mark(canvas, index, (middle, y), entry.colour),
-        Sign::Patch => canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), colour),
+        Sign::Line => canvas.line(&[(x, y), (end, y)], color, 1.5),
+        Sign::Mark(index) => mark(canvas, index, (middle, y), entry.color),
+        Sign::HollowMark(index) => hollow_mark(canvas, index, (middle, y), entry.color),
+        Sign::Patch => canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), color),
         Sign::Band => {
-            canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), entry.colour.mix(BAND_OPACITY));
+            canvas.rectangle((x + 4.0, y - 5.0), (end - 2.0, y + 5.0), entry.color.mix(BAND_OPACITY));
         }
-        Sign::Whisker => whisker(canvas, x, WhiskerEnd::At(end), y, entry.colour),
-        Sign::OpenWhisker => whisker(canvas, x, WhiskerEnd::Beyond(end), y, entry.colour),
-        Sign::Cross => cross(canvas, (middle, y), entry.colour),
-        Sign::Word(word) => canvas.text(word, (x, y), Lettering::new(10.0, entry.colour).bold()),
+        Sign::Whisker => whisker(canvas, x, WhiskerEnd::At(end), y, entry.color),
+        Sign::OpenWhisker => whisker(canvas, x, WhiskerEnd::Beyond(end), y, entry.color),
+        Sign::Cross => cross(canvas, (middle, y), entry.color),
+        Sign::Word(word) => canvas.text(word, (x, y), Lettering::new(10.0, entry.color).bold()),
     }
 }
 
@@ -210,18 +210,18 @@ pub(super) enum WhiskerEnd {
 }
 
 /// Draws a horizontal interval with its ends.
-pub(super) fn whisker(canvas: &mut Canvas<'_>, low: f64, high: WhiskerEnd, y: f64, colour: RGBColor) {
+pub(super) fn whisker(canvas: &mut Canvas<'_>, low: f64, high: WhiskerEnd, y: f64, color: RGBColor) {
     const REACH: f64 = 4.0;
-    let colour = colour.to_rgba();
-    canvas.line(&[(low, y - REACH), (low, y + REACH)], colour, 1.5);
+    let color = color.to_rgba();
+    canvas.line(&[(low, y - REACH), (low, y + REACH)], color, 1.5);
     match high {
         WhiskerEnd::At(high) => {
-            canvas.line(&[(low, y), (high, y)], colour, 1.5);
-            canvas.line(&[(high, y - REACH), (high, y + REACH)], colour, 1.5);
+            canvas.line(&[(low, y), (high, y)], color, 1.5);
+            canvas.line(&[(high, y - REACH), (high, y + REACH)], color, 1.5);
         }
         WhiskerEnd::Beyond(tip) => {
-            canvas.line(&[(low, y), (tip, y)], colour, 1.5);
-            canvas.area(&[(tip - 7.0, y - REACH), (tip, y), (tip - 7.0, y + REACH)], colour);
+            canvas.line(&[(low, y), (tip, y)], color, 1.5);
+            canvas.area(&[(tip - 7.0, y - REACH), (tip, y), (tip - 7.0, y + REACH)], color);
         }
     }
 }
@@ -233,28 +233,28 @@ pub(super) fn upright_whisker(
     low: f64,
     high: Option<f64>,
     top: f64,
-    colour: RGBColor,
+    color: RGBColor,
 ) {
     const REACH: f64 = 3.0;
-    let colour = colour.to_rgba();
+    let color = color.to_rgba();
     let end = high.unwrap_or(top);
-    canvas.line(&[(x, low), (x, end)], colour, 1.5);
-    canvas.line(&[(x - REACH, low), (x + REACH, low)], colour, 1.5);
+    canvas.line(&[(x, low), (x, end)], color, 1.5);
+    canvas.line(&[(x - REACH, low), (x + REACH, low)], color, 1.5);
     match high {
-        Some(high) => canvas.line(&[(x - REACH, high), (x + REACH, high)], colour, 1.5),
-        None => canvas.area(&[(x - REACH, top + 7.0), (x, top), (x + REACH, top + 7.0)], colour),
+        Some(high) => canvas.line(&[(x - REACH, high), (x + REACH, high)], color, 1.5),
+        None => canvas.area(&[(x - REACH, top + 7.0), (x, top), (x + REACH, top + 7.0)], color),
     }
 }
 
 /// Draws a small cross.
-pub(super) fn cross(canvas: &mut Canvas<'_>, (x, y): (f64, f64), colour: RGBColor) {
+pub(super) fn cross(canvas: &mut Canvas<'_>, (x, y): (f64, f64), color: RGBColor) {
     const REACH: f64 = 3.0;
     for slope in [REACH, -REACH] {
-        canvas.line(&[(x - REACH, y - slope), (x + REACH, y + slope)], colour.to_rgba(), 1.5);
+        canvas.line(&[(x - REACH, y - slope), (x + REACH, y + slope)], color.to_rgba(), 1.5);
     }
 }
 
-/// Draws texts one under the other, the block vertically centred on `y`.
+/// Draws texts one under the other, the block vertically centered on `y`.
 pub(super) fn block(canvas: &mut Canvas<'_>, lines: &[String], x: f64, y: f64) {
     let first = y - LABEL_GAP * (lines.len() as f64 - 1.0) / 2.0;
     for (index, line) in lines.iter().enumerate() {
@@ -277,5 +277,5 @@ pub(super) fn left_out(number: usize) -> String {
     }
 }
 
-/// The colour of texts and signs that belong to no series.
+/// The color of texts and signs that belong to no series.
 pub(super) const NEUTRAL: RGBColor = INK;

@@ -1,5 +1,5 @@
 //! Response times in the order of the run, one panel for each backend: strokes from the fastest to the slowest of
-//! neighbouring requests, in the colour of their phase.
+//! neighboring requests, in the color of their phase.
 //!
 //! Strokes that would fall on the same column of the sheet are drawn as one, from the fastest to the slowest of all.
 
@@ -8,7 +8,7 @@ use plotters::prelude::Color as _;
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Lettering, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, Sign, WIDTH};
-use super::palette::{FAINT_INK, LIMIT, NAME, SMALL, phase as colour_of};
+use super::palette::{FAINT_INK, LIMIT, NAME, SMALL, phase as color_of};
 use crate::record::{BackendRecord, Phase, RunRecord, TimelineGroup};
 use crate::variations::{foremost, place};
 use crate::view::{Limit, limits, one_line};
@@ -48,9 +48,9 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
 
     let sheet = bottom + 56.0 + frame::legend_height(&entries);
     Some(draw(TITLE, WIDTH, sheet, |canvas| {
-        let scale = if common_time { "" } else { "; scales of time differ" };
+        let scale = if common_time { "" } else { "; time scales differ" };
         let left_out = frame::left_out(left_out);
-        let what = format!("one panel for each backend, without the turns of others{scale}{left_out}");
+        let what = format!("one panel for each backend, without the time of the others{scale}{left_out}");
         frame::heading(canvas, TITLE, record, &what);
         for (index, (backend, end)) in panels.iter().zip(&ends).enumerate() {
             let top = HEADING + stride * index as f64 + PANEL_HEADING;
@@ -63,7 +63,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
             frame::horizontal_axis(canvas, area, &time.ticks(64.0), last || !common_time);
             panel(canvas, area, backend, &time, &response.moved(area.bottom, area.top), &limits);
             if last {
-                frame::horizontal_title(canvas, area, "time since the backend's first spawn");
+                frame::horizontal_title(canvas, area, "time since the backend was first started");
             }
         }
         frame::vertical_title(canvas, HEADING, bottom, "response time (logarithmic)");
@@ -83,7 +83,7 @@ fn legend_entries(panels: &[&BackendRecord]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = phases
         .into_iter()
         .filter(|phase| groups().any(|group| group.phase == *phase))
-        .map(|phase| Entry::new(Sign::Patch, colour_of(phase), phase.name()))
+        .map(|phase| Entry::new(Sign::Patch, color_of(phase), phase.name()))
         .collect();
     if groups().any(|group| group.failures > 0) {
         entries.push(Entry::new(Sign::Cross, LIMIT, "failed requests"));
@@ -121,11 +121,11 @@ fn shading(canvas: &mut Canvas<'_>, area: Area, backend: &BackendRecord, time: &
         let next = stretches.get(index + 1).and_then(|next| next.first());
         let until = next.map_or_else(|| end_of(backend), |next| next.at_ns);
         let (from, to) = (time.at(first.at_ns as f64), time.at(until as f64));
-        canvas.rectangle((from, area.top), (to, area.bottom), colour_of(first.phase).mix(0.14));
+        canvas.rectangle((from, area.top), (to, area.bottom), color_of(first.phase).mix(0.14));
     }
 }
 
-/// Marks where a fresh process begins, and numbers it where there is room for the number.
+/// Marks where each restart begins, and numbers it if there is room for the number.
 fn restarts(canvas: &mut Canvas<'_>, area: Area, backend: &BackendRecord, time: &Axis) {
     let begins: Vec<&TimelineGroup> = backend
         .timeline
@@ -182,13 +182,13 @@ fn strokes(timeline: &[TimelineGroup], time: &Axis) -> Vec<Stroke> {
 }
 
 fn draw_stroke(canvas: &mut Canvas<'_>, stroke: &Stroke, response: &Axis) {
-    let colour = colour_of(stroke.phase).to_rgba();
+    let color = color_of(stroke.phase).to_rgba();
     let (low, high) = (response.at(stroke.fastest as f64), response.at(stroke.slowest as f64));
     if low - high < 3.0 {
         // A stroke this short would hardly be seen.
-        canvas.disc((stroke.x, f64::midpoint(low, high)), 2.0, colour);
+        canvas.disc((stroke.x, f64::midpoint(low, high)), 2.0, color);
     } else {
-        canvas.line(&[(stroke.x, low), (stroke.x, high)], colour, STROKE);
+        canvas.line(&[(stroke.x, low), (stroke.x, high)], color, STROKE);
     }
 }
 

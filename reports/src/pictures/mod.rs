@@ -1,7 +1,7 @@
 //! The pictures of a report, drawn as SVG from a run record.
 //!
 //! One file for each picture, and one line in [`PICTURES`]. A picture places and scales what the record holds; the
-//! shapes come from `canvas`, the ticks from `axis`, what surrounds the data from `frame`, the colours from `palette`.
+//! shapes come from `canvas`, the ticks from `axis`, what surrounds the data from `frame`, the colors from `palette`.
 
 mod axis;
 mod backends;
@@ -58,14 +58,14 @@ pub const PICTURES: &[Picture] = &[
     Picture {
         file: "exceedance.svg",
         title: "Requests over the limit",
-        description: "the share of requests over the limit as the run went on, for each backend and objective, with \
-                      the band of shares not ruled out and the share allowed",
+        description: "the share of requests over the limit in the course of the run, for each backend and objective, with \
+                      the range that is not ruled out and the share that is allowed",
         draw: exceedance::picture,
     },
     Picture {
         file: "percentiles.svg",
         title: "Percentile curves",
-        description: "response time over the percentile for each backend, on an axis of nines, with 95 % intervals \
+        description: "response time over the percentile for each backend, on a logarithmic axis of percentiles, with 95 % intervals \
                       and the limits of the objectives",
         draw: percentiles::picture,
     },
@@ -73,7 +73,7 @@ pub const PICTURES: &[Picture] = &[
         file: "latency_over_time.svg",
         title: "Latency over time",
         description: "response times in the order of the run, one panel for each backend, with cold start, warm-up \
-                      and steady state told apart",
+                      and steady state in different colors",
         draw: latency_over_time::picture,
     },
     Picture {

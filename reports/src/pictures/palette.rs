@@ -1,4 +1,4 @@
-//! Colours and marks that people with any colour vision can tell apart, after Okabe and Ito, on white.
+//! Colors and marks that people with any color vision can tell apart, after Okabe and Ito, on white.
 
 use plotters::prelude::{Color as _, RGBAColor, RGBColor, WHITE};
 
@@ -24,12 +24,12 @@ const BLACK: RGBColor = RGBColor(0x00, 0x00, 0x00);
 /// In the place of Okabe and Ito's yellow, which cannot be seen on white.
 const OLIVE: RGBColor = RGBColor(0x8a, 0x7b, 0x00);
 
-/// More series than these would share their colours and marks.
+/// More series than these would share their colors and marks.
 pub(super) const SERIES_TOLD_APART: usize = 8;
 
 const SERIES: [RGBColor; SERIES_TOLD_APART] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, OLIVE];
 
-/// The percentiles that are shown where there is room for three, with their names and colours. The order is that of their
+/// The percentiles that are shown where there is room for three, with their names and colors. The order is that of their
 /// marks.
 pub(super) const PERCENTILES: [(f64, &str, RGBColor); 3] =
     [(0.5, "P50", BLUE), (0.95, "P95", VERMILION), (0.99, "P99", GREEN)];
@@ -45,12 +45,12 @@ pub(super) const SMALL: Lettering = Lettering::new(11.0, INK);
 /// Labels of limits.
 pub(super) const LIMIT_LABEL: Lettering = Lettering::new(11.0, LIMIT).bold().anchored(Anchor::Start);
 
-/// The colour of the `index`-th of several series.
+/// The color of the `index`-th of several series.
 pub(super) fn series(index: usize) -> RGBColor {
     SERIES[index % SERIES.len()]
 }
 
-/// The colour of a phase.
+/// The color of a phase.
 pub(super) fn phase(phase: Phase) -> RGBColor {
     match phase {
         Phase::ColdStart => VERMILION,
@@ -59,47 +59,47 @@ pub(super) fn phase(phase: Phase) -> RGBColor {
     }
 }
 
-/// A verdict in its colour; the word says the same without it.
+/// A verdict in its color; the word says the same without it.
 pub(super) fn verdict(verdict: Option<Verdict>) -> Lettering {
-    let colour = match verdict {
+    let color = match verdict {
         Some(Verdict::Pass) => RGBColor(0x00, 0x6b, 0x4e),
         Some(Verdict::Fail) => LIMIT,
         Some(Verdict::Inconclusive) => RGBColor(0x8a, 0x55, 0x00),
         None => FAINT_INK,
     };
-    Lettering::new(12.0, colour).bold()
+    Lettering::new(12.0, color).bold()
 }
 
 /// How far a mark reaches from its middle.
 const REACH: f64 = 4.0;
 
-/// Draws the mark of the `index`-th of several series: the shape tells apart what the colour may not.
-pub(super) fn mark(canvas: &mut Canvas<'_>, index: usize, at: (f64, f64), colour: RGBColor) {
-    shape(canvas, index, at, REACH, colour.to_rgba());
+/// Draws the mark of the `index`-th of several series: the shape tells apart what the color may not.
+pub(super) fn mark(canvas: &mut Canvas<'_>, index: usize, at: (f64, f64), color: RGBColor) {
+    shape(canvas, index, at, REACH, color.to_rgba());
 }
 
 /// Draws the same mark hollow, for what counts less.
-pub(super) fn hollow_mark(canvas: &mut Canvas<'_>, index: usize, at: (f64, f64), colour: RGBColor) {
-    shape(canvas, index, at, REACH, colour.to_rgba());
-    // A triangle shrinks towards its centre of gravity, which lies below the middle of its height.
+pub(super) fn hollow_mark(canvas: &mut Canvas<'_>, index: usize, at: (f64, f64), color: RGBColor) {
+    shape(canvas, index, at, REACH, color.to_rgba());
+    // A triangle shrinks towards its center of gravity, which lies below the middle of its height.
     let (inside, lower) = if index % 4 == 2 { (0.5, REACH * 0.19) } else { (0.62, 0.0) };
     shape(canvas, index, (at.0, at.1 + lower), REACH * inside, WHITE.to_rgba());
 }
 
-fn shape(canvas: &mut Canvas<'_>, index: usize, (x, y): (f64, f64), reach: f64, colour: RGBAColor) {
+fn shape(canvas: &mut Canvas<'_>, index: usize, (x, y): (f64, f64), reach: f64, color: RGBAColor) {
     match index % 4 {
-        0 => canvas.disc((x, y), reach, colour),
+        0 => canvas.disc((x, y), reach, color),
         1 => {
             let side = reach * 0.9;
-            canvas.rectangle((x - side, y - side), (x + side, y + side), colour);
+            canvas.rectangle((x - side, y - side), (x + side, y + side), color);
         }
         2 => {
             let (wide, tall) = (reach * 1.2, reach * 1.1);
-            canvas.area(&[(x - wide, y + tall), (x + wide, y + tall), (x, y - tall)], colour);
+            canvas.area(&[(x - wide, y + tall), (x + wide, y + tall), (x, y - tall)], color);
         }
         _ => {
             let tip = reach * 1.3;
-            canvas.area(&[(x - tip, y), (x, y - tip), (x + tip, y), (x, y + tip)], colour);
+            canvas.area(&[(x - tip, y), (x, y - tip), (x + tip, y), (x, y + tip)], color);
         }
     }
 }

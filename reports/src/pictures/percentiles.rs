@@ -1,6 +1,6 @@
 //! The percentile curve of every backend: how slow the slowest tenth, hundredth, thousandth of the requests is.
 //!
-//! A panel holds no more curves than there are colours. The variations of a backend have panels of their own, and so have
+//! A panel holds no more curves than there are colors. The variations of a backend have panels of their own, and so have
 //! the levels of a capacity.
 
 use plotters::prelude::Color as _;
@@ -77,7 +77,7 @@ pub(super) fn picture(record: &RunRecord) -> Option<String> {
 }
 
 /// The backends as they stand, each backend that was varied, and each capacity, in pieces of as many curves as there are
-/// colours.
+/// colors.
 fn panels(record: &RunRecord) -> Vec<Panel<'_>> {
     let plain = (Place::Plain, "backends".to_owned(), placed(record, Place::Plain).collect());
     let varied = varied(record).into_iter().map(|varied| (Place::Variation, varied.title(), varied.cells));

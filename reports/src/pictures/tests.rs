@@ -137,7 +137,7 @@ fn no_label_leaves_the_sheet_or_touches_another() {
                 .map(|side| side.parse().expect("a number"))
                 .collect();
             let labels = labels(&document);
-            assert!(labels.len() > 5, "{file} of {name} is labelled");
+            assert!(labels.len() > 5, "{file} of {name} is labeled");
             for (index, label) in labels.iter().enumerate() {
                 let inside = label.left >= 0.0
                     && label.top >= 0.0
@@ -168,7 +168,7 @@ fn no_picture_holds_a_number_that_is_none() {
 }
 
 #[test]
-fn every_limit_is_drawn_and_labelled_wherever_response_times_are() {
+fn every_limit_is_drawn_and_labeled_wherever_response_times_are() {
     let record = fixture::eight();
     for file in ["backends.svg", "percentiles.svg", "latency_over_time.svg"] {
         let picture = PICTURES.iter().find(|picture| picture.file == file).expect("a picture");
@@ -227,7 +227,7 @@ fn every_backend_that_was_timed_is_named() {
 }
 
 #[test]
-fn backends_side_by_side_are_labelled_with_what_their_names_do_not_say() {
+fn backends_side_by_side_are_labeled_with_what_their_names_do_not_say() {
     let svg = drawing("backends.svg", &fixture::executions());
     let said = texts(&svg).join(" ");
     for label in [
@@ -247,7 +247,7 @@ fn a_level_shows_its_verdict_and_a_limit_is_drawn_in_every_panel() {
     }
     assert_eq!(said.iter().filter(|text| *text == "P95 limit 20 ms").count(), 3);
     let overloaded = "overloaded, or among the failures".to_owned();
-    assert!(said.contains(&overloaded) && said.contains(&"search, throw-away data".to_owned()));
+    assert!(said.contains(&overloaded) && said.contains(&"search (data thrown away)".to_owned()));
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub struct BackendRecord {
     /// How many lost workers are replaced before the backend is given up.
     #[serde(alias = "max_restarts")]
     pub max_replacements: u32,
-    /// One entry per fresh process, in order.
+    /// One entry per restart, in order.
     pub cold_starts: Vec<ColdStart>,
     /// How long each restart took to become steady, in order; empty where warm-up was not looked for.
     pub warm_up: Vec<WarmUp>,
@@ -132,7 +132,7 @@ pub struct Runs {
     pub versions: BTreeMap<String, String>,
 }
 
-/// One cold start: a fresh process up to its first vector. The stages add up to `total_ns`.
+/// One cold start: from spawning a process to its first vector. The stages add up to `total_ns`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ColdStart {
     /// Counted from 1.
@@ -173,13 +173,13 @@ pub struct Drift {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// The first embedding of each fresh process, counted from spawn: what the first caller waits.
+    /// The first embedding of each restart, counted from spawn: what the first caller waits.
     ColdStart,
     /// The requests after it that are left out of the objective.
     WarmUp,
     /// What the objective is judged on.
     Steady,
-    /// All of the above in one heap, as a naive script has them: never judged.
+    /// All of the above pooled, as a naive script would have them; never judged.
     Mixed,
 }
 
@@ -249,7 +249,7 @@ pub struct Stages {
     pub tokenize_ns: Option<f64>,
     /// Forward pass.
     pub infer_ns: Option<f64>,
-    /// Pooling and normalising.
+    /// Pooling and normalizing.
     pub pool_ns: Option<f64>,
     /// In the worker, outside the three above.
     pub worker_other_ns: Option<f64>,
@@ -286,15 +286,15 @@ pub struct Bridge {
     pub difference_ns: i64,
 }
 
-/// Neighbouring requests of one phase, drawn as one stroke from fastest to slowest.
+/// Neighboring requests of one phase, drawn as one stroke from fastest to slowest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineGroup {
     /// The phase; never [`Phase::Mixed`].
     pub phase: Phase,
     /// Counted from 1.
     pub restart: u32,
-    /// Start of the first request of the group, since this backend's first spawn, with the time of other backends' turns
-    /// left out.
+    /// Start of the first request of the group, since this backend was first started, without the time in which other
+    /// backends were measured.
     pub at_ns: u64,
     /// Requests in the group.
     pub requests: u64,

@@ -36,10 +36,11 @@ pub enum Equivalence {
         repeat_difference: f64,
         /// Largest absolute difference of a text's vector between alone and in a request with others: 0 is batch invariant.
         batch_difference: f64,
-        /// What is wrong with the vectors, a sentence each; empty unless something was recognised.
+        /// What is wrong with the vectors, a sentence each; empty unless something was recognized.
         findings: Vec<String>,
-        /// How many of the reference's nearest neighbours are found; absent when the vectors are wrong beyond use.
-        neighbours: Option<Neighbours>,
+        /// How many of the reference's nearest neighbors are found; absent when the vectors are wrong beyond use.
+        #[serde(alias = "neighbours")]
+        neighbors: Option<Neighbors>,
         /// How well similarities follow graded ones; absent when the vectors are wrong beyond use.
         graded: Option<GradedPairs>,
     },
@@ -59,14 +60,14 @@ pub enum EquivalenceClass {
     Wrong,
 }
 
-/// Agreement on nearest neighbours.
+/// Agreement on nearest neighbors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Neighbours {
-    /// Texts whose neighbours were looked for, among each other.
+pub struct Neighbors {
+    /// Texts whose neighbors were looked for, among each other.
     pub texts: u32,
-    /// Neighbours looked for per text.
+    /// Neighbors looked for per text.
     pub of: u32,
-    /// Mean share of the reference's neighbours that are the backend's too, 0 to 1.
+    /// Mean share of the reference's neighbors that are the backend's too, 0 to 1.
     pub agreement: f64,
 }
 

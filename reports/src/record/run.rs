@@ -204,7 +204,7 @@ pub struct TokenCounts {
 pub struct Horizon {
     /// Requests in steady state, over all restarts.
     pub requests: u64,
-    /// Fresh processes.
+    /// Restarts.
     pub restarts: u32,
 }
 

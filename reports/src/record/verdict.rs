@@ -56,7 +56,7 @@ pub enum Indicator {
         /// Between 0 and 1.
         quantile: f64,
     },
-    /// A percentile, over fresh processes, of the time from spawn to the first vector, in nanoseconds.
+    /// A percentile, over restarts, of the time from spawn to the first vector, in nanoseconds.
     ColdStart {
         /// Between 0 and 1.
         quantile: f64,
@@ -105,13 +105,13 @@ pub struct ObjectiveVerdict {
     pub error_bound: String,
     /// The test that decided, for example `sequential test of the exceedance`.
     pub method: String,
-    /// Requests judged; for a cold start, fresh processes.
+    /// Requests judged; for a cold start, restarts.
     pub requests: u64,
     /// Requests over the limit, failures included.
     pub exceeded: u64,
-    /// Fresh processes that they were spread over; absent where that does not matter.
+    /// Restarts that they were spread over; absent if that does not matter.
     pub restarts: Option<u32>,
-    /// Requests over which successive outcomes hang together, at least 1; absent where none was estimated.
+    /// Over how many requests successive outcomes are correlated, at least 1; absent if that was not estimated.
     pub correlation_time: Option<f64>,
     /// Independent requests that carry as much information as those judged.
     pub effective_requests: Option<f64>,

@@ -36,10 +36,10 @@ pub(crate) fn answer(record: &RunRecord, capacity: &Capacity) -> String {
     }
     match (capacity.highest_pass, capacity.lowest_fail) {
         (Some(pass), Some(fail)) if pass < fail && undecided.is_empty() => {
-            said.push("between them it is undecided".to_owned());
+            said.push("the rates between them are undecided".to_owned());
         }
         (Some(_), None) if undecided.is_empty() => {
-            said.push("no higher rate was shown to fail".to_owned());
+            said.push("no higher rate failed".to_owned());
         }
         _ => {}
     }
@@ -66,7 +66,10 @@ pub(crate) fn untested(record: &RunRecord, capacity: &Capacity) -> Option<String
         .collect();
     let were = if rates.len() == 1 { "was" } else { "were" };
     (!rates.is_empty()).then(|| {
-        format!("{} {were} not tested: a lower rate did not pass, or the run ended before", listed(&rates))
+        format!(
+            "{} {were} not tested, because a lower rate did not pass or the run ended first",
+            listed(&rates)
+        )
     })
 }
 
@@ -107,7 +110,7 @@ mod tests {
         assert_eq!(
             said(|_| ()),
             "onnx-cpu: sustains 96.0/s (PASS, wrong at most 1 % of the time); fails at 132/s (FAIL, wrong at most 1 % \
-             of the time); between them it is undecided"
+             of the time); the rates between them are undecided"
         );
         let inconclusive = said(|capacity| {
             capacity.lowest_fail = None;
@@ -121,7 +124,7 @@ mod tests {
             capacity.lowest_fail = None;
             capacity.levels.truncate(2);
         });
-        assert!(all_passed.ends_with("; no higher rate was shown to fail"), "{all_passed}");
+        assert!(all_passed.ends_with("; no higher rate failed"), "{all_passed}");
         let none = said(|capacity| (capacity.highest_pass, capacity.lowest_fail) = (None, Some(80.0)));
         assert!(none.starts_with("onnx-cpu: no rate passed; fails at 80.0/s (FAIL"), "{none}");
         let no_answer = said(|capacity| capacity.why_not = Some("it broke".into()));

@@ -18,19 +18,12 @@ pub(crate) fn in_short(equivalence: &Equivalence) -> &'static str {
 }
 
 /// The class with the smallest cosine, for example `vectors exact (cosine >= 0.9999997)`; below exact also the nearest
-/// neighbours and the rank correlation with graded pairs.
+/// neighbors and the rank correlation with graded pairs.
 pub(crate) fn in_full(equivalence: &Equivalence) -> String {
     match equivalence {
         Equivalence::NotChecked { why } => format!("vectors not checked: {why}"),
         Equivalence::Checked {
-            class,
-            accepts,
-            accepted,
-            min_cosine,
-            mean_cosine,
-            neighbours,
-            graded,
-            ..
+            class, accepts, accepted, min_cosine, mean_cosine, neighbors, graded, ..
         } => {
             let mut said = format!("vectors {}", class_name(*class));
             if *class == EquivalenceClass::Exact {
@@ -38,12 +31,12 @@ pub(crate) fn in_full(equivalence: &Equivalence) -> String {
                 return said;
             }
             if !accepted && *class != EquivalenceClass::Wrong {
-                said.push_str(&format!(" ({} is the least accepted)", class_name(*accepts)));
+                said.push_str(&format!(" (the scenario accepts {} or better)", class_name(*accepts)));
             }
             said.push_str(&format!(": cosine >= {}, mean {}", cosine(*min_cosine), cosine(*mean_cosine)));
-            if let Some(found) = neighbours {
-                let nearest = counted(found.of.into(), "nearest neighbour");
-                said.push_str(&format!("; {} of the {nearest}", percent(found.agreement)));
+            if let Some(found) = neighbors {
+                let nearest = counted(found.of.into(), "nearest neighbor");
+                said.push_str(&format!("; {} of the {nearest} kept", percent(found.agreement)));
             }
             if let Some(graded) = graded {
                 let (own, reference) = (graded.spearman, graded.reference_spearman);
@@ -59,7 +52,7 @@ pub(crate) fn is_exact(equivalence: &Equivalence) -> bool {
     matches!(equivalence, Equivalence::Checked { class: EquivalenceClass::Exact, .. })
 }
 
-/// What was recognised to be wrong with the vectors.
+/// What was recognized to be wrong with the vectors.
 pub(crate) fn findings(equivalence: &Equivalence) -> &[String] {
     match equivalence {
         Equivalence::Checked { findings, .. } => findings,
@@ -91,7 +84,7 @@ mod tests {
         assert_eq!(in_full(&exact()), "vectors exact (cosine >= 0.9999997)");
         assert_eq!(
             in_full(&int8()),
-            "vectors int8-class: cosine >= 0.984, mean 0.989; 93 % of the 10 nearest neighbours; \
+            "vectors int8-class: cosine >= 0.984, mean 0.989; 93 % of the 10 nearest neighbors kept; \
              Spearman 0.881 against the reference's 0.893"
         );
         assert_eq!(in_full(&pooled_wrongly()), "vectors wrong: cosine >= 0.412, mean 0.613");
@@ -110,7 +103,10 @@ mod tests {
             (*accepts, *accepted) = (EquivalenceClass::Fp16, false);
         }
         let said = in_full(&equivalence);
-        assert!(said.starts_with("vectors int8-class (fp16-class is the least accepted): cosine"), "{said}");
+        assert!(
+            said.starts_with("vectors int8-class (the scenario accepts fp16-class or better): cosine"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What stands before the figures beside the doubts: a model that ran only in part where it was asked to. Of the variations of one backend, the one that ran least where it was asked to is told.
+//! What a reader must know before the figures, beside the doubts: a model of which only a part ran where it should have. Of the
+//! variations of one backend, the one with the smallest such part is named.
 
 use crate::execution::{self, asked_share, is_partial};
 use crate::record::{BackendRecord, RunRecord};
@@ -48,7 +49,7 @@ fn named(group: &[&BackendRecord], least: &BackendRecord) -> String {
     match (&least.cell, group.len()) {
         (Some(cell), 2..) => {
             let variations = counted(group.len() as u64, "variation");
-            format!("{} in {variations}, most so in {}", cell.of, least.name)
+            format!("{}, in {variations} (worst: {})", cell.of, least.name)
         }
         _ => least.label.clone(),
     }
@@ -87,7 +88,7 @@ mod tests {
         let lines: Vec<String> = said.iter().map(|said| format!("{}: {}", said.of, said.what)).collect();
         assert_eq!(
             lines,
-            ["onnx-cpu in 5 variations, most so in onnx-cpu-8-4: CoreML 36 of 458 nodes, 7 % of the time, \
+            ["onnx-cpu, in 5 variations (worst: onnx-cpu-8-4): CoreML 36 of 458 nodes, 7 % of the time, \
               24 partitions; CPU 422 nodes, 93 % of the time"]
         );
     }

@@ -80,7 +80,8 @@ pub(crate) fn arrivals(arrivals: &Arrivals) -> Option<String> {
     }
     if let Some(lag) = arrivals.lag.as_ref() {
         let own = arrivals.lateness.as_ref().and_then(late);
-        let own = own.map(|(_, own)| format!(" (of it the generator's own {own})")).unwrap_or_default();
+        let own =
+            own.map(|(_, own)| format!(" (of which the load generator caused {own})")).unwrap_or_default();
         said.extend(late(lag).map(|(name, lag)| format!("lag {name} {lag}{own}")));
     }
     said.push(format!("at most {} waiting", count(arrivals.most_waiting)));
@@ -100,7 +101,7 @@ fn late(latency: &Latency) -> Option<(String, String)> {
 
 /// How many workers there are, where there is more than one.
 pub(crate) fn replicas(backend: &BackendRecord) -> Option<String> {
-    (backend.replicas > 1).then(|| format!("{} replicas: workers side by side", backend.replicas))
+    (backend.replicas > 1).then(|| format!("{} replicas (workers side by side)", backend.replicas))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) fn losses(backend: &BackendRecord) -> Vec<Lost<'_>> {
 }
 
 /// How many replacements there were, for example `1 of at most 2 replacements used`; `None` when no worker was lost.
-pub(crate) fn restarts_used(backend: &BackendRecord) -> Option<String> {
+pub(crate) fn replacements_used(backend: &BackendRecord) -> Option<String> {
     if backend.losses.is_empty() {
         return None;
     }
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn each_loss_says_when_how_and_whether_it_was_made_good() {
         let mut backend = fixture::one().backends.remove(0);
-        assert_eq!((losses(&backend), restarts_used(&backend)), (Vec::new(), None));
+        assert_eq!((losses(&backend), replacements_used(&backend)), (Vec::new(), None));
         let loss = |restart, restarted, why: &str| Loss {
             restart,
             during: "steady state".into(),
@@ -71,6 +71,6 @@ mod tests {
         let expected = "lost worker in restart 3, steady state, after 31 requests; not replaced \
                         (1 of at most 1 used): it closed stdout";
         assert_eq!((said[1].line.as_str(), said[1].tail.as_slice()), (expected, &[][..]));
-        assert_eq!(restarts_used(&backend).as_deref(), Some("1 of at most 1 replacement used"));
+        assert_eq!(replacements_used(&backend).as_deref(), Some("1 of at most 1 replacement used"));
     }
 }

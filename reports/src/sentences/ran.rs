@@ -32,7 +32,7 @@ pub(crate) fn in_short(backend: &BackendRecord) -> String {
 
 /// The backend's label, and in brackets what of it is not what the label says: `onnx-coreml (CoreML 11 % of the time,
 /// vectors fp16)`.
-pub(crate) fn labelled(backend: &BackendRecord) -> String {
+pub(crate) fn labeled(backend: &BackendRecord) -> String {
     let [ran, vectors] = [execution::in_short(&backend.execution), in_words(backend)[1].clone()];
     let partial = Some(ran).filter(|_| execution::is_partial(&backend.execution));
     let checked = matches!(backend.equivalence, Equivalence::Checked { .. });
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_label_has_in_brackets_what_it_does_not_say_itself() {
         let record = fixture::executions();
-        let labels: Vec<String> = record.backends.iter().take(5).map(labelled).collect();
+        let labels: Vec<String> = record.backends.iter().take(5).map(labeled).collect();
         assert_eq!(
             labels,
             [
@@ -186,7 +186,7 @@ mod tests {
         let [plain, int8] = [0, 3].map(|index| &record.backends[index]);
         let among = Among::of([plain, int8]);
         assert_eq!(among.vectors_apart(plain), None);
-        let said = "vectors int8-class: cosine >= 0.984, mean 0.989; 93 % of the 10 nearest neighbours; \
+        let said = "vectors int8-class: cosine >= 0.984, mean 0.989; 93 % of the 10 nearest neighbors kept; \
                     Spearman 0.881 against the reference's 0.893";
         assert_eq!(among.vectors_apart(int8).as_deref(), Some(said));
         let among = Among::of([int8, int8]);

@@ -51,7 +51,7 @@ impl Printer<'_> {
         }
         let indicator = objective.map(|objective| &objective.indicator);
         if let Some(evidence) = sentences::evidence(indicator, judged) {
-            self.paragraph(indent, &format!("rests on {evidence}"))?;
+            self.paragraph(indent, &format!("based on {evidence}"))?;
         }
         if let Some(next) = &judged.next {
             self.paragraph(indent, &format!("next: {next}"))?;

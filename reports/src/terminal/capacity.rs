@@ -14,7 +14,7 @@ use crate::variations::{is_untested, levels};
 use crate::view::{latency, percentile_text, phase, verdict_or_state};
 
 const HEAD: [&str; 7] = ["achieved", "P50", "P95", "P99", "L", "lambda\n* W", "differ-\nence"];
-const LAW: &str = "L: requests in the system, a mean over time; lambda * W: what Little's law makes of the arrivals per \
+const LAW: &str = "L: average number of requests in the system; lambda * W: the same by Little's law, from the arrivals per \
                    second and the mean response time";
 
 impl Printer<'_> {
@@ -23,7 +23,7 @@ impl Printer<'_> {
             return Ok(());
         }
         self.line("")?;
-        self.line("capacity: the highest rate at which every objective holds")?;
+        self.line("capacity: the highest rate at which every objective is met")?;
         let mut levels = record.capacities.iter().flat_map(|capacity| &capacity.levels);
         if levels.any(|level| level.littles_law.is_some()) {
             self.paragraph("  ", LAW)?;

@@ -9,12 +9,12 @@ use crate::view::one_line;
 pub(super) struct Printer<'a> {
     pub(super) out: &'a mut dyn Write,
     pub(super) columns: usize,
-    pub(super) colour: bool,
+    pub(super) color: bool,
 }
 
 impl Printer<'_> {
     pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", painted(line.trim_end(), self.colour))
+        writeln!(self.out, "{}", painted(line.trim_end(), self.color))
     }
 
     /// A text on as many lines as it takes, each begun with `indent`, those after the first with two spaces more.

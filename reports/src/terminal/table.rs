@@ -15,8 +15,9 @@ const RAN_ON_WIDTH: usize = 12;
 const HEAD: [&str; 6] = ["P50", "P95", "P99", "texts/s", "median\ncold\nstart", "RSS"];
 
 const INTERVAL_FOOTNOTE: &str = "( ) : 95 % interval of P95";
-const ABSENT_FOOTNOTE: &str = "- : the count cannot carry it, or it was not measured";
-const FAILED_FOOTNOTE: &str = "failed : falls among the failed requests, which count as infinitely slow";
+const ABSENT_FOOTNOTE: &str = "- : not measured, or too few requests for it";
+const FAILED_FOOTNOTE: &str =
+    "failed : this percentile falls among the failed requests, which count as infinitely slow";
 
 /// A table and what its signs mean.
 pub(super) struct Lines {
@@ -96,7 +97,7 @@ pub(super) fn ran_cells(among: &Among<'_>, backend: &BackendRecord) -> Vec<Strin
     among.cells(backend).iter().map(|cell| wrapped(cell, unbroken(RAN_ON_WIDTH))).collect()
 }
 
-/// The verdict, to be coloured, or what stands in its place.
+/// The verdict, to be colored, or what stands in its place.
 pub(super) fn verdict_or_state_marked(backend: &BackendRecord) -> String {
     let verdict: Option<Verdict> =
         worst_verdict(backend).filter(|_| backend.outcome == BackendOutcome::Measured);

@@ -23,16 +23,16 @@ pub(super) fn unbroken<'a>(columns: usize) -> textwrap::Options<'a> {
 /// Stand around a verdict until the line is written. They have no width, so they can be laid out like the word alone.
 const MARKS: [char; 2] = ['\u{200b}', '\u{200c}'];
 
-/// A verdict that will be coloured if colour is asked for.
+/// A verdict that will be colored if color is asked for.
 pub(super) fn marked(verdict: Verdict) -> String {
     format!("{}{}{}", MARKS[0], verdict_name(verdict), MARKS[1])
 }
 
-/// The line with its marked verdicts in colour, or without the marks.
-pub(super) fn painted(line: &str, colour: bool) -> String {
+/// The line with its marked verdicts in color, or without the marks.
+pub(super) fn painted(line: &str, color: bool) -> String {
     let mut painted = line.to_owned();
     for verdict in [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail] {
-        if colour {
+        if color {
             let number = match verdict {
                 Verdict::Pass => 32,
                 Verdict::Inconclusive => 33,
