@@ -45,6 +45,7 @@ pub fn value(indicator: &Indicator, value: f64) -> String {
 
 /// The ends of an estimate's interval, or `-` for a value that has none because it was counted and not estimated.
 pub(crate) fn interval(indicator: &Indicator, estimate: &Interval) -> String {
+    // What was counted, such as memory, is recorded as an interval of no width.
     if estimate.low == estimate.value && estimate.high == Some(estimate.value) {
         return units::ABSENT.to_owned();
     }

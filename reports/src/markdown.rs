@@ -61,6 +61,7 @@ fn escaped(text: &str) -> String {
         let next = characters.peek();
         let opens_tag =
             character == '<' && next.is_some_and(|c| c.is_ascii_alphabetic() || "/!?".contains(*c));
+        // An underscore inside a word makes nothing stand out, and names are full of them.
         if matches!(character, '|' | '\\' | '*') || opens_tag {
             safe.push('\\');
         }
@@ -89,6 +90,7 @@ fn longest_run(text: &str, of: char) -> usize {
 
 /// A table, its columns padded so that it can be read without being rendered.
 fn table(columns: &[Column], rows: &[Vec<Text>]) -> String {
+    // Columns are wide as a terminal shows them, so that a text with wide characters does not push its row out of line.
     let width_of = |text: &str| textwrap::core::display_width(text);
     let heads: Vec<String> = columns.iter().map(|column| cell(&column.head)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();

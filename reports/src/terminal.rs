@@ -69,6 +69,7 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
     }
     printer.variations(record, columns)?;
     printer.capacities(record, columns)?;
+    // A variation has one line here, so that twenty of them do not bury the verdict.
     if record.backends.iter().any(|backend| backend.cell.is_some() && !backend.verdicts.is_empty()) {
         printer.line("")?;
         printer.paragraph("", "report.md has the full reasons.")?;

@@ -99,6 +99,7 @@ pub fn percent(share: f64) -> String {
     if percent > 0.0 && percent < 0.001 {
         return "< 0.001 %".to_owned();
     }
+    // Each threshold lies half a last digit below the round number, where rounding would write one digit too many.
     let decimals = match percent {
         p if p == 0.0 || p >= 9.95 => 1,
         p if p >= 0.995 => 1,
@@ -156,6 +157,7 @@ fn significant(number: f64) -> String {
     if size < 0.0005 {
         return "0".to_owned();
     }
+    // As in `percent`: 9.996 is written 10.0, and not 10.00.
     match size {
         s if s < 0.0995 => format!("{number:.3}"),
         s if s < 9.995 => format!("{number:.2}"),

@@ -59,6 +59,7 @@ pub(crate) enum Place {
 pub(crate) fn place(record: &RunRecord, backend: &BackendRecord) -> Place {
     let Some(cell) = &backend.cell else { return Place::Plain };
     let declared = || record.capacities.iter().flat_map(|capacity| &capacity.levels);
+    // A rate may also be varied without a capacity; only the record's list of levels tells.
     let at_a_rate = cell.axes.iter().any(|axis| axis.name == RATE);
     if at_a_rate && declared().any(|level| level.backend == backend.name) {
         Place::Level

@@ -51,6 +51,7 @@ pub(crate) fn nanoseconds_or(nanoseconds: Option<u64>, otherwise: &str) -> Strin
 pub(crate) fn median_restart(cold_starts: &[ColdStart]) -> Option<&ColdStart> {
     let mut ordered: Vec<_> = cold_starts.iter().collect();
     ordered.sort_by_key(|start| start.total_ns);
+    // The mean of two middle ones would be a restart that never was, with stages that add up to nothing measured.
     ordered.get(ordered.len().checked_sub(1)? / 2).copied()
 }
 

@@ -86,6 +86,7 @@ impl Slower {
                 (Some(_), Some(slowest)) if slowest > limit => (1, answered > 2),
                 _ => (0, false),
             };
+            // A failure is infinitely slow, so it is over any limit.
             let count = Count { sure: sure + group.failures, more_possible };
             slower.all.add(count);
             match group.phase {

@@ -31,6 +31,7 @@ use crate::record::RunRecord;
 pub(crate) fn of(record: &RunRecord) -> Page {
     let mut page = Page::default();
     verdicts::write(&mut page, record);
+    // The pictures stand between the verdicts, which they explain, and the tables of what they show.
     for picture in PICTURES {
         if let Some(drawing) = (picture.draw)(record) {
             page.heading(2, picture.title);

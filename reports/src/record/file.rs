@@ -44,6 +44,8 @@ pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
     let text = fs::read(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
     let value: serde_json::Value = serde_json::from_slice(&text)
         .map_err(|source| ReadError::NotARecord { path: path.clone(), source })?;
+    // The version is asked for before the shape: a record of another version need not have this one, and which version it is
+    // helps more than the first field that is missing.
     match value.get("record_version").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(RECORD_VERSION) => Err(ReadError::Version { path, found }),
         _ => serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source }),

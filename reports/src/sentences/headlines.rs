@@ -56,6 +56,7 @@ fn named(group: &[&BackendRecord], least: &BackendRecord) -> String {
 }
 
 fn partial_execution(group: Vec<&BackendRecord>) -> Option<Headline> {
+    // A reader who knows the worst of them is warned about all.
     let least = group.iter().copied().reduce(|least, other| {
         if asked_share(&other.execution) < asked_share(&least.execution) { other } else { least }
     })?;

@@ -28,6 +28,7 @@ pub(crate) fn loads(record: &RunRecord) -> Vec<Said> {
     if each.is_empty() && record.capacities.is_empty() {
         each.push((&record.load, Vec::new()));
     }
+    // Even one load is named beside a capacity, whose rates are a load of their own.
     let alone = each.len() == 1 && record.capacities.is_empty();
     let mut said: Vec<Said> = each
         .iter()

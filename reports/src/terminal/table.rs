@@ -52,6 +52,7 @@ pub(super) fn of<'a>(backends: impl Iterator<Item = &'a BackendRecord>, columns:
     if timed.is_empty() {
         return None;
     }
+    // An interval beside its estimate is read at a glance; under it, it is still better than a table that falls apart.
     let [beside, under] = [" ", "\n"].map(|between| grid(&timed, between));
     let lines = beside.beside(columns).unwrap_or_else(|| under.laid_out(columns));
     Some(Lines::of(&under, lines))
