@@ -52,7 +52,8 @@ pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
     }
 }
 
-/// Writes `run.json` of a run folder: aside first, then renamed, so that a reader never finds half a record.
+/// Writes `run.json` of a run folder: aside first, then renamed, so that a reader never finds half a record and a full disk
+/// leaves the one that was there.
 ///
 /// # Errors
 /// When the folder cannot be written to.
@@ -125,6 +126,23 @@ mod tests {
         assert_ne!(before, now);
         fs::write(&path, before).unwrap();
         assert_eq!(read(folder.path()).unwrap().backends[0].max_replacements, 2);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_leaves_the_record_that_was_there() {
+        let full = Path::new("/dev/full");
+        if !full.exists() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &fixture::nothing()).unwrap();
+        std::os::unix::fs::symlink(full, folder.path().join(".run.json.part")).unwrap();
+        let error = write(folder.path(), &fixture::one()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
+        assert_eq!(read(folder.path()).unwrap().backends.len(), 1);
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["run.json"]);
     }
 
     #[test]
