@@ -139,7 +139,7 @@ mod tests {
         std::os::unix::fs::symlink(full, folder.path().join(".run.json.part")).unwrap();
         let error = write(folder.path(), &fixture::one()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
-        assert_eq!(read(folder.path()).unwrap().backends.len(), 1);
+        assert_eq!(read(folder.path()).unwrap().scenario, fixture::nothing().scenario);
         let left: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["run.json"]);
