@@ -156,11 +156,10 @@ mod tests {
     use tailmark_reports::record::Phase;
 
     use super::*;
-    use crate::scenario::Percentile;
 
     fn judge() -> Judge {
         let objective = Objective {
-            indicator: Indicator::ResponseTime(Percentile(0.95)),
+            indicator: Indicator::ResponseTime { quantile: 0.95 },
             limit: 20e6,
             confidence: 0.99,
             backends: None,
@@ -177,7 +176,7 @@ mod tests {
             phase: Phase::Steady,
             number,
             texts: 1,
-            tokens: 1,
+            tokens: Some(1),
             scheduled_ns: 0,
             started_ns: 0,
             queued_ns: 0,
