@@ -115,8 +115,8 @@ impl BackendRun {
         let why = format!("{error}{replicas}");
         let after = format!("after {}", units::counted(requests, "request"));
         let then = match (restarted, self.losses.max_replacements()) {
-            (true, most) => format!("another is started, {} of {most}", self.losses.count() + 1),
-            (false, 0) => "none is started in its place ([workers] max_replacements = 0)".to_owned(),
+            (true, most) => format!("another one takes its place ({} of {most})", self.losses.count() + 1),
+            (false, 0) => "it is not replaced ([workers] max_replacements = 0)".to_owned(),
             (false, most) => format!("{most} were replaced, and [workers] max_replacements allows no more"),
         };
         let said =

@@ -82,7 +82,7 @@ fn take_in(backend: &mut BackendRun, checked: Result<Checked, ProviderError>) {
         Err(ProviderError::NotAvailable { why, .. }) if backend.refused.is_some() => {
             let refused = backend.refused.take().unwrap_or_default();
             backend.outcome =
-                BackendOutcome::NotAvailable { why: format!("{refused}; asked, it says: {why}") };
+                BackendOutcome::NotAvailable { why: format!("{refused}; the runtime reports: {why}") };
             return;
         }
         Err(error) => {

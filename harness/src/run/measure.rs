@@ -59,7 +59,7 @@ pub(super) async fn run(
     // What was measured can be shown all the same.
     if let Err(error) = folder.finish(&record) {
         screen.say(&format!(
-            "warning: {error}; what is on the screen is not kept in full\n\nhint: {}",
+            "warning: {error}; what the screen shows is not saved in full\n\nhint: {}",
             samples::MAKE_ROOM
         ));
     }

@@ -76,11 +76,11 @@ pub fn recover(folder: &Path, record: &mut RunRecord) -> Result<(), ColumnarErro
         (
             by,
             "the end of the run could not be written",
-            "make room on its disk, and run the scenario again for its verdicts",
+            "free up space on that disk, then run the scenario again to get verdicts",
         )
     } else {
         let by = "tailmark was killed";
-        (by, "tailmark was killed before the run ended", "run the scenario again for its verdicts")
+        (by, "tailmark was killed before the run ended", "run the scenario again to get verdicts")
     };
     record.status = RunStatus::Interrupted { during, after_ns, by: by.to_owned() };
     record.warnings.push(Warning {

@@ -12,7 +12,7 @@ use crate::screen::Screen;
 
 /// What to do about a run folder that cannot be written to.
 pub(super) const MAKE_ROOM: &str =
-    "make room on that disk, or let the run folder be on another one (--runs FOLDER)";
+    "free up space on that disk, or put the run folder on another one (--runs FOLDER)";
 
 /// Makes `samples.parquet` where it is missing or older than the rows. A run is judged without it, so that it could not be
 /// made is said and ends nothing.
@@ -31,12 +31,12 @@ pub(super) fn waited(log: &SampleLog) -> Option<Warning> {
     (!waited.is_zero()).then(|| Warning {
         backend: None,
         what: format!(
-            "samples were made faster than they could be written, and tailmark waited {} for that, {} in all; no request \
-             was started in that time",
+            "samples were made faster than they could be written: tailmark waited {} for the disk, {} in all, and started no \
+             request in that time",
             units::counted(log.waits(), "time"),
             units::duration(waited.as_nanos() as f64),
         ),
-        remedy: "let the run folder be on a faster disk (--runs FOLDER), or start fewer requests a second".to_owned(),
+        remedy: "put the run folder on a faster disk (--runs FOLDER), or start fewer requests per second".to_owned(),
     })
 }
 
@@ -45,8 +45,8 @@ pub(super) fn not_all_written(folder: &Path, error: &io::Error) -> Warning {
     Warning {
         backend: None,
         what: format!(
-            "{} does not have every request, because it could not be written any more ({error}); the figures and verdicts are of \
-             all requests",
+            "{} is missing requests, because it could no longer be written ({error}); the figures and verdicts cover all \
+             requests",
             folder.join("samples.csv").display()
         ),
         remedy: MAKE_ROOM.to_owned(),

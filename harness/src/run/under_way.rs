@@ -100,13 +100,13 @@ impl Run<'_> {
         let saved = self.folder.save(record).map_err(|error| error.to_string());
         let lacks_samples = || {
             let file = self.folder.path().join("samples.csv");
-            format!("cannot write {} any more", file.display())
+            format!("{} can no longer be written", file.display())
         };
         let trouble = saved.err().or_else(|| self.log.has_failed().then(lacks_samples));
         // Said once: a disk that is full stays so.
         if let Some(what) = trouble.filter(|_| !std::mem::replace(&mut self.has_warned, true)) {
             self.screen.say(&format!(
-                "warning: {what}; the run goes on, and its figures are of all requests\n\nhint: {}",
+                "warning: {what}; the run goes on, and its figures cover all requests\n\nhint: {}",
                 samples::MAKE_ROOM
             ));
         }

@@ -41,7 +41,7 @@ fn assert_shown(ended: &Finished) {
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
     assert!(ended.stderr.contains("run folder "), "{}", ended.stderr);
     assert!(ended.stdout.contains("PASS"), "{}", ended.stdout);
-    assert!(ended.stderr.contains("hint: make room"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: free up space"), "{}", ended.stderr);
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn a_worker_that_crashes_at_import_or_at_load_when_it_is_started_again_is_replac
         );
         assert!(loss["why"].as_str().is_some_and(|why| why.contains(said)), "{loss:#}");
         assert!(
-            ended.stderr.contains("(restart 2 of 2, after 0 requests); another is started, 1 of 2"),
+            ended.stderr.contains("(restart 2 of 2, after 0 requests); another one takes its place (1 of 2)"),
             "{}",
             ended.stderr
         );
@@ -249,7 +249,7 @@ fn without_restarts_the_first_loss_breaks_the_backend() {
     let record = bench.record();
     let (state, why) = outcome(&record, "bad");
     assert_eq!(state, "broken");
-    assert!(why.contains("none is started in its place ([workers] max_replacements = 0)"), "{why}");
+    assert!(why.contains("it is not replaced ([workers] max_replacements = 0)"), "{why}");
     assert_eq!(phase(backend(&record, "bad"), "steady")["requests"], 19, "what was measured stays");
     assert_no_process_is_left(&bench, 2);
 }
@@ -307,7 +307,7 @@ fn a_worker_lost_while_a_capacity_is_searched_begins_the_search_again_and_is_men
     let about = warnings.iter().filter(|warning| warning["backend"] == "bad");
     let said: Vec<&str> = about.filter_map(|warning| warning["what"].as_str()).collect();
     assert!(
-        said.len() == 1 && said[0].contains("begun again in another, 1 of 2"),
+        said.len() == 1 && said[0].contains("started again with another one (1 of 2)"),
         "{said:?}\n{}",
         ended.stderr
     );

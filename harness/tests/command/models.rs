@@ -64,8 +64,11 @@ fn an_unknown_model_is_answered_with_the_known_ones_by_every_command() {
     for command in ["fetch", "verify", "export", "optimize", "quantize", "remove"] {
         let ended = model(&bench, &[command, "nobody/nothing"]);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{command}");
-        let folder =
-            if ["fetch", "remove"].contains(&command) { "" } else { ", and there is no such folder either" };
+        let folder = if ["fetch", "remove"].contains(&command) {
+            ""
+        } else {
+            ", and there is no folder at that path either"
+        };
         let expected = format!("error: unknown model `nobody/nothing`{folder}\n\nhint: known are {MINILM}\n");
         assert_eq!(ended.stderr, expected, "{command}");
     }

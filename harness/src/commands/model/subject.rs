@@ -30,9 +30,9 @@ impl Subject {
         if folder.is_dir() {
             absolute(folder).map(Self::Own)
         } else if folder.exists() {
-            Err(unknown(store, text, ", and what is there is no folder"))
+            Err(unknown(store, text, ", and that path is not a folder"))
         } else {
-            Err(unknown(store, text, ", and there is no such folder either"))
+            Err(unknown(store, text, ", and there is no folder at that path either"))
         }
     }
 

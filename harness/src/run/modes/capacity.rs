@@ -65,7 +65,7 @@ pub(super) async fn measure(
         let rates = match rates {
             Ok(rates) => rates,
             Err(why) => {
-                capacity.why_not = Some("the search ended before a rate was declared".to_owned());
+                capacity.why_not = Some("the search ended before it declared a rate".to_owned());
                 record.capacities.push(capacity);
                 match why {
                     NoRates::Stopped(stopped) => return Err(stopped),
@@ -169,11 +169,11 @@ impl Run<'_> {
     fn lost_while_searching(&self, name: &str, lost: u32, why: &str) -> Warning {
         let most = self.plan.workers.max_replacements;
         let what = format!(
-            "a worker was lost during the search for the capacity; the search was begun again in another, {lost} of {most}: \
-             {why}"
+            "a worker was lost during the search for the capacity, so the search started again with another one ({lost} of \
+             {most}): {why}"
         );
         self.screen.say(&format!("{name}: {what}"));
-        let remedy = format!("mend what the worker says in stderr/{name}.log before you trust the capacity");
+        let remedy = format!("fix the error in stderr/{name}.log before trusting this capacity");
         Warning { backend: Some(name.to_owned()), what, remedy }
     }
 
