@@ -41,7 +41,8 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
             ));
         }
         Some(folder) if own => faults.extend(check_own(folder, &name, in_place)),
-        _ => {}
+        Some(folder) => faults.extend(check_known(folder, &name)),
+        None => {}
     }
     if !own && let Err(unknown) = model::find(&name) {
         let mut message = format!("unknown model `{name}`; known models are {}", unknown.known.join(", "));
@@ -61,6 +62,13 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
     }
 }
 
+/// A folder without a manifest can only be the known model of that name. Whatever else it is, it was named to be measured, and
+/// a known model in its place would be another one.
+fn check_known(folder: &Path, name: &str) -> Option<Fault> {
+    let error = model::named_folder::check(model::find(name).ok()?, folder).err()?;
+    Some(("folder", one_line(&error.to_string())))
+}
+
 fn check_own(folder: &Path, name: &str, in_place: bool) -> Option<Fault> {
     match Manifest::read(folder) {
         // Another name may be a slip, and the run would be recorded under a model that it did not measure.
@@ -77,7 +85,11 @@ fn check_own(folder: &Path, name: &str, in_place: bool) -> Option<Fault> {
             Some(("in_place", why))
         }
         Ok(_) => None,
-        // A remedy is a paragraph of its own where it stands alone; here it is part of a line among others.
-        Err(error) => Some(("folder", error.to_string().replace("\n\nhint: ", "; "))),
+        Err(error) => Some(("folder", one_line(&error.to_string()))),
     }
+}
+
+/// A remedy is a paragraph of its own where it stands alone; a fault of a scenario is a line among others.
+fn one_line(error: &str) -> String {
+    error.replace("\n\nhint: ", "; ")
 }

@@ -67,8 +67,8 @@ pub struct ModelSection {
     /// Name of a known model, or of your own model in `folder`. Default: the name in the folder's manifest, or
     /// `sentence-transformers/all-MiniLM-L6-v2` without one.
     pub name: Option<String>,
-    /// A folder that already holds the model's files. They are checked by hash and copied into the model store; a folder
-    /// prepared by `tailmark model export` is used in place.
+    /// The folder of the model to measure. A folder prepared by `tailmark model export` is used in place; any other must contain
+    /// the files of the known model `name`, which are checked by hash and copied into the model store.
     pub folder: Option<PathBuf>,
     /// Use `folder` in place instead of copying it into the model store. Files that it lacks (for example `model.onnx`) are
     /// then missing for the backends too. Default: false.

@@ -307,6 +307,41 @@ fn a_damaged_model_is_not_made_into_anything() {
 }
 
 #[test]
+fn a_folder_that_is_no_model_is_never_answered_with_another_model() {
+    let bench = Workbench::new();
+    write_own(&bench, "plain");
+    fs::create_dir_all(bench.path().join("only-onnx/onnx")).expect("a folder");
+    fs::write(bench.path().join("only-onnx/onnx/model.onnx"), "a graph").expect("written");
+    bench.write("scenario.toml", "[[backend]]\nkind = \"null\"\n[[backend]]\nkind = \"rten\"\n");
+    for (folder, faults, contents) in [
+        (
+            "plain",
+            "config.json has 71 bytes, expected 612",
+            "it contains config.json, model.safetensors, tokenizer.json",
+        ),
+        (
+            "only-onnx",
+            "config.json is missing, tokenizer.json is missing, model.safetensors is missing",
+            "it contains onnx/, onnx/model.onnx",
+        ),
+    ] {
+        let at = bench.path().canonicalize().expect("a path").join(folder).display().to_string();
+        let named = format!("model.folder={folder}");
+        for more in [&[][..], &["--plan"], &["--set", "model.in_place=true"]] {
+            let arguments = [&["scenario", "scenario.toml", "--set", &named], more].concat();
+            let refused = bench.run(&arguments);
+            assert_eq!(refused.code, Some(2), "{arguments:?}: {}{}", refused.stdout, refused.stderr);
+            let expected = format!(
+                "{at} does not hold the model {MINILM}: {faults}; {contents}; if it is a model of your own, run `tailmark \
+                 model export {at}` first"
+            );
+            assert!(refused.stderr.contains(&expected), "{arguments:?}: {}", refused.stderr);
+        }
+    }
+    assert!(!bench.path().join("home").exists(), "nothing was fetched");
+}
+
+#[test]
 fn a_scenario_takes_a_model_of_ones_own_by_its_folder_and_says_what_is_wrong_with_it() {
     let bench = Workbench::new();
     let folder = exported(&bench);

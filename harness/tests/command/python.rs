@@ -233,8 +233,13 @@ fn a_model_folder_with_another_file_in_it_is_refused_by_name_and_hash() {
     fs::write(folder.join("tokenizer.json"), "{}").expect("written");
     bench.write("scenario.toml", &format!("[model]\nfolder = \"model\"\nin_place = true\n{TWO_BACKENDS}"));
     let ended = FakePython::new().run(&bench);
-    assert_eq!(ended.code, Some(4), "{}\n{}", ended.stdout, ended.stderr);
-    assert!(ended.stderr.contains("tokenizer.json") && ended.stderr.contains("error:"), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(2), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stderr.contains("tokenizer.json has 2 bytes, expected 466247, model.safetensors is missing")
+            && ended.stderr.contains("it contains config.json, tokenizer.json"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::contents::Contents;
+
 /// Why a model's files could not be brought into the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,6 +35,21 @@ pub enum StoreError {
         path: PathBuf,
         /// The cause.
         source: io::Error,
+    },
+    /// A folder was named as the place of a known model, and is not that model.
+    #[error(
+        "{} does not hold the model {model}: {}; {contents}\n\nhint: if it is a model of your own, run `tailmark model export {}` \
+         first", folder.display(), faults.join(", "), folder.display()
+    )]
+    NotThisModel {
+        /// The known model that is meant.
+        model: String,
+        /// The folder.
+        folder: PathBuf,
+        /// Each file that is missing or other, and how: `config.json is missing`.
+        faults: Vec<String>,
+        /// What the folder contains.
+        contents: Contents,
     },
     /// No source had the files.
     #[error(

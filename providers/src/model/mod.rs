@@ -6,6 +6,7 @@
 
 pub mod aside;
 pub mod catalogue;
+mod contents;
 mod delivery;
 mod digest;
 mod error;
@@ -13,6 +14,7 @@ pub mod graph_difference;
 pub mod hub;
 mod hub_cache;
 pub mod inventory;
+pub mod named_folder;
 pub mod own;
 mod reference;
 pub mod remove;
@@ -22,6 +24,7 @@ pub mod variants;
 pub mod verify;
 
 pub use catalogue::{ModelSpec, find, known};
+pub use contents::Contents;
 pub use digest::PinnedFile;
 pub use error::{SourceFailure, StoreError};
 pub use hub::Hub;

