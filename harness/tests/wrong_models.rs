@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tailmark::equivalence::{Answers, Comparison, Expected, compare};
+use tailmark_providers::model::recipe::{PoolingMode, Recipe};
 use tailmark_providers::model::{self, Reference};
-use tailmark_providers::provider::{Backend as _, EmbedRequest, LoadRequest, ModelFolder, Options, Pooling};
+use tailmark_providers::provider::{Backend as _, EmbedRequest, LoadRequest, ModelFolder, Options};
 use tailmark_providers::rten::RtenBackend;
 use tailmark_reports::record::EquivalenceClass;
 
@@ -16,14 +17,14 @@ fn reference() -> Reference {
 }
 
 /// What a backend that loads the model so comes to; `None` where there are no weights.
-fn run_with(max_tokens: u32, pooling: Pooling) -> Option<Comparison> {
+fn run_with(max_tokens: u32, pooling: PoolingMode) -> Option<Comparison> {
     let Some(folder) = std::env::var_os("TAILMARK_TEST_MODEL").map(PathBuf::from) else {
         let _ = writeln!(std::io::stderr(), "not tested: TAILMARK_TEST_MODEL is not set");
         return None;
     };
     let reference = reference();
     let mut backend = RtenBackend::default();
-    let model = Some(ModelFolder { folder, max_tokens, pooling });
+    let model = Some(ModelFolder { folder, recipe: Recipe::pooling(pooling, max_tokens) });
     backend.load(&LoadRequest { model, options: Options::new() }).expect("loaded");
     let mut embed = |texts: &[String]| {
         let texts: Vec<Arc<str>> = texts.iter().map(|text| Arc::from(text.as_str())).collect();
@@ -51,21 +52,21 @@ fn run_with(max_tokens: u32, pooling: Pooling) -> Option<Comparison> {
 
 #[test]
 fn the_model_as_it_is_is_exact() {
-    let Some(found) = run_with(256, Pooling::Mean) else { return };
+    let Some(found) = run_with(256, PoolingMode::Mean) else { return };
     assert_eq!((found.class, found.findings.len()), (EquivalenceClass::Exact, 0), "{found:?}");
     assert_eq!(found.repeat_difference, 0.0);
 }
 
 #[test]
 fn the_first_token_instead_of_the_mean_is_wrong() {
-    let Some(found) = run_with(256, Pooling::Cls) else { return };
+    let Some(found) = run_with(256, PoolingMode::Cls) else { return };
     assert_eq!(found.class, EquivalenceClass::Wrong);
     assert!(found.findings[0].contains("the pooling, the weights or the tokenizer"), "{:?}", found.findings);
 }
 
 #[test]
 fn a_text_that_is_cut_too_early_is_found_and_named() {
-    let Some(found) = run_with(128, Pooling::Mean) else { return };
+    let Some(found) = run_with(128, PoolingMode::Mean) else { return };
     assert_eq!(found.class, EquivalenceClass::Wrong, "{found:?}");
     let cut = found
         .findings

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::graph_options::GraphFile;
-use crate::pooling::{self, TokenVectors};
-use crate::provider::{Embeddings, LoadRequest, ModelFolder, Pooling, ProviderError, StageTimes};
+use crate::model::head::Head;
+use crate::provider::{Embeddings, LoadRequest, ModelFolder, ProviderError, StageTimes};
 use crate::tokenize::TokenBatch;
 
 /// The output that holds the token vectors, `[texts, sequence, dimensions]`.
@@ -67,7 +67,7 @@ pub(crate) fn graph_file(model: &ModelFolder, graph: &GraphFile) -> Result<PathB
     Err(ProviderError::ModelFile { path, why: format!("there is no such file\n\nhint: {how}") })
 }
 
-/// The length of a vector, from the output's declared shape.
+/// The length of a token's vector, from the output's declared shape.
 pub(crate) fn dimensions(last_axis: Option<i64>) -> Result<u32, ProviderError> {
     last_axis.and_then(|axis| u32::try_from(axis).ok()).filter(|axis| *axis > 0).ok_or_else(|| {
         ProviderError::Load(format!("the graph's output `{OUTPUT}` does not say how long a vector is"))
@@ -83,27 +83,15 @@ pub(crate) struct StageEnds {
     pub(crate) pooled_before: u64,
 }
 
-/// Pools texts' token vectors into one vector each, row-major.
-pub(crate) fn pool(
-    pooling: Pooling,
-    tokens: TokenVectors<'_>,
-    token_counts: &[u32],
-    normalize: bool,
-) -> Vec<f32> {
-    let mut vectors = match pooling {
-        Pooling::Mean => pooling::mean(tokens, token_counts),
-        Pooling::Cls => pooling::first(tokens, token_counts),
-    };
-    if normalize {
-        pooling::normalize(&mut vectors, tokens.dimensions);
-    }
-    vectors
+/// The head of the model's recipe, for a graph whose token vectors have this length.
+pub(crate) fn head(model: &ModelFolder, token_dimensions: u32) -> Result<Head, ProviderError> {
+    Head::new(&model.recipe, token_dimensions).map_err(|error| ProviderError::Load(error.to_string()))
 }
 
 /// The answer to a batch whose vectors have just been pooled.
 pub(crate) fn answer<I>(
     vectors: Vec<f32>,
-    dimensions: usize,
+    dimensions: u32,
     batch: &TokenBatch<I>,
     ends: &StageEnds,
 ) -> Embeddings {
@@ -111,7 +99,7 @@ pub(crate) fn answer<I>(
     let nanoseconds = |from: Instant, to: Instant| (to - from).as_nanos() as u64;
     Embeddings {
         vectors,
-        dimensions: dimensions as u32,
+        dimensions,
         token_counts: Some(batch.token_counts.clone()),
         truncated: Some(batch.truncated),
         stages: StageTimes {
@@ -137,6 +125,7 @@ pub(crate) fn check_shape(found: &[usize], texts: usize, sequence: usize) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::recipe::{PoolingMode, Recipe};
 
     #[test]
     fn inputs_come_in_the_graphs_own_order_and_an_unknown_one_is_named() {
@@ -150,7 +139,8 @@ mod tests {
     #[test]
     fn a_missing_graph_says_how_to_make_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let model = ModelFolder { folder: folder.path().to_owned(), max_tokens: 256, pooling: Pooling::Mean };
+        let recipe = Recipe::pooling(PoolingMode::Mean, 256);
+        let model = ModelFolder { folder: folder.path().to_owned(), recipe };
         let error = graph_file(&model, &GraphFile::default()).expect_err("no graph");
         let at = folder.path().display();
         assert_eq!(

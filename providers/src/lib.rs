@@ -24,7 +24,6 @@ pub mod onnx;
 pub mod option_values;
 pub mod options;
 pub mod platform;
-pub mod pooling;
 pub mod progress;
 mod protobuf;
 pub mod provider;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, ProveRequest};
+use crate::model::recipe::Recipe;
 
 /// A boxed future, so that providers can be used as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,26 +56,14 @@ pub trait Provider: Send + Sync {
     fn prove<'a>(&'a self, request: &'a ProveRequest) -> BoxFuture<'a, Result<Evidence, ProviderError>>;
 }
 
-/// How the vectors of a text's tokens become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// The mean over the tokens that are not padding.
-    Mean,
-    /// The vector of the first token.
-    Cls,
-}
-
-/// The model a backend is to load: a folder, and the settings that make two backends comparable.
+/// The model a backend is to load: a folder, and the recipe that makes two backends comparable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFolder {
     /// Holds `model.safetensors`, `tokenizer.json`, `config.json` and, unless it was never exported, `model.onnx`.
     pub folder: PathBuf,
-    /// Texts are cut to this many tokens, special tokens included.
-    pub max_tokens: u32,
-    /// How token vectors become the text's vector.
-    pub pooling: Pooling,
+    /// How texts become vectors.
+    pub recipe: Recipe,
 }
 
 /// Everything [`Backend::load`] may ask for.

@@ -31,8 +31,7 @@ fn from_environment(name: &str) -> Option<PathBuf> {
 
 /// A request to load the real model, cut where the reference was cut.
 pub(crate) fn load_request(folder: PathBuf, options: Options) -> LoadRequest {
-    let reference = reference();
-    let model = ModelFolder { folder, max_tokens: reference.max_tokens, pooling: reference.pooling };
+    let model = ModelFolder { folder, recipe: known_model().manifest.recipe.clone() };
     LoadRequest { model: Some(model), options }
 }
 
@@ -59,8 +58,12 @@ pub(crate) fn embed_request(texts: &[String]) -> EmbedRequest {
     EmbedRequest { texts: texts.iter().map(|text| Arc::from(text.as_str())).collect(), normalize: true }
 }
 
+fn known_model() -> &'static model::KnownModel {
+    model::find("sentence-transformers/all-MiniLM-L6-v2").expect("in the catalogue")
+}
+
 fn reference() -> model::Reference {
-    model::find("sentence-transformers/all-MiniLM-L6-v2").expect("in the catalogue").reference()
+    known_model().reference()
 }
 
 /// Embeds some short reference texts alone: enough to see that an option does not change the vectors.

@@ -16,11 +16,11 @@ use crate::evidence::{Evidence, ProveRequest};
 use crate::external_data;
 use crate::graph::{self, GraphInput, StageEnds};
 use crate::graph_options::GraphFile;
+use crate::model::head::{Head, TokenVectors};
 use crate::null::not_loaded;
 use crate::option_values::Threads;
 use crate::options::{self, OptionSet};
-use crate::pooling::TokenVectors;
-use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, Pooling, ProviderError, Runs};
+use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, ProviderError, Runs};
 use crate::tokenize::{self, TokenBatch, Tokenizer};
 
 /// The version of the runtime compiled in; it does not say it itself.
@@ -56,7 +56,7 @@ struct Running {
     threads: Arc<ThreadPool>,
     inputs: Vec<(NodeId, GraphInput)>,
     output: NodeId,
-    pooling: Pooling,
+    head: Head,
     /// Used again for every request.
     batch: TokenBatch<i32>,
 }
@@ -68,7 +68,7 @@ impl Backend for RtenBackend {
         let threads = threads.get();
         let folder = graph::model_of(request)?;
         let graph_file = graph::graph_file(folder, &graph)?;
-        let tokenizer = Tokenizer::from_folder(&folder.folder, folder.max_tokens)?;
+        let tokenizer = Tokenizer::from_folder(&folder.folder, &folder.recipe)?;
         // Weights laid out for the processor beforehand: short texts are 1.6 times as fast, for 50 ms more of loading and
         // a second copy of the weights in memory.
         let mut model_options = ModelOptions::with_all_ops();
@@ -82,7 +82,8 @@ impl Backend for RtenBackend {
         let output = output
             .ok_or_else(|| ProviderError::Load(format!("the graph has no output `{}`", graph::OUTPUT)))?;
         let shape = model.node_info(output).and_then(|node| node.shape());
-        let dimensions = graph::dimensions(shape.as_deref().and_then(last_axis))?;
+        let head = graph::head(folder, graph::dimensions(shape.as_deref().and_then(last_axis))?)?;
+        let dimensions = head.dimensions();
 
         let threads_pool = Arc::new(ThreadPool::with_num_threads(threads as usize));
         self.running = Some(Running {
@@ -91,7 +92,7 @@ impl Backend for RtenBackend {
             threads: threads_pool,
             inputs,
             output,
-            pooling: folder.pooling,
+            head,
             batch: TokenBatch::default(),
         });
         let runs = Runs {
@@ -110,7 +111,7 @@ impl Backend for RtenBackend {
 
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
         let started = Instant::now();
-        let Running { tokenizer, model, threads, inputs, output, pooling, batch } =
+        let Running { tokenizer, model, threads, inputs, output, head, batch } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
         let tokenized = Instant::now();
@@ -136,8 +137,8 @@ impl Backend for RtenBackend {
         let values = hidden.data();
         let tokens = TokenVectors { values, sequence: batch.sequence, dimensions };
         let ends = StageEnds { started, tokenized, inferred, pooled_before: 0 };
-        let vectors = graph::pool(*pooling, tokens, &batch.token_counts, request.normalize);
-        Ok(graph::answer(vectors, dimensions, batch, &ends))
+        let vectors = head.apply(tokens, &batch.token_counts, request.normalize);
+        Ok(graph::answer(vectors, head.dimensions(), batch, &ends))
     }
 
     fn prove(&mut self, _: &ProveRequest) -> Result<Evidence, ProviderError> {

@@ -1,12 +1,14 @@
-//! Texts to token ids, with the settings that make two backends comparable: no padding but to the longest text of the
-//! batch, and truncation at the model's own length whatever the tokenizer file says. Knows no runtime.
+//! Texts to token ids by a model's recipe: its prompt and its case, no padding but to the longest text of the batch, and
+//! truncation at the model's own length, whatever the tokenizer file says. Knows no runtime.
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokenizers::TruncationParams;
+use tokenizers::normalizers::{BertNormalizer, Lowercase, NormalizerWrapper, Sequence};
+use tokenizers::{TruncationDirection, TruncationParams};
 
+use crate::model::recipe::{Recipe, Side};
 use crate::provider::ProviderError;
 
 /// The version of the `tokenizers` library compiled in; it does not say it itself.
@@ -107,36 +109,49 @@ impl<I: TokenInteger> TokenBatch<I> {
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Put before every text; empty without a prompt.
+    prompt: String,
     padding_id: u32,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` of a model folder; texts will be cut to `max_tokens`, special tokens included.
+    /// Reads `tokenizer.json` of a model folder, to be used by this recipe.
     ///
-    /// The padding length and the truncation written in the file are left aside: all-MiniLM-L6-v2's would compute every
-    /// short text as 128 tokens.
+    /// The padding and the truncation written in the file are left aside: all-MiniLM-L6-v2's would compute every short text
+    /// as 128 tokens.
     ///
     /// # Errors
-    /// [`ProviderError::ModelFile`] when the file is missing, is no tokenizer, or has more special tokens than
-    /// `max_tokens` leaves room for.
-    pub fn from_folder(folder: &Path, max_tokens: u32) -> Result<Self, ProviderError> {
+    /// [`ProviderError::ModelFile`] when the file is missing, is no tokenizer, or has more special tokens than the recipe
+    /// leaves room for.
+    pub fn from_folder(folder: &Path, recipe: &Recipe) -> Result<Self, ProviderError> {
         let path = folder.join("tokenizer.json");
         let fault = |why: String| ProviderError::ModelFile { path: path.clone(), why };
-        let text = std::fs::read(&path).map_err(|error| fault(error.to_string()))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(text)
+        let content = std::fs::read(&path).map_err(|error| fault(error.to_string()))?;
+        // Some editors leave a byte order mark.
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
+        let mut inner = tokenizers::Tokenizer::from_bytes(content)
             .map_err(|error| fault(format!("it is not a tokenizer: {error}")))?;
-        let padding_id = inner.get_padding().map_or(0, |padding| padding.pad_id);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| fault(error.to_string()))?;
+        if recipe.strip_accents || recipe.lower_case {
+            let normalizer = normalizer(recipe, inner.get_normalizer());
+            inner.with_normalizer(Some(normalizer)).map_err(|error| fault(error.to_string()))?;
+        }
         let special_tokens = inner.encode_fast("", true).map_err(|error| fault(error.to_string()))?.len();
+        let max_tokens = recipe.max_tokens;
         if (max_tokens as usize) <= special_tokens {
             return Err(fault(format!(
                 "it adds {special_tokens} special tokens to every text, which leaves no room in {max_tokens}"
             )));
         }
-        let truncation = TruncationParams { max_length: max_tokens as usize, ..TruncationParams::default() };
+        let direction = match recipe.truncation_side {
+            Side::Left => TruncationDirection::Left,
+            Side::Right => TruncationDirection::Right,
+        };
+        let truncation =
+            TruncationParams { max_length: max_tokens as usize, direction, ..TruncationParams::default() };
         inner.with_truncation(Some(truncation)).map_err(|error| fault(error.to_string()))?;
-        Ok(Self { inner, padding_id })
+        Ok(Self { inner, prompt: recipe.prompt().to_owned(), padding_id: recipe.padding_id })
     }
 
     /// Encodes the texts into `batch`, in their order.
@@ -153,7 +168,10 @@ impl Tokenizer {
     ) -> Result<(), ProviderError> {
         let encodings = texts
             .iter()
-            .map(|text| self.inner.encode_fast(text.as_ref(), true))
+            .map(|text| match self.prompt.as_str() {
+                "" => self.inner.encode_fast(text.as_ref(), true),
+                prompt => self.inner.encode_fast(format!("{prompt}{text}"), true),
+            })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| ProviderError::Embed(format!("a text could not be tokenized: {error}")))?;
         batch.sequence = encodings.iter().map(tokenizers::Encoding::len).max().unwrap_or_default();
@@ -178,9 +196,26 @@ impl Tokenizer {
     }
 }
 
+/// What the recipe asks for, and after it what the tokenizer does by itself.
+fn normalizer(recipe: &Recipe, own: Option<&NormalizerWrapper>) -> Sequence {
+    let mut steps: Vec<NormalizerWrapper> = Vec::new();
+    if recipe.strip_accents {
+        // As BERT does it: marks that take up space, as in Hindi, are letters and stay.
+        steps.push(BertNormalizer::new(false, false, Some(true), false).into());
+    }
+    if recipe.lower_case {
+        steps.push(Lowercase.into());
+    }
+    steps.extend(own.cloned());
+    Sequence::new(steps)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+    use crate::model::recipe::PoolingMode;
 
     /// A tokenizer of whole words with the same traps as the real one: padding and truncation baked into the file.
     const SMALL_TOKENIZER: &str = r#"{
@@ -200,7 +235,11 @@ mod tests {
     fn tokenizer(max_tokens: u32) -> Tokenizer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("tokenizer.json"), SMALL_TOKENIZER).expect("a file");
-        Tokenizer::from_folder(folder.path(), max_tokens).expect("a tokenizer")
+        Tokenizer::from_folder(folder.path(), &recipe(max_tokens)).expect("a tokenizer")
+    }
+
+    fn recipe(max_tokens: u32) -> Recipe {
+        Recipe { padding_id: 9, ..Recipe::pooling(PoolingMode::Mean, max_tokens) }
     }
 
     fn texts(texts: &[&str]) -> Vec<Arc<str>> {
@@ -251,13 +290,13 @@ mod tests {
     fn a_missing_file_and_a_file_that_is_no_tokenizer_are_named() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("tokenizer.json");
-        let missing = Tokenizer::from_folder(folder.path(), 256).expect_err("no file");
+        let missing = Tokenizer::from_folder(folder.path(), &recipe(256)).expect_err("no file");
         assert!(
             matches!(&missing, ProviderError::ModelFile { path: named, .. } if *named == path),
             "{missing}"
         );
         std::fs::write(&path, "{}").expect("a file");
-        let wrong = Tokenizer::from_folder(folder.path(), 256).expect_err("no tokenizer");
+        let wrong = Tokenizer::from_folder(folder.path(), &recipe(256)).expect_err("no tokenizer");
         assert!(wrong.to_string().contains("it is not a tokenizer: "), "{wrong}");
     }
 
@@ -265,11 +304,56 @@ mod tests {
     fn a_length_without_room_for_a_word_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("tokenizer.json"), SMALL_TOKENIZER).expect("a file");
-        let error = Tokenizer::from_folder(folder.path(), 2).expect_err("no room");
+        let error = Tokenizer::from_folder(folder.path(), &recipe(2)).expect_err("no room");
         assert!(
             error.to_string().ends_with("adds 2 special tokens to every text, which leaves no room in 2"),
             "{error}"
         );
+    }
+
+    /// The committed suite, which the Python package runs too: what recipes make of texts with one tokenizer.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Suite {
+        tokenizer: serde_json::Value,
+        examples: Vec<Example>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        name: String,
+        recipe: Recipe,
+        texts: Vec<String>,
+        input_ids: Vec<Vec<i64>>,
+        attention_mask: Vec<Vec<i64>>,
+        token_counts: Vec<u32>,
+        truncated: u32,
+    }
+
+    #[test]
+    fn every_example_of_the_suite_has_the_tokens_that_it_says() {
+        let suite: Suite =
+            serde_json::from_str(include_str!("../conformance/recipes/texts.json")).expect("the suite");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // A byte order mark, as some editors leave it, is no part of the file.
+        let content = format!("\u{feff}{}", suite.tokenizer);
+        std::fs::write(folder.path().join("tokenizer.json"), content).expect("a file");
+        assert!(suite.examples.len() >= 8, "only {} examples", suite.examples.len());
+        for example in suite.examples {
+            let tokenizer = Tokenizer::from_folder(folder.path(), &example.recipe).expect("a tokenizer");
+            let texts: Vec<Arc<str>> = example.texts.iter().map(|text| Arc::from(text.as_str())).collect();
+            let mut batch = TokenBatch::<i64>::default();
+            tokenizer.encode(&texts, &mut batch).expect("tokens");
+            let name = &example.name;
+            assert_eq!(batch.ids, example.input_ids.concat(), "{name}");
+            assert_eq!(batch.attention_mask, example.attention_mask.concat(), "{name}");
+            assert_eq!(
+                (batch.token_counts, batch.truncated),
+                (example.token_counts, example.truncated),
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tailmark_providers::model::recipe::{PoolingMode, Recipe};
 use tailmark_providers::provider::{EmbedRequest, LoadRequest, Options, ProviderError};
 use tailmark_providers::wire::client::{Client, Ending, connect};
 use tailmark_providers::wire::message::Encoding;
@@ -148,8 +149,8 @@ async fn a_path_that_json_cannot_hold_fails_the_load_and_nothing_else() {
     use std::os::unix::ffi::OsStringExt as _;
     let mut wire = Wire::of(1024);
     let folder = std::ffi::OsString::from_vec(b"/models/\xff".to_vec()).into();
-    let pooling = tailmark_providers::provider::Pooling::Mean;
-    let model = tailmark_providers::provider::ModelFolder { folder, max_tokens: 256, pooling };
+    let recipe = Recipe::pooling(PoolingMode::Mean, 256);
+    let model = tailmark_providers::provider::ModelFolder { folder, recipe };
     let request = LoadRequest { model: Some(model), options: Options::new() };
     let why = "the request cannot be written: path contains invalid UTF-8 characters".to_owned();
     assert_eq!(wire.client.load(&request, DEADLINE).await, Err(ProviderError::Load(why)));

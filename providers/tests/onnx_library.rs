@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use tailmark_providers::model::recipe::{PoolingMode, Recipe};
 use tailmark_providers::onnx::OnnxBackend;
-use tailmark_providers::provider::{Backend as _, LoadRequest, ModelFolder, Options, Pooling, ProviderError};
+use tailmark_providers::provider::{Backend as _, LoadRequest, ModelFolder, Options, ProviderError};
 
 /// Asks for this library and a model of an empty graph, which no runtime loads.
 fn load(folder: &Path, library: &Path) -> ProviderError {
     std::fs::write(folder.join("model.onnx"), "").expect("a file");
-    let model = ModelFolder { folder: folder.to_owned(), max_tokens: 256, pooling: Pooling::Mean };
+    let model = ModelFolder { folder: folder.to_owned(), recipe: Recipe::pooling(PoolingMode::Mean, 256) };
     let options = Options::from_iter([("library".to_owned(), library.to_string_lossy().into())]);
     OnnxBackend::default().load(&LoadRequest { model: Some(model), options }).expect_err("an empty graph")
 }

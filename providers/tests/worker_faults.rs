@@ -89,9 +89,9 @@ async fn a_long_line_is_quoted_by_its_head() {
 
 #[tokio::test]
 async fn a_worker_of_another_version() {
-    let error = refusal(&GREET.replace("\"protocol\":1", "\"protocol\":2"), PATIENT).await;
+    let error = refusal(&GREET.replace("\"protocol\":2", "\"protocol\":1"), PATIENT).await;
     insta::assert_snapshot!(error, @"
-    the worker broke the protocol: version 2 of it, expected version 1
+    the worker broke the protocol: version 1 of it, expected version 2
 
     hint: use the worker that belongs to this tailmark; this one is sh 1
     ");

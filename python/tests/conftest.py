@@ -16,6 +16,8 @@ SOURCE = PYTHON_FOLDER / "src"
 PROVIDERS = PYTHON_FOLDER.parent / "providers"
 COMMITTED_MODEL = PROVIDERS / "models" / "all-MiniLM-L6-v2"
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 DEADLINE = 120.0
 """Seconds after which a worker that hangs fails its test. Not a measure of anything."""
 
@@ -50,7 +52,7 @@ def request(number: int, method: str, **params: object) -> Message:
 
 def initialize(number: int = 1) -> Message:
     """The first message of every conversation."""
-    return request(number, "initialize", protocol=1, client={"name": "test", "version": "0"})
+    return request(number, "initialize", protocol=2, client={"name": "test", "version": "0"})
 
 
 def converse(
@@ -68,6 +70,25 @@ def converse(
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     return Finished(answers, done.stderr.decode(errors="replace"), done.returncode)
+
+
+def recipe(max_tokens: int, *modules: Message, mode: str = "mean", **more: object) -> Message:
+    """A recipe as it travels: a pooling, and the modules that come after it."""
+    head = [{"module": "pooling", "mode": mode}, *modules]
+    return {"max_tokens": max_tokens, "head": head, **more}
+
+
+def model_in(folder: Path, max_tokens: int, *modules: Message, mode: str = "mean", **more: object) -> Any:
+    """A model folder as a backend takes it."""
+    from tailmark_worker.backend import ModelFolder
+    from tailmark_worker.recipe import read_recipe
+
+    return ModelFolder(folder, read_recipe(recipe(max_tokens, *modules, mode=mode, **more)))
+
+
+def write_manifest(folder: Path, described: Message) -> None:
+    """As much of a manifest as the tools read."""
+    (folder / "tailmark-model.json").write_text(json.dumps({"recipe": described}))
 
 
 def write_tokenizer(folder: Path, words: Iterable[str] = (), fixed_padding: int | None = None) -> list[str]:
@@ -119,7 +140,8 @@ def real_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         link_or_copy(source / name, folder / name)
     link_or_copy(source / "model.safetensors", folder / "model.onnx_data")
-    (folder / "model.onnx").write_bytes((COMMITTED_MODEL / "model.onnx").read_bytes())
+    for name in ("model.onnx", "tailmark-model.json"):
+        (folder / name).write_bytes((COMMITTED_MODEL / name).read_bytes())
     return folder
 
 
@@ -177,6 +199,7 @@ def tiny_model(tmp_path: Path) -> MakeModel:
             )
             model = transformers.DistilBertModel(config)
         model.to(getattr(torch, dtype)).save_pretrained(folder)
+        write_manifest(folder, recipe(64))
         return folder
 
     return make
@@ -234,12 +257,20 @@ def write_sentence_folder(folder: Path, kind: SentenceKind) -> Path:
         config = transformers.MPNetConfig(**common, max_position_embeddings=positions + 2, pad_token_id=1)
         model = transformers.MPNetModel(config)
     model.save_pretrained(folder)
+    mode = "cls" if kind == "roberta" else "mean"
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(
-        json.dumps(
-            {"pooling_mode_cls_token": kind == "roberta", "pooling_mode_mean_tokens": kind != "roberta"}
-        )
-    )
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    files: dict[str, object] = {
+        "1_Pooling/config.json": {"pooling_mode": mode, "embedding_dimension": 32},
+        "modules.json": [
+            {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{name}"}
+            for at, (path, name) in enumerate(modules)
+        ],
+        "sentence_bert_config.json": {"max_seq_length": positions},
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
+    write_manifest(folder, recipe(positions, mode=mode, padding_id=1))
     return folder
 
 
@@ -269,7 +300,13 @@ def _train_tokenizer(folder: Path, *, byte_pairs: bool) -> int:
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(
-        json.dumps({"pad_token": "<pad>", "model_max_length": 1_000_000_000_000_000_019_884_624_838_656})
+        json.dumps(
+            {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "pad_token": "<pad>",
+                "model_max_length": 1_000_000_000_000_000_019_884_624_838_656,
+            }
+        )
     )
     return int(tokenizer.get_vocab_size())
 

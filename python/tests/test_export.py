@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COMMITTED_MODEL, ExportedFolders, MakeModel
+from conftest import COMMITTED_MODEL, ExportedFolders, MakeModel, model_in, recipe
 
-from tailmark_worker.backend import Embeddings, ModelFileError, ModelFolder
+from tailmark_worker.backend import Embeddings, ModelFileError
 from tailmark_worker.comparison import (
     TextVectors,
     graph_token_vectors,
@@ -18,10 +18,10 @@ from tailmark_worker.comparison import (
 )
 from tailmark_worker.export import export, main
 from tailmark_worker.graph_file import link_or_copy
+from tailmark_worker.model_folder import read_model
 from tailmark_worker.python_onnx import OnnxBackend
 from tailmark_worker.python_torch import TorchBackend
 from tailmark_worker.safetensors_file import StoredTensor, read_safetensors
-from tailmark_worker.sentence_model import read_sentence_model
 from tailmark_worker.tool import ToolError
 
 TEXTS = ["A man is eating food", "yes", "", "what is the capital of norway and how many people live there"]
@@ -46,7 +46,7 @@ def test_the_graph_alone_gives_the_vectors_that_torch_gives(tiny_model: MakeMode
     assert exported.bytes == (folder / "model.onnx").stat().st_size
     link_or_copy(folder / "model.safetensors", folder / "model.onnx_data")
 
-    model = ModelFolder(folder, 32)
+    model = model_in(folder, 32)
     torch_backend, onnx_backend = TorchBackend(), OnnxBackend()
     torch_backend.load(model, {"device": "cpu"})
     onnx_backend.load(model, {})
@@ -89,7 +89,7 @@ def test_a_graph_gives_what_torch_gives_for_other_shapes_than_the_traced_one(
     exported_folders: ExportedFolders, kind: str
 ) -> None:
     exported = exported_folders(kind)
-    model = read_sentence_model(exported.folder)
+    model = read_model(exported.folder)
     in_torch = torch_token_vectors(load_torch(exported.folder))
     in_onnxruntime = graph_token_vectors(exported.graph)
     word, longest = "ferry", "the ferry leaves at half past seven " * 20
@@ -152,7 +152,7 @@ def test_where_weights_do_not_match_the_file_holds_them_and_says_which(
     assert any("word_embeddings.weight" in name for name in last["unmatched"])
     # A file that carries its weights is not given others.
     assert not (folder / "model.onnx_data").exists()
-    assert OnnxBackend().load(ModelFolder(folder, 32), {}).dimensions == 32
+    assert OnnxBackend().load(model_in(folder, 32), {}).dimensions == 32
 
 
 @pytest.mark.usefixtures("onnx")
@@ -164,7 +164,7 @@ def test_a_self_contained_graph_needs_no_file_beside_it(
     assert main(["--model", str(folder), "--output", str(folder / "model.onnx"), *spelling]) == 0
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["form"], last["unmatched"]) == ("self-contained", [])
-    assert OnnxBackend().load(ModelFolder(folder, 32), {}).dimensions == 32
+    assert OnnxBackend().load(model_in(folder, 32), {}).dimensions == 32
 
 
 def test_linked_weights_beside_a_file_that_carries_them_are_a_wrong_command(
@@ -193,7 +193,8 @@ def test_a_model_that_transformers_cannot_load_is_one_error_and_leaves_nothing(
 def test_a_folder_without_weights_is_an_error_and_not_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--model", str(tmp_path), "--output", str(tmp_path / "model.onnx")]) == 1
+    arguments = ["--model", str(tmp_path), "--output", str(tmp_path / "model.onnx")]
+    assert main([*arguments, "--recipe", json.dumps(recipe(8))]) == 1
     expected = f"error: model file {tmp_path / 'model.safetensors'}: there is no such file\n"
     assert capsys.readouterr().err == expected
 

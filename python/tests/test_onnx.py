@@ -4,13 +4,14 @@ import struct
 from pathlib import Path
 
 import pytest
+from conftest import model_in
 
-from tailmark_worker.backend import LoadError, ModelFileError, ModelFolder, NotAvailableError, OptionError
+from tailmark_worker.backend import LoadError, ModelFileError, NotAvailableError, OptionError
 from tailmark_worker.python_onnx import OnnxBackend, find_provider, short_name
 
 
 def test_what_runs_is_what_onnxruntime_reports(zero_model: Path) -> None:
-    loaded = OnnxBackend().load(ModelFolder(zero_model, 16), {"threads": 2, "graph_optimization": "basic"})
+    loaded = OnnxBackend().load(model_in(zero_model, 16), {"threads": 2, "graph_optimization": "basic"})
     assert loaded.dimensions == 384
     runs = loaded.runs
     assert (runs.engine, runs.device, runs.dtype, runs.threads) == ("onnxruntime", "cpu", "float32", 2)
@@ -23,7 +24,7 @@ def test_what_runs_is_what_onnxruntime_reports(zero_model: Path) -> None:
 @pytest.mark.parametrize("normalize", [True, False])
 def test_zero_weights_give_zero_vectors_and_never_nan(zero_model: Path, normalize: bool) -> None:
     backend = OnnxBackend()
-    backend.load(ModelFolder(zero_model, 6), {})
+    backend.load(model_in(zero_model, 6), {})
     answer = backend.embed(["a man is eating food", "food", ""], normalize=normalize)
     assert list(answer.vectors) == [bytes(4 * 384)] * 3
     assert (answer.token_counts, answer.truncated) == ([6, 3, 2], 1)
@@ -32,7 +33,7 @@ def test_zero_weights_give_zero_vectors_and_never_nan(zero_model: Path, normaliz
 
 def test_a_missing_graph_names_its_path_and_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError) as caught:
-        OnnxBackend().load(ModelFolder(tmp_path, 16), {})
+        OnnxBackend().load(model_in(tmp_path, 16), {})
     assert caught.value.data == {
         "path": str(tmp_path / "model.onnx"),
         "why": "there is no such file; `python -m tailmark_worker export` makes it from model.safetensors",
@@ -42,13 +43,13 @@ def test_a_missing_graph_names_its_path_and_how_to_make_it(tmp_path: Path) -> No
 def test_another_graph_of_the_folder_can_be_named(zero_model: Path) -> None:
     (zero_model / "model.onnx").rename(zero_model / "other.onnx")
     backend = OnnxBackend()
-    assert backend.load(ModelFolder(zero_model, 16), {"graph": "other.onnx"}).dimensions == 384
+    assert backend.load(model_in(zero_model, 16), {"graph": "other.onnx"}).dimensions == 384
     assert list(backend.embed(["food"], normalize=True).vectors) == [bytes(4 * 384)]
 
 
 def test_another_graph_that_is_missing_names_the_commands_that_make_some(zero_model: Path) -> None:
     with pytest.raises(ModelFileError) as caught:
-        OnnxBackend().load(ModelFolder(zero_model, 16), {"graph": "model.int8.onnx"})
+        OnnxBackend().load(model_in(zero_model, 16), {"graph": "model.int8.onnx"})
     assert caught.value.data == {
         "path": str(zero_model / "model.int8.onnx"),
         "why": "there is no such file; `tailmark model optimize` and `tailmark model quantize` make graphs "
@@ -60,14 +61,14 @@ def test_a_graph_without_its_weights_names_the_file_that_is_missing(zero_model: 
     weights = zero_model / "model.onnx_data"
     weights.unlink()
     with pytest.raises(ModelFileError) as caught:
-        OnnxBackend().load(ModelFolder(zero_model, 16), {})
+        OnnxBackend().load(model_in(zero_model, 16), {})
     assert caught.value.data["path"] == str(weights)
 
 
 def test_a_graph_that_is_not_one_cannot_be_loaded(zero_model: Path) -> None:
     (zero_model / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(LoadError, match="the model could not be loaded: "):
-        OnnxBackend().load(ModelFolder(zero_model, 16), {})
+        OnnxBackend().load(model_in(zero_model, 16), {})
 
 
 def test_without_a_model_nothing_is_loaded() -> None:
@@ -107,7 +108,7 @@ def test_a_provider_that_onnxruntime_lacks_is_never_a_quiet_run_on_the_cpu(zero_
     lacking = set(onnxruntime.get_all_providers()) - set(onnxruntime.get_available_providers())
     for name in sorted(lacking):
         with pytest.raises(NotAvailableError, match="this build of onnxruntime has no"):
-            OnnxBackend().load(ModelFolder(zero_model, 16), {"execution_provider": short_name(name)})
+            OnnxBackend().load(model_in(zero_model, 16), {"execution_provider": short_name(name)})
 
 
 class AcceptsAndIgnores:
@@ -128,4 +129,4 @@ def test_a_session_that_quietly_fell_back_is_found_out(
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: KNOWN)
     monkeypatch.setattr(onnxruntime, "InferenceSession", AcceptsAndIgnores)
     with pytest.raises(NotAvailableError, match="made the session on CPUExecutionProvider instead"):
-        OnnxBackend().load(ModelFolder(zero_model, 16), {"execution_provider": "coreml"})
+        OnnxBackend().load(model_in(zero_model, 16), {"execution_provider": "coreml"})

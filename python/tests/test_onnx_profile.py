@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import model_in
 
-from tailmark_worker.backend import ModelFolder
 from tailmark_worker.evidence import Kernel
 from tailmark_worker.onnx_profile import Recorded, kernels_of, united
 from tailmark_worker.python_onnx import OnnxBackend
@@ -99,7 +99,7 @@ def test_a_probe_on_the_cpu_has_every_node_there(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = set(tmp_path.iterdir())
     backend = OnnxBackend()
-    backend.load(ModelFolder(zero_model, 16), {})
+    backend.load(model_in(zero_model, 16), {})
     evidence = backend.prove(["a man is eating food", "food"], runs=4)
     assert (evidence.source, evidence.runs, evidence.asked) == ("ONNX Runtime's profile", 4, CPU)
     assert {(kernel.on, kernel.calls) for kernel in evidence.kernels} == {(CPU, 4)}
@@ -114,7 +114,7 @@ def test_a_probe_runs_at_the_level_of_optimisation_that_is_timed(zero_model: Pat
     nodes = {}
     for level in ("disable", "all"):
         backend = OnnxBackend()
-        backend.load(ModelFolder(zero_model, 16), {"graph_optimization": level})
+        backend.load(model_in(zero_model, 16), {"graph_optimization": level})
         nodes[level] = {kernel.op for kernel in backend.prove(["food"], runs=1).kernels}
     assert "BiasGelu" in nodes["all"] - nodes["disable"]
 
@@ -131,7 +131,7 @@ def test_sessions_that_serve_are_never_profiled(zero_model: Path, monkeypatch: p
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     backend = OnnxBackend()
-    backend.load(ModelFolder(zero_model, 16), {})
+    backend.load(model_in(zero_model, 16), {})
     backend.embed(["food"], normalize=True)
     backend.prove(["food"], runs=2)
     backend.embed(["food"], normalize=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DEADLINE, Message, converse, initialize, request
+from conftest import DEADLINE, Message, converse, initialize, recipe, request
 
 CPU, OPENVINO = "CPUExecutionProvider", "OpenVINOExecutionProvider"
 TEXTS = ["A man is eating food.", "What is the capital of Norway, and how many people live there?"]
@@ -83,7 +83,7 @@ def ask(
     buckets: tuple[tuple[int, int], ...] = (),
 ) -> Told:
     """A worker's answers; what was asked once is not asked again, for each takes seconds."""
-    described = {"folder": str(model), "max_tokens": 256, "pooling": "mean"}
+    described = {"folder": str(model), "recipe": recipe(256)}
     options = {"execution_provider": provider, "graph": graph, "static_shapes": buckets}
     lines: list[Message | str] = [
         initialize(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from conftest import DEADLINE, PYTHON_FOLDER, command, converse, environment, initialize, request
+from conftest import DEADLINE, PYTHON_FOLDER, command, converse, environment, initialize, recipe, request
 
 from tailmark_worker.__main__ import TOOLS
 from tailmark_worker.kinds import KINDS
@@ -68,7 +68,7 @@ def test_what_a_library_prints_lands_in_the_log_and_not_in_the_wire(tmp_path: Pa
     model = tmp_path / "model"
     model.mkdir()
     (model / "model.onnx").touch()
-    load = request(2, "load", model={"folder": str(model), "max_tokens": 8, "pooling": "mean"}, options={})
+    load = request(2, "load", model={"folder": str(model), "recipe": recipe(8)}, options={})
     done = converse("python-onnx", [initialize(), load, request(3, "ping")], tmp_path)
     assert [answer["id"] for answer in done.answers] == [1, 2, 3]
     assert done.answers[1]["error"]["data"] == {"what": "`python-onnx`", "why": "the noisy library is done"}

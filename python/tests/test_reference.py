@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from conftest import COMMITTED_MODEL, ExportedFolders
 
-from tailmark_worker.backend import Backend, ModelFolder
+from tailmark_worker.backend import Backend
 from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
 from tailmark_worker.kinds import make
+from tailmark_worker.model_folder import read_model
 from tailmark_worker.ranking import agreement, spearman
 from tailmark_worker.reference import INVISIBLE, main, reference
 
@@ -40,7 +41,7 @@ def test_the_committed_vectors_are_of_the_texts_in_the_package(committed: dict[s
 def test_the_texts_cover_every_length(committed: dict[str, Any]) -> None:
     counts = committed["token_counts"]
     assert {2, 3, 4, 6, 16, 24, 48, 64, 96, 128, 160, 192, 224, 251, 255, 256} <= set(counts)
-    assert max(counts) == committed["max_tokens"] == 256
+    assert max(counts) == committed["recipe"]["max_tokens"] == 256
     assert {"", " ", "\n", "\t"} <= set(committed["texts"])
 
 
@@ -84,8 +85,9 @@ def test_a_reference_is_made_of_any_folder_with_its_own_length_and_pooling(
     assert main(["--model", str(folder), "--output", str(output), "--name", kind]) == 0
     assert f"{output}: {len(reference_texts())} texts of at most 48 tokens" in capsys.readouterr().out
     content = json.loads(output.read_text(encoding="utf-8"))
-    assert (content["model"], content["max_tokens"], content["dimensions"]) == (kind, 48, 32)
-    assert content["pooling"] == ("cls" if kind == "roberta" else "mean")
+    recipe = content["recipe"]
+    assert (content["model"], recipe["max_tokens"], content["dimensions"]) == (kind, 48, 32)
+    assert recipe["head"] == [{"module": "pooling", "mode": "cls" if kind == "roberta" else "mean"}]
     assert max(content["token_counts"]) == 48
     np.testing.assert_allclose(np.linalg.norm(decoded(content["vectors"]), axis=1), 1.0, atol=1e-6)
 
@@ -101,7 +103,7 @@ def test_two_sentences_known_from_elsewhere_are_as_alike_as_they_are_known_to_be
 
 def test_torch_gives_the_committed_vectors_again(real_model: Path, committed: dict[str, Any]) -> None:
     pytest.importorskip("torch", reason="needs the extra `torch`")
-    again: dict[str, Any] = reference(real_model, max_tokens=committed["max_tokens"])
+    again: dict[str, Any] = reference(real_model)
     np.testing.assert_allclose(decoded(again["vectors"]), decoded(committed["vectors"]), atol=1e-5)
     # The libraries' versions say what the committed file was made with, and move on.
     for content in (again, committed):
@@ -129,7 +131,7 @@ def test_a_backend_agrees_with_the_reference_alone_and_in_a_batch(
 ) -> None:
     pytest.importorskip(library, reason=f"`{kind}` needs {library}")
     backend: Backend = make(kind)
-    backend.load(ModelFolder(real_model, committed["max_tokens"]), options)
+    backend.load(read_model(real_model), options)
     texts = committed["texts"]
     expected = decoded(committed["vectors"])
 

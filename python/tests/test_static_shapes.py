@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import model_in
 
-from tailmark_worker.backend import LoadError, ModelFolder, OptionError
+from tailmark_worker.backend import LoadError, OptionError
 from tailmark_worker.python_onnx import OnnxBackend
 from tailmark_worker.static_shapes import Piece, Shape, padded, pieces
 
@@ -69,7 +70,7 @@ def vectors(backend: OnnxBackend, *, normalize: bool) -> np.ndarray:
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_vectors_are_those_of_the_session_for_any_shape(tiny_graph: Path, pooling: str) -> None:
-    model = ModelFolder(tiny_graph, 16, "cls" if pooling == "cls" else "mean")
+    model = model_in(tiny_graph, 16, mode=pooling)
     dynamic = OnnxBackend()
     dimensions = dynamic.load(model, {}).dimensions
     for buckets in ([[1, 16]], [[8, 16]], [[2, 4], [2, 16], [1, 8]]):
@@ -83,7 +84,7 @@ def test_vectors_are_those_of_the_session_for_any_shape(tiny_graph: Path, poolin
 
 def test_the_longest_texts_must_have_a_bucket(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        OnnxBackend().load(ModelFolder(tmp_path, 256), {"static_shapes": [[1, 128], [8, 64]]})
+        OnnxBackend().load(model_in(tmp_path, 256), {"static_shapes": [[1, 128], [8, 64]]})
     assert caught.value.data == {
         "key": "static_shapes",
         "why": "the longest bucket holds 128 tokens, and texts are cut to max_tokens = 256: "
@@ -99,12 +100,12 @@ def test_a_graph_whose_dimensions_have_other_names_is_refused(tiny_graph: Path) 
         put.type.tensor_type.shape.dim[1].dim_param = "length"
     path.write_bytes(graph.SerializeToString())
     with pytest.raises(LoadError, match="its dimensions must be named `batch` and `sequence`"):
-        OnnxBackend().load(ModelFolder(tiny_graph, 16), {"static_shapes": [[1, 16]]})
+        OnnxBackend().load(model_in(tiny_graph, 16), {"static_shapes": [[1, 16]]})
 
 
 def test_a_probe_runs_in_the_buckets_that_its_texts_choose(tiny_graph: Path) -> None:
     backend = OnnxBackend()
-    backend.load(ModelFolder(tiny_graph, 16), {"static_shapes": [[1, 16], [2, 16], [2, 8]]})
+    backend.load(model_in(tiny_graph, 16), {"static_shapes": [[1, 16], [2, 16], [2, 8]]})
     evidence = backend.prove(["yes", "food"], runs=3)
     assert evidence.notes == [
         "static shapes [1, 16], [2, 16], [2, 8] (batch, tokens); the probe ran in [2, 8]"

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MakeModel
+from conftest import MakeModel, model_in
 
-from tailmark_worker.backend import LoadError, ModelFileError, ModelFolder, NotAvailableError
+from tailmark_worker.backend import LoadError, ModelFileError, NotAvailableError
 from tailmark_worker.python_torch import TorchBackend, choose_device
 
 
@@ -85,13 +85,13 @@ def test_a_device_that_is_not_there_is_refused_with_the_reason_torch_gives(
 
 def test_a_missing_file_is_named_before_torch_is_imported(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError) as caught:
-        TorchBackend().load(ModelFolder(tmp_path, 16), {})
+        TorchBackend().load(model_in(tmp_path, 16), {})
     assert caught.value.data["path"] == str(tmp_path / "model.safetensors")
 
 
 def test_what_runs_is_what_torch_reports(tiny_model: MakeModel) -> None:
     loaded = TorchBackend().load(
-        ModelFolder(tiny_model(), 16), {"device": "cpu", "threads": 2, "dtype": "bfloat16"}
+        model_in(tiny_model(), 16), {"device": "cpu", "threads": 2, "dtype": "bfloat16"}
     )
     runs = loaded.runs
     assert loaded.dimensions == 32
@@ -103,7 +103,7 @@ def test_what_runs_is_what_torch_reports(tiny_model: MakeModel) -> None:
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
 def test_a_text_has_the_same_vector_alone_and_in_a_batch(tiny_model: MakeModel, kind: str) -> None:
     backend = TorchBackend()
-    backend.load(ModelFolder(tiny_model(kind), 16), {"device": "cpu"})
+    backend.load(model_in(tiny_model(kind), 16), {"device": "cpu"})
     texts = ["a man is eating food", "yes", ""]
     together = backend.embed(texts, normalize=True)
     alone = [backend.embed([text], normalize=True).vectors[0] for text in texts]
@@ -119,7 +119,7 @@ def test_the_vector_of_the_first_token_is_that_of_the_model(tiny_model: MakeMode
 
     folder = tiny_model()
     backend = TorchBackend()
-    backend.load(ModelFolder(folder, 16, "cls"), {"device": "cpu"})
+    backend.load(model_in(folder, 16, mode="cls"), {"device": "cpu"})
     found = backend.embed(["food", "a man is eating food"], normalize=False).vectors
     ids = [[2, 8, 3], [2, 4, 5, 6, 7, 8, 3]]
     model = transformers.AutoModel.from_pretrained(folder).eval()
@@ -133,4 +133,4 @@ def test_a_model_of_a_kind_nobody_knows_cannot_be_loaded(tiny_model: MakeModel) 
     folder = tiny_model()
     (folder / "config.json").write_text('{"model_type": "perceptron"}')
     with pytest.raises(LoadError, match="perceptron"):
-        TorchBackend().load(ModelFolder(folder, 16), {"device": "cpu"})
+        TorchBackend().load(model_in(folder, 16), {"device": "cpu"})

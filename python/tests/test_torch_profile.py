@@ -10,9 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import MakeModel
+from conftest import MakeModel, model_in
 
-from tailmark_worker.backend import ModelFolder
 from tailmark_worker.evidence import Kernel, Output, Weights
 from tailmark_worker.python_torch import TorchBackend
 from tailmark_worker.torch_profile import (
@@ -153,7 +152,7 @@ def warnings_as_they_were() -> Any:
 
 def loaded(folder: Path, **options: object) -> TorchBackend:
     backend = TorchBackend()
-    backend.load(ModelFolder(folder, 16), {"device": "cpu", **options})
+    backend.load(model_in(folder, 16), {"device": "cpu", **options})
     return backend
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Message, initialize, request
+from conftest import Message, initialize, model_in, recipe, request
 
 from tailmark_worker.backend import (
     Embeddings,
@@ -230,32 +230,48 @@ def test_the_model_reaches_the_backend_as_it_was_named(tmp_path: Path) -> None:
     backend = Scripted()
     session = Session("scripted", backend)
     ask(session, initialize())
-    model = {"folder": str(tmp_path), "max_tokens": 256, "pooling": "mean"}
-    ask(session, request(2, "load", model=model, options={}))
-    assert backend.model == ModelFolder(tmp_path, 256, "mean")
-    ask(session, request(3, "load", model={**model, "pooling": "cls"}, options={}))
-    assert backend.model == ModelFolder(tmp_path, 256, "cls")
+    prompts = {"prompts": {"query": "query: "}, "default_prompt": "query"}
+    described = recipe(256, {"module": "truncate", "dimensions": 8}, mode="cls", padding_id=1, **prompts)
+    ask(session, request(2, "load", model={"folder": str(tmp_path), "recipe": described}, options={}))
+    expected = model_in(
+        tmp_path, 256, {"module": "truncate", "dimensions": 8}, mode="cls", padding_id=1, **prompts
+    )
+    assert backend.model == expected
+    assert expected.recipe.prompt == "query: "
 
 
 @pytest.mark.parametrize(
     ("model", "why"),
     [
         ("all-MiniLM-L6-v2", "`model` must be an object"),
-        ({"folder": "/m", "max_tokens": 256}, "`model`: missing member `pooling`"),
+        ({"folder": "/m"}, "`model`: missing member `recipe`"),
         (
-            {"folder": "/m", "max_tokens": 256, "pooling": "mean", "revision": "main"},
-            "`model`: unknown member `revision`, expected `folder`, `max_tokens`, `pooling`",
+            {"folder": "/m", "recipe": recipe(256), "revision": "main"},
+            "`model`: unknown member `revision`, expected `folder`, `recipe`",
         ),
-        ({"folder": "m", "max_tokens": 256, "pooling": "mean"}, "`model.folder` must be an absolute path"),
-        (
-            {"folder": "/m", "max_tokens": 0, "pooling": "mean"},
-            "`model.max_tokens` must be an integer of at least 1",
+        ({"folder": "m", "recipe": recipe(256)}, "`model.folder` must be an absolute path"),
+        *(
+            ({"folder": "/m", "recipe": described}, f"`model.recipe`: {why}")
+            for described, why in (
+                ([], "the recipe must be an object"),
+                (recipe(0), "`max_tokens` must be an integer of at least 1"),
+                (recipe(True), "`max_tokens` must be an integer of at least 1"),
+                ({"max_tokens": 8}, "`head` must be an array of modules with at least one"),
+                (
+                    recipe(8, {"module": "pooling", "mode": "cls"}),
+                    "`head` must begin with a module `pooling`, and have no second one",
+                ),
+                (recipe(8, {"name": "normalize"}), "each module of `head` must be an object with the string `module`"),
+                (recipe(8, lower_case=1), "`lower_case` must be true or false"),
+                (recipe(8, truncation_side="middle"), '`truncation_side` must be "left" or "right"'),
+                (recipe(8, padding_id=-1), "`padding_id` must be an integer of at least 0"),
+                (recipe(8, prompts={"query": 1}), "`prompts` must be an object of strings"),
+                (
+                    recipe(8, prompts={"query": "q: "}, default_prompt="passage"),
+                    "`default_prompt` is 'passage', and the prompts are: `query`",
+                ),
+            )
         ),
-        (
-            {"folder": "/m", "max_tokens": True, "pooling": "mean"},
-            "`model.max_tokens` must be an integer of at least 1",
-        ),
-        ({"folder": "/m", "max_tokens": 256, "pooling": "max"}, '`model.pooling` must be "mean" or "cls"'),
     ],
 )
 def test_a_model_that_is_not_described_right_is_refused(model: object, why: str) -> None:

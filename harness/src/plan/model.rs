@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use tailmark_providers::model;
-use tailmark_providers::model::own::{self, Manifest};
+use tailmark_providers::model::manifest::MANIFEST;
+use tailmark_providers::model::own;
 
 use super::ModelPlan;
 use crate::scenario::ModelSection;
@@ -16,7 +17,7 @@ const USUAL: &str = "sentence-transformers/all-MiniLM-L6-v2";
 pub(super) fn fill_in(section: &mut ModelSection) {
     // A path that cannot be made absolute is empty, and is refused as no folder.
     section.folder = section.folder.take().map(|folder| std::path::absolute(&folder).unwrap_or(folder));
-    let manifest = section.folder.as_deref().and_then(|folder| Manifest::read(folder).ok());
+    let manifest = section.folder.as_deref().and_then(|folder| own::read(folder).ok());
     section.in_place.get_or_insert(manifest.is_some());
     section.name.get_or_insert_with(|| manifest.map_or_else(|| USUAL.to_owned(), |manifest| manifest.name));
 }
@@ -50,7 +51,7 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
             let folder = folder.display();
             message.push_str(&format!(
                 ", and {folder} has no {}: `tailmark model export {folder} --name {name}` makes a model of it",
-                own::MANIFEST
+                MANIFEST
             ));
         }
         faults.push(("name", message));
@@ -70,7 +71,7 @@ fn check_known(folder: &Path, name: &str) -> Option<Fault> {
 }
 
 fn check_own(folder: &Path, name: &str, in_place: bool) -> Option<Fault> {
-    match Manifest::read(folder) {
+    match own::read(folder) {
         // Another name may be a slip, and the run would be recorded under a model that it did not measure.
         Ok(manifest) if manifest.name != name => Some((
             "name",

@@ -3,7 +3,7 @@
 
 use tailmark_providers::evidence::Evidence;
 use tailmark_providers::kinds::{Ask, Kind};
-use tailmark_providers::model::{ModelSpec, ResolvedModel};
+use tailmark_providers::model::ResolvedModel;
 use tailmark_providers::provider::{Loaded, Provider, ProviderError};
 use tailmark_providers::start::{Lacking, Provision};
 use tailmark_reports::record::{
@@ -147,9 +147,9 @@ async fn check_one(
     let session =
         Session::open(launch, run.plan.deadlines, &run.folder.stderr_of(&backend.plan.name)).await?;
     let loaded = session.loaded.clone();
-    let spec = model.filter(|_| launch.load.model.is_some()).map(|model| &model.spec);
+    let model = model.filter(|_| launch.load.model.is_some());
     let int8 = int8::graph_of(&launch.load);
-    let checked = look_at(session.provider(), &loaded, spec, run.plan.accepts, int8.as_ref()).await;
+    let checked = look_at(session.provider(), &loaded, model, run.plan.accepts, int8.as_ref()).await;
     session.close().await;
     checked.map(|(equivalence, repeat_probe, execution)| Checked {
         loaded,
@@ -162,16 +162,16 @@ async fn check_one(
 async fn look_at(
     provider: &dyn Provider,
     loaded: &Loaded,
-    spec: Option<&ModelSpec>,
+    model: Option<&ResolvedModel>,
     accepts: EquivalenceClass,
     int8: Option<&Int8Graph>,
 ) -> Result<(Equivalence, Option<RepeatProbe>, Execution), ProviderError> {
-    let Some(spec) = spec else {
+    let Some(model) = model else {
         let why = "it answers without a model".to_owned();
         let execution = executed(gate::prove(provider).await);
         return Ok((Equivalence::NotChecked { why }, None, execution));
     };
-    let equivalence = gate::compare(provider, &spec.reference(), accepts, int8).await?;
+    let equivalence = gate::compare(provider, &model.reference(), accepts, int8).await?;
     let repeat_probe = gate::repeat(provider, loaded.dimensions).await?;
     // Last, because it leaves the runtime's recorder behind in the process.
     let execution = executed(gate::prove(provider).await);

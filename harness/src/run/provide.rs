@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tailmark_providers::kinds::Ask;
+use tailmark_providers::model::Recipe;
 use tailmark_providers::start::{Lacking, Provision, WantedModel};
 use tailmark_providers::tokenize::{TokenBatch, Tokenizer};
 use tailmark_reports::record::{BackendOutcome, Model, ModelFile, RunRecord, TokenCounts, Warning};
@@ -31,7 +32,7 @@ pub(super) fn provide(
     }
     if let Some(model) = provision.model() {
         record.model = Some(Model {
-            name: model.spec.name.clone(),
+            name: model.manifest.name.clone(),
             source: model.source.clone(),
             folder: model.folder.display().to_string(),
             files: model
@@ -43,10 +44,10 @@ pub(super) fn provide(
                     sha256: file.sha256.clone(),
                 })
                 .collect(),
-            dimensions: model.spec.dimensions,
-            max_tokens: model.spec.max_tokens,
+            dimensions: model.manifest.dimensions,
+            max_tokens: model.manifest.recipe.max_tokens,
         });
-        count_tokens(plan, &model.folder, model.spec.max_tokens, record)?;
+        count_tokens(plan, &model.folder, &model.manifest.recipe, record)?;
     }
     for track in &mut *tracks {
         match track.plan.kind.start(asked(&track.plan), provision) {
@@ -68,8 +69,8 @@ pub(super) fn provide(
 }
 
 /// Counts the corpus's tokens, and warns once of texts that will be cut.
-fn count_tokens(plan: &Plan, model: &Path, max_tokens: u32, record: &mut RunRecord) -> Result<(), RunError> {
-    let tokenizer = Tokenizer::from_folder(model, max_tokens)?;
+fn count_tokens(plan: &Plan, model: &Path, recipe: &Recipe, record: &mut RunRecord) -> Result<(), RunError> {
+    let tokenizer = Tokenizer::from_folder(model, recipe)?;
     let mut batch = TokenBatch::<i64>::default();
     let mut counts = Vec::with_capacity(plan.corpus.texts.len());
     for text in &plan.corpus.texts {
@@ -86,10 +87,11 @@ fn count_tokens(plan: &Plan, model: &Path, max_tokens: u32, record: &mut RunReco
         record.warnings.push(Warning {
             backend: None,
             what: format!(
-                "{} of {} texts are longer than the {max_tokens} tokens the model takes; every backend cut them",
-                record.workload.truncated, record.workload.texts
+                "{} of {} texts are longer than the {} tokens the model takes; every backend cut them",
+                record.workload.truncated, record.workload.texts, recipe.max_tokens
             ),
-            remedy: "split these texts, or read the figures as those of texts of the model's full length".to_owned(),
+            remedy: "split these texts, or read the figures as those of texts of the model's full length"
+                .to_owned(),
         });
     }
     Ok(())

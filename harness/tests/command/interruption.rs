@@ -298,7 +298,7 @@ fn a_worker_ends_with_whoever_started_it_although_its_input_stays_open() {
         .expect("a shell");
     let (mut input, output) = (shell.stdin.take().expect("piped"), shell.stdout.take().expect("piped"));
     let mut output = BufReader::new(output);
-    let greeting = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol":1,"client":{"name":"t","version":"1"}}}"#;
+    let greeting = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol":2,"client":{"name":"t","version":"1"}}}"#;
     writeln!(input, "{greeting}").expect("the worker reads");
     let mut answer = String::new();
     output.read_line(&mut answer).expect("the worker answers");

@@ -166,7 +166,9 @@ fn a_folder_that_holds_no_model_is_refused_with_what_it_lacks() {
     let ended = model_with(&bench, &["export", "empty"], &[]);
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("it lacks config.json, tokenizer.json, model.safetensors\n\nhint: "),
+        ended
+            .stderr
+            .contains("it lacks config.json, tokenizer.json, model.safetensors; it is empty\n\nhint: "),
         "{}",
         ended.stderr
     );
@@ -212,7 +214,7 @@ fn a_tool_that_fails_is_quoted_whole_and_leaves_nothing() {
         ("silent", "error: the Python tool `export` ended well and did not say what it made"),
         (
             "other_pooling",
-            "error: the Python tool `reference` does not see the model as tailmark does: reference.json is of another",
+            "error: the Python tool `reference` made what was not asked for: reference.json is of another",
         ),
     ] {
         let ended = model_with(&bench, &["export", "tiny"], &[("FAKE_TOOLS", fault)]);

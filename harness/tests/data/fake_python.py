@@ -120,7 +120,7 @@ class Worker:
         """The result, or the error."""
         if method == "initialize":
             who = {"name": "fake-worker", "version": "1"}
-            return {"result": {"protocol": 1, "kind": self.kind, "worker": who, "language": who}}
+            return {"result": {"protocol": 2, "kind": self.kind, "worker": who, "language": who}}
         if method == "load":
             return self.load(params)
         if method == "embed":

@@ -73,14 +73,15 @@ def write_reference(model: Path, output: Path, options: dict[str, str]) -> None:
     """Reference vectors that a model of two dimensions could have given."""
     weights = (model / "model.safetensors").read_bytes()
     dimensions = json.loads((model / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+    recipe = json.loads(options["--recipe"])
+    if FAULT == "other_pooling":
+        recipe["head"][0]["mode"] = "cls"
     vector = struct.pack(f"<{dimensions}f", 1, *[0] * (dimensions - 1))
     content = {
         "model": options["--name"],
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "made_with": {"torch": "0.0.1"},
-        "max_tokens": int(options["--max-tokens"]),
-        "pooling": "cls" if FAULT == "other_pooling" else "mean",
-        "normalize": True,
+        "recipe": recipe,
         "dimensions": dimensions,
         "texts": ["a text"],
         "token_counts": [4],

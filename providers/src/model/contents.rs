@@ -25,6 +25,59 @@ impl Contents {
     }
 }
 
+/// A shape in which models are stored and that tailmark does not read, with what makes of it one that it does.
+struct Shape {
+    is: fn(&str) -> bool,
+    /// A sentence; `{}` stands for the folder.
+    remedy: &'static str,
+}
+
+/// What a folder that lacks files may be instead, the surest sign first.
+const SHAPES: [Shape; 6] = [
+    Shape {
+        is: |name| {
+            name.starts_with("model-0") && name.ends_with(".safetensors") || name.ends_with(".index.json")
+        },
+        remedy: "its weights are in several files; one file is written by \
+                 `AutoModel.from_pretrained(\"{}\").save_pretrained(\"{}\", max_shard_size=\"100GB\")` of transformers",
+    },
+    Shape {
+        is: |name| name == "pytorch_model.bin",
+        remedy: "its weights are in pytorch_model.bin; model.safetensors is written by \
+                 `AutoModel.from_pretrained(\"{}\").save_pretrained(\"{}\")` of transformers",
+    },
+    Shape {
+        is: |name| name == "0_Transformer/",
+        remedy: "sentence-transformers wrote it before version 1; the present form is written by \
+                 `SentenceTransformer(\"{}\").save_pretrained(OTHER_FOLDER)`",
+    },
+    Shape {
+        is: |name| name.ends_with(".onnx"),
+        remedy: "it has an ONNX graph, and tailmark makes its own graph and the reference vectors from model.safetensors and the \
+                 configuration: take them from the model's own repository",
+    },
+    Shape {
+        is: |name| name == "adapter_config.json",
+        remedy: "it holds an adapter and not a model: merge it into its base model and save that",
+    },
+    Shape {
+        is: |name| ["vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model"].contains(&name),
+        remedy: "its tokenizer is in another form; tokenizer.json is written by \
+                 `AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\")` of transformers",
+    },
+];
+
+impl Contents {
+    /// What makes a model's folder of this one, by what lies there.
+    #[must_use]
+    pub fn remedy(&self, folder: &Path) -> String {
+        let found = SHAPES.iter().find(|shape| self.names.iter().any(|name| (shape.is)(name)));
+        let usual =
+            "a sentence-transformers model saved with `model.save_pretrained(folder)` has these files";
+        found.map_or(usual, |shape| shape.remedy).replace("{}", &folder.display().to_string())
+    }
+}
+
 /// The end of a sentence about the folder.
 impl fmt::Display for Contents {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,5 +122,29 @@ mod tests {
         }
         let text = Contents::of(folder.path()).to_string();
         assert!(text.ends_with("shard-5, shard-6 and 2 more"), "{text}");
+    }
+
+    #[test]
+    fn each_other_form_of_a_model_has_a_remedy_of_its_own() {
+        let of = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Contents { names }.remedy(Path::new("/m"))
+        };
+        for (names, part) in [
+            (&["config.json", "model-00001-of-00002.safetensors"][..], "its weights are in several files"),
+            (&["model.safetensors.index.json"], "save_pretrained(\"/m\", max_shard_size"),
+            (
+                &["pytorch_model.bin", "tokenizer.json"],
+                "`AutoModel.from_pretrained(\"/m\").save_pretrained(\"/m\")`",
+            ),
+            (&["0_Transformer/", "modules.json"], "before version 1"),
+            (&["onnx/", "onnx/model.onnx", "tokenizer.json"], "it has an ONNX graph"),
+            (&["adapter_config.json", "adapter_model.safetensors"], "it holds an adapter"),
+            (&["model.safetensors", "vocab.txt"], "tokenizer.json is written by"),
+            (&["README.md"], "saved with `model.save_pretrained(folder)` has these files"),
+        ] {
+            let said = of(names);
+            assert!(said.contains(part), "{names:?}: {said}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::catalogue::ModelSpec;
+use super::catalogue::KnownModel;
 use super::digest;
 use super::error::StoreError;
 
@@ -21,24 +21,24 @@ pub(crate) enum FetchError {
 pub(crate) fn copy_file(
     from: &Path,
     to: &Path,
-    spec: &ModelSpec,
+    model: &KnownModel,
     moved: &mut dyn FnMut(u64),
 ) -> Result<(), FetchError> {
     let unreadable =
         |error: io::Error| FetchError::Source(format!("{} cannot be read: {error}", from.display()));
     let mut source = File::open(from).map_err(unreadable)?;
-    let mut target = create(to, spec)?;
+    let mut target = create(to, model)?;
     // Which end failed cannot be told from the error; the reading end was whole a moment ago.
-    digest::copy(&mut source, &mut target, moved).map_err(|error| not_written(to, spec, error))?;
+    digest::copy(&mut source, &mut target, moved).map_err(|error| not_written(to, model, error))?;
     Ok(())
 }
 
 /// Creates a file in the store's part folder.
-pub(crate) fn create(path: &Path, spec: &ModelSpec) -> Result<File, FetchError> {
-    File::create(path).map_err(|error| not_written(path, spec, error))
+pub(crate) fn create(path: &Path, model: &KnownModel) -> Result<File, FetchError> {
+    File::create(path).map_err(|error| not_written(path, model, error))
 }
 
 /// A failed write in the store's part folder.
-pub(crate) fn not_written(path: &Path, spec: &ModelSpec, error: io::Error) -> FetchError {
-    FetchError::Store(StoreError::writing("write", path, error, spec.total_bytes()))
+pub(crate) fn not_written(path: &Path, model: &KnownModel, error: io::Error) -> FetchError {
+    FetchError::Store(StoreError::writing("write", path, error, model.total_bytes()))
 }

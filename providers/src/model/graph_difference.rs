@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn the_committed_graph_can_be_read() {
-        for spec in crate::model::known() {
-            let graph = read(spec.graph.unwrap()).unwrap();
+        for model in crate::model::known() {
+            let graph = read(model.graph).unwrap();
             // That many of its initializers lie in the weights file; constants may come on top.
             assert!(graph.initializers.len() >= 101 && graph.nodes > 100, "{}", graph.nodes);
         }

@@ -10,7 +10,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-use super::catalogue::{HubSpec, ModelSpec};
+use super::catalogue::{HubPlace, KnownModel};
 use super::delivery::{FetchError, copy_file, create, not_written};
 use super::digest::{self, PinnedFile};
 use super::hub_cache;
@@ -45,14 +45,14 @@ impl Hub {
 
     pub(crate) fn fetch(
         &self,
-        place: &HubSpec,
-        spec: &ModelSpec,
+        place: &HubPlace,
+        model: &KnownModel,
         wanted: &[&PinnedFile],
         into: &Path,
         progress: &dyn Progress,
     ) -> Result<(), FetchError> {
         let total = wanted.iter().map(|file| file.bytes).sum();
-        let mut fetch = Fetch { hub: self, place, spec, progress, total, done: 0 };
+        let mut fetch = Fetch { hub: self, place, model, progress, total, done: 0 };
         let mut patience = FIRST_ANSWER;
         for file in wanted {
             let target = into.join(&file.name);
@@ -75,7 +75,7 @@ impl Hub {
         self.cache.clone().or_else(hub_cache::folder)
     }
 
-    fn address_of(&self, place: &HubSpec, file: &str) -> String {
+    fn address_of(&self, place: &HubPlace, file: &str) -> String {
         let endpoint = self.endpoint.clone().or_else(|| std::env::var("HF_ENDPOINT").ok());
         let endpoint =
             endpoint.filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| ENDPOINT.to_owned());
@@ -105,8 +105,8 @@ fn client(patience: Duration) -> Agent {
 
 struct Fetch<'a> {
     hub: &'a Hub,
-    place: &'a HubSpec,
-    spec: &'a ModelSpec,
+    place: &'a HubPlace,
+    model: &'a KnownModel,
     progress: &'a dyn Progress,
     total: u64,
     done: u64,
@@ -115,14 +115,14 @@ struct Fetch<'a> {
 impl Fetch<'_> {
     /// Copies the file if the hub's own tools fetched it before; says whether they had.
     fn copy_cached(&self, file: &PinnedFile, target: &Path) -> Result<bool, FetchError> {
-        let HubSpec { repository, revision } = self.place;
+        let HubPlace { repository, revision } = self.place;
         let cached =
             self.hub.cache().and_then(|cache| hub_cache::find(&cache, repository, revision, &file.name));
         // An outdated copy is no reason to give up: the network may have the right one.
         let Some(path) = cached.filter(|path| digest::check(path, file).is_ok()) else {
             return Ok(false);
         };
-        copy_file(&path, target, self.spec, &mut |done| self.progress.bytes(self.done + done, self.total))?;
+        copy_file(&path, target, self.model, &mut |done| self.progress.bytes(self.done + done, self.total))?;
         Ok(true)
     }
 
@@ -136,7 +136,7 @@ impl Fetch<'_> {
             return Err(failed(file, &why));
         }
         let mut body = response.body_mut().as_reader();
-        let mut output = create(target, self.spec)?;
+        let mut output = create(target, self.model)?;
         let mut part = vec![0; 1 << 17];
         let mut written = 0;
         loop {
@@ -151,7 +151,7 @@ impl Fetch<'_> {
                 let why = format!("{} is longer than {} bytes", file.name, file.bytes);
                 return Err(FetchError::Source(why));
             }
-            output.write_all(&part[..length]).map_err(|error| not_written(target, self.spec, error))?;
+            output.write_all(&part[..length]).map_err(|error| not_written(target, self.model, error))?;
             self.progress.bytes(self.done + written, self.total);
         }
         Ok(())
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_branch_with_a_slash_stays_one_part_of_the_address() {
         let hub = Hub { endpoint: Some("http://hub.test/".to_owned()), ..Hub::default() };
-        let place = HubSpec { repository: "someone/tiny".to_owned(), revision: "refs/pr/1".to_owned() };
+        let place = HubPlace { repository: "someone/tiny".to_owned(), revision: "refs/pr/1".to_owned() };
         assert_eq!(
             hub.address_of(&place, "onnx/model.onnx"),
             "http://hub.test/someone/tiny/resolve/refs%2Fpr%2F1/onnx/model.onnx"

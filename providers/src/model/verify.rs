@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use super::catalogue::{GRAPH, GRAPH_DATA, ModelSpec, WEIGHTS};
+use super::catalogue::KnownModel;
 use super::digest::{self, PinnedFile};
 use super::inventory::graph_files;
-use super::own::{GraphForm, MANIFEST, Manifest, OwnModelError, REFERENCE};
+use super::manifest::{GRAPH, GRAPH_DATA, MANIFEST, Manifest, REFERENCE, WEIGHTS};
+use super::own::{self, OwnModelError};
 use super::store::{ModelStore, is_same_file};
 use super::variants::{self, VARIANTS, Variant};
 
@@ -51,10 +52,8 @@ struct Wanted<'a> {
 
 /// Compares every file of a known model in the store with its hash.
 #[must_use]
-pub fn known(store: &ModelStore, spec: &ModelSpec) -> Vec<Finding> {
-    let graph = spec.pinned_graph();
-    let files = spec.files.iter().chain(&graph).collect();
-    compare(&store.folder_of(spec), &Wanted { files, data: graph.is_some().then(|| spec.weights()) })
+pub fn known(store: &ModelStore, model: &KnownModel) -> Vec<Finding> {
+    compare(&store.folder_of(model), &known_files(model))
 }
 
 /// Compares every file of a model of the user's own with its hash, and the manifest with the reference vectors.
@@ -62,14 +61,16 @@ pub fn known(store: &ModelStore, spec: &ModelSpec) -> Vec<Finding> {
 /// # Errors
 /// When the folder has no manifest or none that makes sense.
 pub fn own(folder: &Path) -> Result<Vec<Finding>, OwnModelError> {
-    let manifest = Manifest::read(folder)?;
+    let manifest = own::read(folder)?;
     let fits = fs::read_to_string(folder.join(REFERENCE))
         .map_err(|error| format!("cannot be compared with {REFERENCE}: {error}"))
         .and_then(|text| {
-            manifest.spec(text).map_err(|why| format!("does not fit {REFERENCE}: the latter {why}"))
+            manifest
+                .check_reference(&text)
+                .map_err(|why| format!("does not fit {REFERENCE}: the latter {why}"))
         });
     let state = match fits {
-        Ok(_) => FileState::Right(format!("fits {REFERENCE}")),
+        Ok(()) => FileState::Right(format!("fits {REFERENCE}")),
         Err(why) => FileState::Damaged(why),
     };
     let mut findings = vec![Finding { name: MANIFEST.to_owned(), state }];
@@ -79,16 +80,14 @@ pub fn own(folder: &Path) -> Result<Vec<Finding>, OwnModelError> {
 
 /// What a look at the sizes says of a known model.
 #[must_use]
-pub fn stock_of_known(store: &ModelStore, spec: &ModelSpec) -> Stock {
-    let graph = spec.pinned_graph();
-    let data = graph.is_some().then(|| spec.weights());
-    stock(&store.folder_of(spec), &Wanted { files: spec.files.iter().chain(&graph).collect(), data })
+pub fn stock_of_known(store: &ModelStore, model: &KnownModel) -> Stock {
+    stock(&store.folder_of(model), &known_files(model))
 }
 
 /// What a look at the sizes says of a model of the user's own.
 #[must_use]
 pub fn stock_of_own(folder: &Path) -> Stock {
-    match Manifest::read(folder) {
+    match own::read(folder) {
         Ok(manifest) => stock(folder, &wanted(&manifest)),
         Err(_) if !folder.exists() => Stock::Absent,
         Err(_) => Stock::Damaged(vec![MANIFEST.to_owned()]),
@@ -96,8 +95,13 @@ pub fn stock_of_own(folder: &Path) -> Stock {
 }
 
 fn wanted(manifest: &Manifest) -> Wanted<'_> {
-    let data = manifest.weights().filter(|_| manifest.form == GraphForm::GraphOnly);
-    Wanted { files: manifest.all_files().collect(), data }
+    Wanted { files: manifest.all_files().collect(), data: manifest.graph_data() }
+}
+
+/// The same of a known model in the store, whose reference vectors are compiled in.
+fn known_files(model: &KnownModel) -> Wanted<'_> {
+    let manifest = &model.manifest;
+    Wanted { files: manifest.files.iter().chain([&manifest.graph]).collect(), data: manifest.graph_data() }
 }
 
 fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {

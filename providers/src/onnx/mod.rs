@@ -20,10 +20,10 @@ use self::settings::{ExecutionProvider, GraphOptimisation, OnnxOptions};
 use crate::evidence::{Evidence, ProveRequest, Ungrouped};
 use crate::graph::{self, GraphInput, StageEnds};
 use crate::graph_options::{StaticShape, pieces};
+use crate::model::head::{Head, TokenVectors};
 use crate::null::not_loaded;
 use crate::options;
-use crate::pooling::TokenVectors;
-use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, Pooling, ProviderError, Runs};
+use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, ProviderError, Runs};
 use crate::tokenize::{self, TokenBatch, Tokenizer};
 
 /// `onnx`, loaded or not.
@@ -40,7 +40,7 @@ struct Running {
     tokenizer: Tokenizer,
     sessions: Sessions,
     inputs: Vec<GraphInput>,
-    pooling: Pooling,
+    head: Head,
     /// Used again for every request.
     batch: TokenBatch<i64>,
 }
@@ -59,15 +59,17 @@ impl Backend for OnnxBackend {
         let settings = options::parse::<OnnxOptions>(&request.options)?;
         let folder = graph::model_of(request)?;
         let graph_file = graph::graph_file(folder, &settings.graph)?;
-        let shapes = session::check_shapes(&settings.static_shapes, folder.max_tokens)?;
+        let shapes = session::check_shapes(&settings.static_shapes, folder.recipe.max_tokens)?;
         let runtime = OnnxRuntime::open(settings.library.as_deref())?;
         let imported = Instant::now();
 
-        let tokenizer = Tokenizer::from_folder(&folder.folder, folder.max_tokens)?;
+        let tokenizer = Tokenizer::from_folder(&folder.folder, &folder.recipe)?;
         let sessions = Sessions::make(&Making::new(&runtime, &settings), shapes, &graph_file)?;
         let first = &sessions.sessions[0];
         let inputs = GraphInput::of_graph(first.inputs().iter().map(Outlet::name))?;
-        let (dimensions, dtype) = session::output(first)?;
+        let (token_dimensions, dtype) = session::output(first)?;
+        let head = graph::head(folder, token_dimensions)?;
+        let dimensions = head.dimensions();
         let provider = settings.execution_provider;
         let runs = Runs {
             engine: Some("onnxruntime".to_owned()),
@@ -81,10 +83,9 @@ impl Backend for OnnxBackend {
                 ("tokenizers".to_owned(), tokenize::LIBRARY_VERSION.to_owned()),
             ]),
         };
-        let pooling = folder.pooling;
         let batch = TokenBatch::default();
         self.running =
-            Some(Running { runtime, settings, graph_file, tokenizer, sessions, inputs, pooling, batch });
+            Some(Running { runtime, settings, graph_file, tokenizer, sessions, inputs, head, batch });
         let finished = Instant::now();
         Ok(Loaded {
             dimensions,
@@ -97,15 +98,14 @@ impl Backend for OnnxBackend {
 
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
         let started = Instant::now();
-        let Running { tokenizer, sessions, inputs, pooling, batch, .. } =
+        let Running { tokenizer, sessions, inputs, head, batch, .. } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
         let tokenized = Instant::now();
-        let (mut vectors, mut dimensions, mut pooling_ns) = (Vec::new(), 0, 0);
+        let (mut vectors, mut pooling_ns) = (Vec::new(), 0);
         sessions.run(inputs, batch, |rows, tokens| {
             let began = Instant::now();
-            dimensions = tokens.dimensions;
-            let pooled = graph::pool(*pooling, tokens, &batch.token_counts[rows], request.normalize);
+            let pooled = head.apply(tokens, &batch.token_counts[rows], request.normalize);
             // The usual case is one piece: its vectors are taken as they are.
             if vectors.is_empty() {
                 vectors = pooled
@@ -117,7 +117,7 @@ impl Backend for OnnxBackend {
         let inferred = Instant::now();
         // Each piece is pooled when it has been computed, in between.
         let ends = StageEnds { started, tokenized, inferred, pooled_before: pooling_ns };
-        Ok(graph::answer(vectors, dimensions, batch, &ends))
+        Ok(graph::answer(vectors, head.dimensions(), batch, &ends))
     }
 
     fn prove(&mut self, request: &ProveRequest) -> Result<Evidence, ProviderError> {

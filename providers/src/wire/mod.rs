@@ -15,4 +15,4 @@ pub mod vectors;
 pub(crate) use in_flight::InFlight;
 
 /// The version of the protocol that this crate speaks, at both ends.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

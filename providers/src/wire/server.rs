@@ -153,6 +153,9 @@ impl Session<'_> {
 
     fn load(&mut self, id: &str, params: Params<'_>, answer: &mut Vec<u8>) -> Result<(), Failure> {
         let request: LoadRequest = read_params(Method::Load, params)?;
+        if let Some(Err(error)) = request.model.as_ref().map(|model| model.recipe.check()) {
+            return Err(Refusal::bad_params(Method::Load, &error.to_string()).into());
+        }
         self.loaded = false;
         let loaded = caught(|| self.backend.load(&request))?
             .map_err(|error| Failure::Refused(Refusal::of(Method::Load, &error)))?;
@@ -257,7 +260,7 @@ mod tests {
     }
 
     const BEGIN: &str = concat!(
-        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol":1,"client":{"name":"t","version":"1"}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocol":2,"client":{"name":"t","version":"1"}}}"#,
         "\n",
         r#"{"jsonrpc":"2.0","id":2,"method":"load","params":{}}"#,
         "\n"

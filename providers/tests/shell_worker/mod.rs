@@ -21,7 +21,7 @@ pub(crate) const PATIENT: Deadlines =
 /// Reads a request and answers it, as a worker of two dimensions that keeps to the protocol.
 pub(crate) const GREET: &str = r#"
 answer() { read -r request; printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$1" "$2"; }
-answer 1 '"result":{"protocol":1,"kind":"null","worker":{"name":"sh","version":"1"},"language":{"name":"sh","version":"1"}}'
+answer 1 '"result":{"protocol":2,"kind":"null","worker":{"name":"sh","version":"1"},"language":{"name":"sh","version":"1"}}'
 "#;
 /// Loads.
 pub(crate) const LOAD: &str = r#"

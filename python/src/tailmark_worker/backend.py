@@ -6,16 +6,13 @@ Knows nothing of JSON, pipes or any model library.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from tailmark_worker.evidence import Evidence
+from tailmark_worker.recipe import Recipe
 
 Options = Mapping[str, object]
 """Options of a backend as they arrived: only the backend that owns them reads them."""
-
-Pooling = Literal["mean", "cls"]
-"""How token vectors become a text's: their mean, or the vector of the first token."""
-
 
 class BackendError(Exception):
     """A failure with a code of the protocol; ``str()`` is one sentence for a person, ``data`` its parts."""
@@ -80,12 +77,10 @@ class EmbedError(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """The model to load, and the settings that make two backends comparable."""
+    """The model to load, and the recipe that makes two backends comparable."""
 
     folder: Path
-    max_tokens: int
-    """Texts are cut to this many tokens, special tokens included."""
-    pooling: Pooling = "mean"
+    recipe: Recipe
 
     def file(self, name: str, hint: str = "") -> Path:
         """The path of a file that has to be there; ``hint`` says how to come by it."""

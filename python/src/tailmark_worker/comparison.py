@@ -3,19 +3,20 @@
 Knows how a folder and a graph give vectors; does not decide which difference is too large.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tailmark_worker import int8_kernels, ranking
-from tailmark_worker.backend import ModelFileError
+from tailmark_worker import int8_kernels, pooling, ranking
+from tailmark_worker.backend import ModelFileError, ModelFolder
 from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
-from tailmark_worker.pooling import Floats, mean_pool, scale_to_unit
-from tailmark_worker.sentence_model import Encoder, SentenceModel
-from tailmark_worker.tokenise import Batch
+from tailmark_worker.head import Head
+from tailmark_worker.model_folder import readable
+from tailmark_worker.pooling import Floats
+from tailmark_worker.tokenizer import Batch, Tokenizer
 from tailmark_worker.tool import ToolError, library
 
 NEIGHBOURS = 10
@@ -24,6 +25,7 @@ SHORT_CHARACTERS = 300
 """Only texts up to this length are also run in batches, where a short text costs as much as the longest."""
 
 OUTPUT_NAME = "last_hidden_state"
+NAMED_AT_MOST = 5
 
 TokenVectors = Callable[[Batch], Floats]
 """Vectors [texts, tokens, dimensions] of a batch."""
@@ -63,23 +65,20 @@ def _shown(correlation: float | None) -> str:
 
 
 class TextVectors:
-    """Turns texts into vectors of length one: tokenized, run, and pooled as the folder says."""
+    """Turns texts into vectors of length one: tokenized, run, and pooled by the model's recipe."""
 
-    def __init__(self, model: SentenceModel, token_vectors: TokenVectors) -> None:
+    def __init__(self, model: ModelFolder, token_vectors: TokenVectors) -> None:
         """Read the tokenizer; ``token_vectors`` computes."""
-        self._model = model
+        self._recipe = model.recipe
         self._token_vectors = token_vectors
-        self._encoder = Encoder(model)
+        self._tokenizer = Tokenizer(model)
 
     def batch(self, texts: Sequence[str]) -> tuple[Floats, list[int]]:
         """The vectors of texts in one batch, and their numbers of tokens."""
-        batch = self._encoder.encode(list(texts))
-        hidden = self._token_vectors(batch)
-        if self._model.pooling == "cls":
-            pooled = np.ascontiguousarray(hidden[:, 0], np.float32)
-        else:
-            pooled = mean_pool(hidden.astype(np.float32, copy=False), batch.attention_mask)
-        return scale_to_unit(pooled), batch.token_counts
+        batch = self._tokenizer.encode(texts)
+        hidden = self._token_vectors(batch).astype(np.float32, copy=False)
+        head = Head(self._recipe, int(hidden.shape[2]), pooling)
+        return head.apply(hidden, batch.attention_mask, normalize=True), batch.token_counts
 
     def together(self, texts: Sequence[str], size: int) -> Floats:
         """The vectors of texts in batches of ``size``."""
@@ -90,7 +89,7 @@ class TextVectors:
 class TorchBaseline:
     """Torch's vectors of the committed texts, made once for all comparisons."""
 
-    def __init__(self, model: SentenceModel, torch_model: Any) -> None:
+    def __init__(self, model: ModelFolder, torch_model: Any) -> None:
         """Embed the committed texts. Those of the reference run alone, so that no padding is involved."""
         self._model = model
         vectors = TextVectors(model, torch_token_vectors(torch_model))
@@ -141,11 +140,33 @@ def load_torch(folder: Path, dtype: str = "float32", attention: str | None = Non
 
     transformers.logging.disable_progress_bar()
     chosen = {} if attention is None else {"attn_implementation": attention}
-    with library(f"loading {folder} with transformers"):
-        model = transformers.AutoModel.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype), **chosen
+    with library(f"loading {folder} with transformers"), readable(folder) as place:
+        model, about = transformers.AutoModel.from_pretrained(
+            str(place),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype=getattr(torch, dtype),
+            **chosen,
         )
-        return model.to("cpu").eval()
+    _refuse_what_was_made_up(folder, about["missing_keys"])
+    return model.to("cpu").eval()
+
+
+def _refuse_what_was_made_up(folder: Path, missing: Iterable[str]) -> None:
+    """Refuse a model of which weights are missing: the library draws them at random and goes on.
+
+    Those of a pooler are not missed: its output is not used.
+    """
+    wanted = sorted(name for name in missing if "pooler" not in name.split("."))
+    if wanted:
+        shown = ", ".join(wanted[:NAMED_AT_MOST]) + (", ..." if len(wanted) > NAMED_AT_MOST else "")
+        raise ToolError(
+            f"{folder / 'model.safetensors'} lacks {len(wanted)} of the model's tensors, "
+            f"which would be drawn at random: {shown}\n\n"
+            "hint: the file is damaged or of another model than config.json: fetch both from one place"
+        )
 
 
 def torch_token_vectors(model: Any) -> TokenVectors:
@@ -202,13 +223,13 @@ def graph_token_vectors(path: Path, *, exact_sums: bool = False) -> TokenVectors
 
 
 def largest_token_difference(
-    left: TokenVectors, right: TokenVectors, model: SentenceModel, texts: Sequence[str]
+    left: TokenVectors, right: TokenVectors, model: ModelFolder, texts: Sequence[str]
 ) -> float:
     """The largest over all tokens that are not padding, with each text alone and all in one batch."""
-    encoder = Encoder(model)
+    tokenizer = Tokenizer(model)
     largest = 0.0
     for group in [*([text] for text in texts), list(texts)]:
-        batch = encoder.encode(group)
+        batch = tokenizer.encode(group)
         kept = batch.attention_mask == 1
         difference = np.abs(left(batch)[kept] - right(batch)[kept]).max(initial=0.0)
         largest = max(largest, float(difference)) if np.isfinite(difference) else float("inf")

@@ -27,9 +27,9 @@ from tailmark_worker.comparison import (
     load_torch,
     torch_token_vectors,
 )
-from tailmark_worker.graph_file import GRAPH_NAME, WEIGHTS_NAME, link_or_copy, serialise, strip
+from tailmark_worker.graph_file import GRAPH_NAME, WEIGHTS_NAME, link_or_copy, serialize, strip
 from tailmark_worker.safetensors_file import StoredTensor, read_safetensors
-from tailmark_worker.sentence_model import read_sentence_model
+from tailmark_worker.model_folder import add_model_arguments, read_model
 from tailmark_worker.tool import (
     ToolError,
     last_line,
@@ -79,7 +79,7 @@ class Exported:
     comparison: Comparison
 
 
-def export(folder: Path, output: Path, *, form: str = "auto") -> Exported:
+def export(folder: Path, output: Path, *, form: str = "auto", recipe: str | None = None) -> Exported:
     """Export the model in ``folder``, compare its vectors with torch's, and write the graph to ``output``.
 
     Raises:
@@ -88,7 +88,7 @@ def export(folder: Path, output: Path, *, form: str = "auto") -> Exported:
         ToolError: an initializer is not in the weights file and ``form`` is `graph-only`, or the graph's
             vectors differ from torch's.
     """
-    model = read_sentence_model(folder)
+    model = read_model(folder, recipe)
     weights = model.file("model.safetensors")
     made_with("the exporter")
     import onnx
@@ -113,7 +113,7 @@ def export(folder: Path, output: Path, *, form: str = "auto") -> Exported:
 
     with workspace(output) as aside:
         candidate = aside / GRAPH_NAME
-        candidate.write_bytes(serialise(graph))
+        candidate.write_bytes(serialize(graph))
         if graph_only:
             link_or_copy(weights, candidate.with_name(WEIGHTS_NAME))
         token_vectors = graph_token_vectors(candidate)
@@ -221,7 +221,7 @@ def _point_into(large: Sequence[Any], places: Sequence[StoredTensor]) -> None:
 def main(arguments: Sequence[str]) -> int:
     """The command line `export`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tailmark_worker export", description=DESCRIPTION)
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds model.safetensors")
+    add_model_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.onnx")
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
@@ -249,7 +249,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--link-weights has no use with --form self-contained: that file carries its weights")
 
     def work() -> None:
-        exported = export(given.model, given.output, form=given.form)
+        exported = export(given.model, given.output, form=given.form, recipe=given.recipe)
         if exported.form == "graph-only":
             place = f"{exported.matched} of {exported.initializers} initializers in {WEIGHTS_NAME}"
             if given.link_weights:

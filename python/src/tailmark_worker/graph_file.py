@@ -3,9 +3,12 @@
 Knows the file format; knows nothing of what a graph computes.
 """
 
+import contextlib
 import os
 import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,18 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+@contextlib.contextmanager
+def runnable(graph: Path, weights: Path) -> Iterator[Path]:
+    """The graph in a passing folder, with the weights under the name by which it may look for them."""
+    if not graph.is_file():
+        raise ModelFileError(graph, "there is no such file")
+    with tempfile.TemporaryDirectory(prefix=f".{graph.name}-", dir=graph.parent) as folder:
+        place = Path(folder) / GRAPH_NAME
+        link_or_copy(graph, place)
+        link_or_copy(weights, place.with_name(WEIGHTS_NAME))
+        yield place
 
 
 def load_graph(path: Path, weights: Path) -> Any:
@@ -86,7 +101,7 @@ def strip(graph: Any) -> None:
     del graph.graph.value_info[:]
 
 
-def serialise(graph: Any) -> bytes:
+def serialize(graph: Any) -> bytes:
     """The bytes of the file."""
     try:
         return bytes(graph.SerializeToString(deterministic=True))

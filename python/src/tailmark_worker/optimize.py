@@ -18,10 +18,10 @@ from tailmark_worker.graph_file import (
     load_graph,
     operators,
     refuse_what_is_not_single_precision,
-    serialise,
+    serialize,
     strip,
 )
-from tailmark_worker.sentence_model import read_sentence_model
+from tailmark_worker.model_folder import add_model_arguments, read_model
 from tailmark_worker.tool import (
     ToolError,
     last_line,
@@ -55,7 +55,9 @@ class Optimized:
     comparison: Comparison
 
 
-def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> Optimized:
+def optimize(
+    folder: Path, graph: Path, output: Path, *, half: bool = False, recipe: str | None = None
+) -> Optimized:
     """Fuse ``graph``, compare the vectors with those of torch, and write it to ``output``.
 
     Raises:
@@ -63,7 +65,7 @@ def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> 
         NotAvailableError: the extra `export` is not installed.
         ToolError: nothing could be fused, or the vectors are too far from torch's.
     """
-    model = read_sentence_model(folder)
+    model = read_model(folder, recipe)
     made_with("the optimizer")
     loaded = load_graph(graph, model.file("model.safetensors"))
     refuse_what_is_not_single_precision(loaded, graph)
@@ -71,7 +73,7 @@ def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> 
     torch_model = load_torch(model.folder)
     with workspace(output) as aside:
         whole = aside / "whole.onnx"
-        whole.write_bytes(serialise(loaded))
+        whole.write_bytes(serialize(loaded))
         del loaded
         fused = _fuse(whole, torch_model.config)
         fusions = _fusions(before, operators(fused.model))
@@ -86,7 +88,7 @@ def optimize(folder: Path, graph: Path, output: Path, *, half: bool = False) -> 
                 fused.convert_float_to_float16(keep_io_types=True)
         strip(fused.model)
         candidate = aside / GRAPH_NAME
-        candidate.write_bytes(serialise(fused.model))
+        candidate.write_bytes(serialize(fused.model))
         comparison = TorchBaseline(model, torch_model).compare(graph_token_vectors(candidate))
         _refuse_what_moved(comparison, half=half)
         candidate.replace(output)
@@ -141,7 +143,7 @@ def _refuse_what_moved(comparison: Comparison, *, half: bool) -> None:
 def main(arguments: Sequence[str]) -> int:
     """The command line `optimize`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tailmark_worker optimize", description=DESCRIPTION)
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds model.safetensors")
+    add_model_arguments(parser)
     parser.add_argument("--graph", type=Path, required=True, metavar="FILE.onnx", help="what `export` wrote")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.onnx")
     parser.add_argument(
@@ -152,7 +154,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
 
     def work() -> None:
-        optimized = optimize(given.model, given.graph, given.output, half=given.half)
+        optimized = optimize(given.model, given.graph, given.output, half=given.half, recipe=given.recipe)
         file = written_file(optimized.path)
         say(
             f"{optimized.path}: {file['bytes']} bytes, {optimized.form}, "

@@ -1,22 +1,15 @@
-"""Token vectors to text vectors in numpy: by the model's pooling, then length one if asked.
+"""Token vectors to text vectors in numpy: the arithmetic of a head whose vectors are arrays.
 
-Knows nothing of where the token vectors come from.
+Knows nothing of where the token vectors come from, nor in which order a model wants what is here.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from tailmark_worker.backend import Pooling
-
 Floats = npt.NDArray[np.float32]
 
 SMALLEST_LENGTH = 1e-12
 """Divided by instead of a length below it, so that a zero vector stays zero and never becomes NaN."""
-
-
-def pool(pooling: Pooling, hidden: Floats, attention_mask: npt.NDArray[np.int64]) -> Floats:
-    """One vector per text out of ``hidden`` [texts, tokens, dimensions], padded at the right."""
-    return first_token(hidden) if pooling == "cls" else mean_pool(hidden, attention_mask)
 
 
 def first_token(hidden: Floats) -> Floats:

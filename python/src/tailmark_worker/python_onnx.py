@@ -17,12 +17,12 @@ from tailmark_worker.backend import (
     NotAvailableError,
     OptionError,
     Options,
-    Pooling,
     Runs,
 )
 from tailmark_worker.evidence import Evidence, Kernel, Ungrouped
 from tailmark_worker.onnx_session import BATCH, CPU_PROVIDER, OPTIMISATION, TOKENS, Recipe
 from tailmark_worker.options import OptionReader
+from tailmark_worker.recipe import RecipeError
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
@@ -51,10 +51,10 @@ class OnnxBackend:
         self._numpy: Any = None
         self._pool: Any = None
         self._shapes: Any = None
-        self._tokeniser: Any = None
+        self._tokenizer: Any = None
         self._recipe: Any = None
         self._sessions: dict[tuple[int, int] | None, Any] = {}
-        self._pooling: Pooling = "mean"
+        self._head: Any = None
         self._inputs: tuple[str, ...] = ()
         self._output = ""
 
@@ -70,7 +70,7 @@ class OnnxBackend:
         reader.finish()
         if model is None:
             raise LoadError("`python-onnx` needs a model; `load` came without `model`")
-        check_buckets(buckets, model.max_tokens)
+        check_buckets(buckets, model.recipe.max_tokens)
         graph = model.file(graph_name, EXPORT_HINT if graph_name == GRAPH else DERIVED_HINT)
 
         started = time.perf_counter_ns()
@@ -78,7 +78,7 @@ class OnnxBackend:
             import numpy
             import onnxruntime
 
-            from tailmark_worker import pooling, static_shapes, tokenise
+            from tailmark_worker import head, pooling, static_shapes, tokenizer
         except ImportError as error:
             raise NotAvailableError("`python-onnx`", str(error)) from error
         imported = time.perf_counter_ns()
@@ -86,10 +86,9 @@ class OnnxBackend:
         self._numpy = numpy
         self._pool = pooling
         self._shapes = static_shapes
-        self._pooling = model.pooling
         known, available = onnxruntime.get_all_providers(), onnxruntime.get_available_providers()
         provider = find_provider(asked, known, available)
-        self._tokeniser = tokenise.Tokeniser(model)
+        self._tokenizer = tokenizer.Tokenizer(model)
         self._recipe = Recipe(onnxruntime, graph, provider, provider_options, threads, level)
         shapes: list[tuple[int, int] | None] = [static_shapes.Shape(*bucket) for bucket in buckets]
         self._sessions = {shape: self._open(asked, shape) for shape in shapes or [None]}
@@ -98,14 +97,18 @@ class OnnxBackend:
         self._inputs = known_inputs(session)
         output = token_vectors(session)
         self._output = output.name
-        dimensions = output.shape[-1]
-        if not isinstance(dimensions, int):
+        token_dimensions = output.shape[-1]
+        if not isinstance(token_dimensions, int):
             raise LoadError(f"output `{output.name}` has no fixed number of dimensions: {output.shape}")
+        try:
+            self._head = head.Head(model.recipe, token_dimensions, pooling)
+        except RecipeError as error:
+            raise LoadError(f"its recipe cannot be followed: {error}") from error
         finished = time.perf_counter_ns()
 
         version = str(onnxruntime.__version__)
         return Loaded(
-            dimensions=dimensions,
+            dimensions=self._head.dimensions,
             runs=Runs(
                 engine="onnxruntime",
                 engine_version=version,
@@ -117,7 +120,7 @@ class OnnxBackend:
                     "numpy": numpy.__version__,
                     "onnxruntime": version,
                     "python": platform.python_version(),
-                    "tokenizers": tokenise.VERSION,
+                    "tokenizers": tokenizer.VERSION,
                 },
             ),
             import_ns=imported - started,
@@ -125,41 +128,39 @@ class OnnxBackend:
         )
 
     def embed(self, texts: Sequence[str], *, normalize: bool) -> Embeddings:
-        """Tokenise, run the session of each piece, pool in numpy."""
+        """Tokenize, run the session of each piece, pool in numpy."""
         started = time.perf_counter_ns()
-        batch = self._tokeniser.encode(texts)
+        batch = self._tokenizer.encode(texts)
         feeds = self._feeds(batch)
-        tokenised = time.perf_counter_ns()
+        tokenized = time.perf_counter_ns()
         try:
             hidden = [self._sessions[feed.shape].run([self._output], feed.inputs)[0] for feed in feeds]
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise EmbedError(str(error)) from error
         inferred = time.perf_counter_ns()
         parts = [
-            self._pool.pool(
-                self._pooling,
+            self._head.apply(
                 tokens[: feed.texts].astype("float32", copy=False),
                 feed.inputs["attention_mask"][: feed.texts],
+                normalize=normalize,
             )
             for tokens, feed in zip(hidden, feeds, strict=True)
         ]
         vectors = parts[0] if len(parts) == 1 else self._numpy.concatenate(parts)
-        if normalize:
-            vectors = self._pool.scale_to_unit(vectors)
         rows = self._pool.to_bytes(vectors)
         pooled = time.perf_counter_ns()
         return Embeddings(
             vectors=rows,
             token_counts=batch.token_counts,
             truncated=batch.truncated,
-            tokenize_ns=tokenised - started,
-            infer_ns=inferred - tokenised,
+            tokenize_ns=tokenized - started,
+            infer_ns=inferred - tokenized,
             pool_ns=pooled - inferred,
         )
 
     def prove(self, texts: Sequence[str], *, runs: int) -> Evidence:
         """Profile sessions that are made for it, with the settings of those that serve."""
-        feeds = self._feeds(self._tokeniser.encode(texts))
+        feeds = self._feeds(self._tokenizer.encode(texts))
         try:
             kernels, recorded = self._profiled(self._recipe, feeds, runs)
             ungrouped = None
@@ -213,7 +214,7 @@ class OnnxBackend:
         feeds = []
         for piece in cut:
             ids, mask = self._shapes.padded(
-                batch.input_ids, batch.attention_mask, piece, self._tokeniser.pad_id
+                batch.input_ids, batch.attention_mask, piece, self._tokenizer.padding_id
             )
             feeds.append(self._feed(piece.shape, ids, mask, piece.texts))
         return feeds

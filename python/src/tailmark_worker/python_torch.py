@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tailmark_worker.backend import (
@@ -18,11 +19,11 @@ from tailmark_worker.backend import (
     ModelFolder,
     NotAvailableError,
     Options,
-    Pooling,
     Runs,
 )
 from tailmark_worker.evidence import Evidence, Output
 from tailmark_worker.options import OptionReader
+from tailmark_worker.recipe import RecipeError
 
 DEVICES = ("auto", "mps", "cuda", "cpu")
 DTYPES = ("float32", "float16", "bfloat16")
@@ -38,10 +39,10 @@ class TorchBackend:
         """Nothing is imported or loaded before ``load``."""
         self._torch: Any = None
         self._pooling: Any = None
+        self._head: Any = None
         self._model: Any = None
-        self._tokeniser: Any = None
+        self._tokenizer: Any = None
         self._warnings: Any = None
-        self._pooling_kind: Pooling = "mean"
         self._device = "cpu"
         self._takes_token_types = False
 
@@ -65,15 +66,16 @@ class TorchBackend:
             import torch
             import transformers
 
-            from tailmark_worker import pooling, tokenise, torch_profile
+            from tailmark_worker import head, pooling, tokenizer, torch_profile
+            from tailmark_worker.model_folder import readable
         except ImportError as error:
             raise NotAvailableError("`python-torch`", f"{error}; it needs the extra `torch`") from error
-        _import_model_code(transformers, model)
+        with readable(model.folder) as folder:
+            _import_model_code(transformers, folder)
         imported = time.perf_counter_ns()
 
         self._torch = torch
         self._pooling = pooling
-        self._pooling_kind = model.pooling
         if self._warnings is None:
             # From here on and not in `prove`: the warning comes with the first operator that falls back,
             # which may be one of the load or of the first text.
@@ -82,21 +84,28 @@ class TorchBackend:
         self._device = choose_device(torch, asked)
         torch.set_num_threads(threads)
         transformers.logging.disable_progress_bar()
-        self._tokeniser = tokenise.Tokeniser(model)
+        self._tokenizer = tokenizer.Tokenizer(model)
         try:
-            loaded = transformers.AutoModel.from_pretrained(
-                str(model.folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype)
-            )
+            with readable(model.folder) as folder:
+                loaded = transformers.AutoModel.from_pretrained(
+                    str(folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype)
+                )
             self._model = loaded.to(self._device).eval()
         except Exception as error:  # whatever the libraries raise, the model is not there
             raise LoadError(f"{type(error).__name__}: {error}") from error
         self._takes_token_types = takes_token_types(self._model)
-        self._synchronise()
+        try:
+            self._head = head.Head(
+                model.recipe, int(self._model.config.hidden_size), TorchArithmetic(torch, pooling.SMALLEST_LENGTH)
+            )
+        except RecipeError as error:
+            raise LoadError(f"its recipe cannot be followed: {error}") from error
+        self._synchronize()
         finished = time.perf_counter_ns()
 
         parameter = next(self._model.parameters())
         return Loaded(
-            dimensions=int(self._model.config.hidden_size),
+            dimensions=self._head.dimensions,
             runs=Runs(
                 engine="torch",
                 engine_version=str(torch.__version__),
@@ -106,7 +115,7 @@ class TorchBackend:
                 versions={
                     "numpy": numpy.__version__,
                     "python": platform.python_version(),
-                    "tokenizers": tokenise.VERSION,
+                    "tokenizers": tokenizer.VERSION,
                     "torch": str(torch.__version__),
                     "transformers": str(transformers.__version__),
                 },
@@ -116,21 +125,17 @@ class TorchBackend:
         )
 
     def embed(self, texts: Sequence[str], *, normalize: bool) -> Embeddings:
-        """Tokenise, run the model, pool on the device, bring the vectors back."""
+        """Tokenize, run the model, pool on the device, bring the vectors back."""
         torch = self._torch
         started = time.perf_counter_ns()
-        batch = self._tokeniser.encode(texts)
-        tokenised = time.perf_counter_ns()
+        batch = self._tokenizer.encode(texts)
+        tokenized = time.perf_counter_ns()
         try:
             with torch.inference_mode():
                 inputs = self._inputs(batch)
                 hidden = self._run(inputs)
                 inferred = time.perf_counter_ns()
-                vectors = self._pooled(hidden, inputs["attention_mask"])
-                if normalize:
-                    vectors = torch.nn.functional.normalize(
-                        vectors, p=2.0, dim=1, eps=self._pooling.SMALLEST_LENGTH
-                    )
+                vectors = self._head.apply(hidden, inputs["attention_mask"], normalize=normalize)
                 rows = self._pooling.to_bytes(vectors.cpu().numpy())
         except Exception as error:  # torch raises RuntimeError, and more on some devices
             raise EmbedError(f"{type(error).__name__}: {error}") from error
@@ -139,8 +144,8 @@ class TorchBackend:
             vectors=rows,
             token_counts=batch.token_counts,
             truncated=batch.truncated,
-            tokenize_ns=tokenised - started,
-            infer_ns=inferred - tokenised,
+            tokenize_ns=tokenized - started,
+            infer_ns=inferred - tokenized,
             pool_ns=pooled - inferred,
         )
 
@@ -151,7 +156,7 @@ class TorchBackend:
         torch = self._torch
         timed = self._device in TIMED
         try:
-            inputs = self._inputs(self._tokeniser.encode(texts))
+            inputs = self._inputs(self._tokenizer.encode(texts))
             outputs: list[Any] = []
             calls = torch_profile.dispatched(torch, lambda: outputs.append(self._run(inputs)))
             events = torch_profile.profiled(
@@ -192,31 +197,46 @@ class TorchBackend:
         """The last hidden state, once it is there."""
         hidden = self._model(**inputs).last_hidden_state
         # A GPU works on after the call returned: without this the wait would be booked under pooling.
-        self._synchronise()
+        self._synchronize()
         return hidden
 
-    def _pooled(self, hidden: Any, mask: Any) -> Any:
-        """One vector per text, on the device."""
-        if self._pooling_kind == "cls":
-            return hidden[:, 0].to(self._torch.float32)
-        weights = mask.unsqueeze(-1).to(self._torch.float32)
-        return (hidden.to(self._torch.float32) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-
-    def _synchronise(self) -> None:
+    def _synchronize(self) -> None:
         if self._device == "mps":
             self._torch.mps.synchronize()
         elif self._device == "cuda":
             self._torch.cuda.synchronize()
 
 
-def _import_model_code(transformers: Any, model: ModelFolder) -> None:
+class TorchArithmetic:
+    """The arithmetic of a head whose vectors are tensors, on whatever device they are."""
+
+    def __init__(self, torch: Any, smallest_length: float) -> None:
+        """``smallest_length`` is divided by instead of a length below it."""
+        self._torch = torch
+        self._smallest_length = smallest_length
+
+    def mean_pool(self, hidden: Any, attention_mask: Any) -> Any:
+        """The mean over the tokens whose mask is 1."""
+        weights = attention_mask.unsqueeze(-1).to(self._torch.float32)
+        return (hidden.to(self._torch.float32) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+    def first_token(self, hidden: Any) -> Any:
+        """The vector of each text's first token."""
+        return hidden[:, 0].to(self._torch.float32)
+
+    def scale_to_unit(self, vectors: Any) -> Any:
+        """Each row divided by its length."""
+        return self._torch.nn.functional.normalize(vectors, p=2.0, dim=1, eps=self._smallest_length)
+
+
+def _import_model_code(transformers: Any, folder: Path) -> None:
     """Import the module that defines the model.
 
     The library puts that off until the weights are loaded, and it takes far longer than they do: without
     this, seconds of importing would be reported as loading.
     """
     try:
-        config = transformers.AutoConfig.from_pretrained(str(model.folder), local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True)
         transformers.MODEL_MAPPING[type(config)]
     except Exception as error:  # whatever the library raises, there is no model
         raise LoadError(f"{type(error).__name__}: {error}") from error

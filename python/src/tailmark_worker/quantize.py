@@ -20,10 +20,10 @@ from tailmark_worker.graph_file import (
     load_graph,
     operators,
     refuse_what_is_not_single_precision,
-    serialise,
+    serialize,
     strip,
 )
-from tailmark_worker.sentence_model import read_sentence_model
+from tailmark_worker.model_folder import add_model_arguments, read_model
 from tailmark_worker.tool import (
     ToolError,
     last_line,
@@ -87,6 +87,7 @@ def quantize(
     *,
     per_tensor: bool = False,
     reduce_range: ReduceRange = "measure",
+    recipe: str | None = None,
 ) -> Quantized:
     """Quantize ``graph``, compare the vectors with those of torch, and write it to ``output``.
 
@@ -95,7 +96,7 @@ def quantize(
         NotAvailableError: the extra `export` is not installed.
         ToolError: there is nothing to quantize, or the vectors cannot be compared any more.
     """
-    model = read_sentence_model(folder)
+    model = read_model(folder, recipe)
     made_with("the quantizer")
     loaded = load_graph(graph, model.file("model.safetensors"))
     refuse_what_is_not_single_precision(loaded, graph)
@@ -103,7 +104,7 @@ def quantize(
     saturates = int8_kernels.add_known_sum().saturates
     with workspace(output) as aside:
         whole = aside / "whole.onnx"
-        whole.write_bytes(serialise(loaded))
+        whole.write_bytes(serialize(loaded))
         del loaded
         baseline = TorchBaseline(model, load_torch(model.folder))
 
@@ -221,7 +222,7 @@ def _quantize(graph: Path, output: Path, *, per_channel: bool, reduced_range: bo
         )
         quantized = onnx.load_model(str(output))
     strip(quantized)
-    output.write_bytes(serialise(quantized))
+    output.write_bytes(serialize(quantized))
     counts = operators(quantized)
     return sum(count for (_, name), count in counts.items() if name in INTEGER_PRODUCTS)
 
@@ -229,7 +230,7 @@ def _quantize(graph: Path, output: Path, *, per_channel: bool, reduced_range: bo
 def main(arguments: Sequence[str]) -> int:
     """The command line `quantize`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tailmark_worker quantize", description=DESCRIPTION)
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds model.safetensors")
+    add_model_arguments(parser)
     parser.add_argument(
         "--graph",
         type=Path,
@@ -257,6 +258,7 @@ def main(arguments: Sequence[str]) -> int:
             given.output,
             per_tensor=given.per_tensor,
             reduce_range=given.reduce_range,
+            recipe=given.recipe,
         )
         graph = made.graph
         file = written_file(made.path)

@@ -2,7 +2,8 @@
 
 Every backend is compared with it before it is timed: its vectors with the vectors, and what they are used for
 with the nearest neighbours and the graded pairs. Each text is embedded alone, so that no padding is in the
-reference.
+reference. With `--encode` the vectors are those that sentence-transformers gives for the folder, and a graph
+and a recipe that do not give them are refused.
 """
 
 import argparse
@@ -10,14 +11,24 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tailmark_worker import ranking
+from tailmark_worker import encode, ranking
+from tailmark_worker.backend import ModelFolder
 from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
-from tailmark_worker.comparison import NEIGHBOURS, TextVectors, load_torch, torch_token_vectors
-from tailmark_worker.pooling import to_bytes
-from tailmark_worker.sentence_model import read_sentence_model
+from tailmark_worker.comparison import (
+    NEIGHBOURS,
+    TextVectors,
+    graph_token_vectors,
+    load_torch,
+    torch_token_vectors,
+)
+from tailmark_worker.graph_file import runnable
+from tailmark_worker.model_folder import add_model_arguments, read_model
+from tailmark_worker.pooling import Floats, to_bytes
+from tailmark_worker.recipe import as_object
+from tailmark_worker.tokenizer import Tokenizer
 from tailmark_worker.tool import made_with, run, say, workspace
 
 MODEL_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -31,54 +42,81 @@ INVISIBLE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 """Characters that would make the file look different from what it says: written as escapes."""
 
 
-def reference(folder: Path, name: str = MODEL_NAME, max_tokens: int | None = None) -> dict[str, object]:
-    """The reference of a model folder, as it is written; without ``max_tokens`` its files give the length.
+Vectors = Callable[[Sequence[str]], Floats]
+"""Texts to vectors of length one, each text embedded alone."""
+
+
+def reference(
+    folder: Path, name: str = MODEL_NAME, *, recipe: str | None = None, encoded_like: Path | None = None
+) -> dict[str, object]:
+    """The reference of a model folder, as it is written.
+
+    With ``encoded_like`` the vectors are those of sentence-transformers, and those of that graph by the recipe
+    have to be the same.
 
     Raises:
         ModelFileError: a file is missing or is not what its name says.
-        NotAvailableError: the extra `torch` is not installed.
-        ToolError: the model cannot be loaded.
+        NotAvailableError: the extra `torch`, or `export`, is not installed.
+        ToolError: the model cannot be loaded, or its vectors are not those of sentence-transformers.
     """
-    model = read_sentence_model(folder, max_tokens)
+    model = read_model(folder, recipe)
     versions = made_with("the reference", libraries=("torch", "transformers"))
     import torch
 
     torch.set_num_threads(1)  # sums in another order have other last digits
-    vectors = TextVectors(model, torch_token_vectors(load_torch(model.folder)))
-    texts = reference_texts()
-    answers = [vectors.batch([text]) for text in texts]
+    tokenizer = Tokenizer(model)
+    texts = [text for text in reference_texts() if tokenizer.encode([text]).token_counts[0] > 0]
+    if encoded_like is None:
+        by_recipe = TextVectors(model, torch_token_vectors(load_torch(model.folder)))
+        return _content(model, name, versions, texts, lambda some: by_recipe.together(some, 1))
+    with encode.opened(model.folder) as encoder:
+        encode.refuse_other_tokens(encoder, model, texts)
+        with runnable(encoded_like, model.file("model.safetensors")) as graph:
+            of_graph = TextVectors(model, graph_token_vectors(graph)).together(texts, 1)
+        cosine = encode.refuse_other_vectors(encoder, encoder.vectors(texts), of_graph, texts)
+        say(
+            f"compared with {encode.LIBRARY} {encoder.version}: the same tokens, "
+            f"and a cosine of {cosine:.7f} at worst to the vectors of `encode`"
+        )
+        versions[encode.LIBRARY] = encoder.version
+        return _content(model, name, versions, texts, encoder.vectors)
+
+
+def _content(
+    model: ModelFolder, name: str, versions: dict[str, str], texts: list[str], vectors: Vectors
+) -> dict[str, object]:
+    found = vectors(texts)
+    tokenizer = Tokenizer(model)
     with model.file("model.safetensors").open("rb") as weights:
         digest = hashlib.file_digest(weights, "sha256").hexdigest()
     return {
         "model": name,
         "weights_sha256": digest,
         "made_with": versions,
-        "max_tokens": model.max_tokens,
-        "pooling": model.pooling,
-        "normalize": True,
-        "dimensions": int(answers[0][0].shape[1]),
+        "recipe": as_object(model.recipe),
+        "dimensions": int(found.shape[1]),
         "texts": texts,
-        "token_counts": [counts[0] for _, counts in answers],
-        "vectors": [base64.b64encode(to_bytes(found)[0]).decode("ascii") for found, _ in answers],
+        "token_counts": [tokenizer.encode([text]).token_counts[0] for text in texts],
+        "vectors": [base64.b64encode(vector).decode("ascii") for vector in to_bytes(found)],
         "neighbours": _neighbours(vectors),
         "graded_pairs": _graded_pairs(vectors),
     }
 
 
-def _neighbours(vectors: TextVectors) -> dict[str, object]:
+def _neighbours(vectors: Vectors) -> dict[str, object]:
     texts = neighbour_texts()
     return {
         "corpus_sha256": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
         "of": NEIGHBOURS,
         "texts": texts,
-        "nearest": ranking.nearest(vectors.together(texts, 1), NEIGHBOURS),
+        "nearest": ranking.nearest(vectors(texts), NEIGHBOURS),
     }
 
 
-def _graded_pairs(vectors: TextVectors) -> dict[str, object]:
+def _graded_pairs(vectors: Vectors) -> dict[str, object]:
     pairs = graded_pairs()
-    left = vectors.together([pair.a for pair in pairs], 1)
-    right = vectors.together([pair.b for pair in pairs], 1)
+    left = vectors([pair.a for pair in pairs])
+    right = vectors([pair.b for pair in pairs])
     cosines = [round(float(cosine), COSINE_DIGITS) for cosine in ranking.cosines(left, right)]
     return {
         "pairs": [{"a": pair.a, "b": pair.b, "grade": pair.grade} for pair in pairs],
@@ -106,26 +144,32 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m tailmark_worker reference",
         description="Write the reference vectors, neighbours and graded pairs made by torch on the CPU.",
     )
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds model.safetensors")
+    add_model_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.json")
     parser.add_argument(
         "--name", default=MODEL_NAME, help="the model's name in the file (default: %(default)s)"
     )
     parser.add_argument(
-        "--max-tokens", type=int, metavar="N", help="default: the length that the folder's files give"
+        "--encode",
+        action="store_true",
+        help="the vectors are those of SentenceTransformer(FOLDER).encode, and those of --graph have to be the same",
     )
+    parser.add_argument("--graph", type=Path, metavar="FILE.onnx", help="what `export` wrote; needed by --encode")
     given = parser.parse_args(arguments)
+    if given.encode != (given.graph is not None):
+        parser.error("--encode and --graph are needed together: the graph's vectors are compared with those of encode")
 
     def work() -> None:
-        content = reference(given.model, given.name, given.max_tokens)
+        content = reference(given.model, given.name, recipe=given.recipe, encoded_like=given.graph)
         with workspace(given.output) as aside:
             candidate = aside / "reference.json"
             candidate.write_text(as_text(content) + "\n", encoding="utf-8")
             candidate.replace(given.output)
-        graded = content["graded_pairs"]
-        assert isinstance(graded, dict)  # noqa: S101  it was made a few lines above
+        graded, texts, recipe = content["graded_pairs"], content["texts"], content["recipe"]
+        # They were made a few lines above.
+        assert isinstance(graded, dict) and isinstance(texts, list) and isinstance(recipe, dict)  # noqa: S101, PT018
         say(
-            f"{given.output}: {len(reference_texts())} texts of at most {content['max_tokens']} tokens, "
+            f"{given.output}: {len(texts)} texts of at most {recipe['max_tokens']} tokens, "
             f"{content['dimensions']} dimensions, Spearman {graded['spearman']:.4f}"
         )
 

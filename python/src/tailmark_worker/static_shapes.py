@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tailmark_worker.tokenise import Ids
+from tailmark_worker.tokenizer import Ids
 
 
 class Shape(NamedTuple):

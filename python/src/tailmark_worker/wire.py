@@ -17,11 +17,12 @@ from typing import BinaryIO, NoReturn
 
 import orjson
 
-from tailmark_worker import __version__
+from tailmark_worker import __version__, head
 from tailmark_worker.backend import Backend, BackendError, EmbedError, LoadError, ModelFolder
 from tailmark_worker.evidence import as_object
+from tailmark_worker.recipe import RecipeError, read_recipe
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 NOT_JSON = -32700
 NOT_A_REQUEST = -32600
@@ -253,16 +254,17 @@ def _read_model(model: object) -> ModelFolder | None:
     if not isinstance(model, dict):
         _refuse("load", "`model` must be an object")
     members = _members(
-        "load", model, required=("folder", "max_tokens", "pooling"), optional=(), within="`model`: "
+        "load", model, required=("folder", "recipe"), optional=(), within="`model`: "
     )
     folder = members["folder"]
     if not isinstance(folder, str) or not Path(folder).is_absolute():
         _refuse("load", "`model.folder` must be an absolute path")
-    pooling = members["pooling"]
-    if pooling not in ("mean", "cls"):
-        _refuse("load", '`model.pooling` must be "mean" or "cls"')
-    max_tokens = _integer("load", "model.max_tokens", members["max_tokens"], least=1)
-    return ModelFolder(Path(folder), max_tokens, "cls" if pooling == "cls" else "mean")
+    try:
+        recipe = read_recipe(members["recipe"])
+        head.check(recipe)
+    except RecipeError as error:
+        _refuse("load", f"`model.recipe`: {error}")
+    return ModelFolder(Path(folder), recipe)
 
 
 def _members(

@@ -8,14 +8,15 @@ use std::path::Path;
 
 use tailmark_providers::model::aside::Aside;
 use tailmark_providers::model::graph_difference::{self, GraphDifference};
-use tailmark_providers::model::{ModelSpec, ModelStore};
+use tailmark_providers::model::manifest::{GRAPH, GRAPH_DATA, GraphForm, WEIGHTS};
+use tailmark_providers::model::{KnownModel, ModelStore};
 use tailmark_providers::python_environment::pinned_for_tools;
 use tailmark_reports::units;
 
 use super::fetch::resolve;
 use super::output::print;
 use super::subject::{Subject, absolute};
-use super::tool::{Made, ToolRunner, in_words};
+use super::tool::{Made, ToolRunner, in_words, recipe_flag};
 use super::{ExportArguments, own_export};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
@@ -25,31 +26,34 @@ use crate::screen::Screen;
 pub(super) fn run(arguments: &ExportArguments, screen: &Screen) -> Result<Exit, CommandError> {
     let store = arguments.tools.store.open()?;
     match Subject::named_or_in(&store, &arguments.model)? {
-        Subject::Known(spec) => known(arguments, spec, &store, screen),
+        Subject::Known(model) => export_known(arguments, model, &store, screen),
         Subject::Own(folder) => own_export::run(arguments, &folder, &store, screen),
     }
 }
 
-fn known(
+fn export_known(
     arguments: &ExportArguments,
-    spec: &'static ModelSpec,
+    known: &'static KnownModel,
     store: &ModelStore,
     screen: &Screen,
 ) -> Result<Exit, CommandError> {
     if arguments.name.is_some() {
-        let message = format!("--name is for a folder of your own, and `{}` has its name", spec.name);
+        let message = format!("--name is for a folder of your own, and `{}` has its name", known.name());
         return Err(CommandError::Usage(message));
     }
     let output = arguments.output.as_deref().map(empty_of_graphs).transpose()?;
-    let model = resolve(store, spec, None, screen)?;
+    let model = resolve(store, known, None, screen)?;
     let python = ToolRunner::new(arguments.tools.python.as_deref(), screen)?;
     let target = output.as_deref().unwrap_or(&model.folder);
     let aside = Aside::within(target).map_err(cannot("write the graph"))?;
     let folder = absolute(&model.folder)?;
-    let file = absolute(aside.path())?.join("model.onnx");
-    let flags: [&OsStr; 6] = [
+    let file = absolute(aside.path())?.join(GRAPH);
+    let recipe = recipe_flag(&model.manifest.recipe);
+    let flags: [&OsStr; 8] = [
         "--model".as_ref(),
         folder.as_ref(),
+        "--recipe".as_ref(),
+        recipe.as_ref(),
         "--output".as_ref(),
         file.as_ref(),
         "--form".as_ref(),
@@ -57,17 +61,13 @@ fn known(
     ];
     let made = python.make("export", &flags, (file.parent().unwrap_or(target), target))?;
     let found = fs::read(&file).map_err(cannot("read the graph that was made"))?;
-    let mut text = compared(spec, &found, &made);
+    let mut text = compared(known, &found, &made);
     if let Some(output) = &output {
-        if made.form == "graph-only" {
-            own_export::link_weights(
-                &folder.join("model.safetensors"),
-                &aside,
-                &output.join("model.onnx_data"),
-            )?;
+        if made.form == GraphForm::GraphOnly.name() {
+            own_export::link_weights(&folder.join(WEIGHTS), &aside, &output.join(GRAPH_DATA))?;
         }
-        aside.put("model.onnx", &output.join("model.onnx")).map_err(cannot("put the graph in its place"))?;
-        let _ = writeln!(text, "written to {}", output.join("model.onnx").display());
+        aside.put(GRAPH, &output.join(GRAPH)).map_err(cannot("put the graph in its place"))?;
+        let _ = writeln!(text, "written to {}", output.join(GRAPH).display());
     }
     print(&text)?;
     Ok(Exit::Pass)
@@ -75,7 +75,7 @@ fn known(
 
 /// The folder, made if it is not there, and without a graph that would be lost.
 fn empty_of_graphs(folder: &Path) -> Result<std::path::PathBuf, CommandError> {
-    for name in ["model.onnx", "model.onnx_data"] {
+    for name in [GRAPH, GRAPH_DATA] {
         if folder.join(name).exists() {
             let message =
                 format!("{} is there already, and nothing is written over it", folder.join(name).display());
@@ -87,18 +87,21 @@ fn empty_of_graphs(folder: &Path) -> Result<std::path::PathBuf, CommandError> {
 }
 
 /// What came of it beside the committed graph.
-fn compared(spec: &ModelSpec, found: &[u8], made: &Made) -> String {
+fn compared(model: &KnownModel, found: &[u8], made: &Made) -> String {
     let mut text = format!(
         "{}: {}, {}, {}\n",
-        spec.name,
+        model.name(),
         made.form,
         units::bytes(found.len() as u64),
         in_words(&made.figures())
     );
-    let (Some(committed), Some(pinned)) = (spec.graph, spec.pinned_graph()) else { return text };
-    let _ = match graph_difference::compare(found, committed) {
-        None => writeln!(text, "identical to the committed graph, byte for byte (sha256 {})", pinned.sha256),
-        Some(_) if made.form != "graph-only" => {
+    let _ = match graph_difference::compare(found, model.graph) {
+        None => writeln!(
+            text,
+            "identical to the committed graph, byte for byte (sha256 {})",
+            model.manifest.graph.sha256
+        ),
+        Some(_) if made.form != GraphForm::GraphOnly.name() => {
             writeln!(text, "not compared with the committed graph, which is graph-only")
         }
         Some(difference) => write!(text, "{}", explained(&difference, made)),
@@ -160,18 +163,18 @@ mod tests {
 
     #[test]
     fn the_committed_graph_is_identical_to_itself() {
-        let spec = &tailmark_providers::model::known()[0];
-        let text = compared(spec, spec.graph.unwrap(), &made(&[]));
+        let model = &tailmark_providers::model::known()[0];
+        let text = compared(model, model.graph, &made(&[]));
         assert!(text.contains("identical to the committed graph, byte for byte (sha256 "), "{text}");
     }
 
     #[test]
     fn another_graph_is_explained_by_its_bytes_its_parts_and_the_versions() {
-        let spec = &tailmark_providers::model::known()[0];
-        let mut other = spec.graph.unwrap().to_vec();
+        let model = &tailmark_providers::model::known()[0];
+        let mut other = model.graph.to_vec();
         let last = other.len() - 1;
         other[last] ^= 1;
-        let text = compared(spec, &other, &made(&[("torch", "1.2.3+cpu"), ("not-pinned", "1")]));
+        let text = compared(model, &other, &made(&[("torch", "1.2.3+cpu"), ("not-pinned", "1")]));
         let size = units::count(other.len() as u64);
         assert!(
             text.contains(&format!(
@@ -183,7 +186,7 @@ mod tests {
         assert!(text.contains("made with other versions: torch 1.2.3+cpu (there "), "{text}");
         let same = made(&[("torch", &format!("{}+cpu", pinned_for_tools("torch").unwrap()))]);
         assert!(
-            compared(spec, &other, &same)
+            compared(model, &other, &same)
                 .contains("made with the versions the committed graph was made with")
         );
     }

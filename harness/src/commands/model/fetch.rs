@@ -1,6 +1,6 @@
 //! `tailmark model fetch`, and how every other command gets at a store and at a known model.
 
-use tailmark_providers::model::{Hub, ModelSpec, ModelStore, ResolvedModel, Sources};
+use tailmark_providers::model::{Hub, KnownModel, ModelStore, ResolvedModel, Sources};
 use tailmark_providers::python_environment::{PackageTool, Tools};
 
 use super::arguments::{FetchArguments, StoreOption};
@@ -12,8 +12,8 @@ use crate::screen::Screen;
 /// `tailmark model fetch`.
 pub(super) fn run(arguments: &FetchArguments, screen: &Screen) -> Result<Exit, CommandError> {
     let store = arguments.store.open()?;
-    let spec = match Subject::named(&store, &arguments.name)? {
-        Subject::Known(spec) => spec,
+    let known = match Subject::named(&store, &arguments.name)? {
+        Subject::Known(model) => model,
         Subject::Own(folder) => {
             let message = format!(
                 "`{}` is a model of your own, in {}: it is used where it is, and there is nowhere to fetch it from",
@@ -26,9 +26,9 @@ pub(super) fn run(arguments: &FetchArguments, screen: &Screen) -> Result<Exit, C
     if let Some(folder) = arguments.from.as_ref().filter(|folder| !folder.is_dir()) {
         return Err(CommandError::Usage(format!("--from: {} is not a folder", folder.display())));
     }
-    let model = resolve(&store, spec, arguments.from.as_deref(), screen)?;
+    let model = resolve(&store, known, arguments.from.as_deref(), screen)?;
     screen.clear();
-    let mut text = format!("{}: from {}\n", spec.name, model.source);
+    let mut text = format!("{}: from {}\n", known.name(), model.source);
     for file in &model.files {
         text.push_str(&format!(
             "  {}  {}  {}\n",
@@ -45,13 +45,13 @@ pub(super) fn run(arguments: &FetchArguments, screen: &Screen) -> Result<Exit, C
 /// A known model, checked, and fetched where it is not in the store.
 pub(super) fn resolve(
     store: &ModelStore,
-    spec: &ModelSpec,
+    model: &KnownModel,
     from: Option<&std::path::Path>,
     screen: &Screen,
 ) -> Result<ResolvedModel, CommandError> {
     let packages = PackageTool::new(Tools::from_environment(), &cache()?);
     let sources = Sources { hub: Hub::from_environment(), packages: &packages };
-    Ok(store.resolve(spec, from, &sources, screen)?)
+    Ok(store.resolve(model, from, &sources, screen)?)
 }
 
 /// tailmark's folder in the user's cache folder.

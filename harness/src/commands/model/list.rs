@@ -19,18 +19,18 @@ pub(super) fn run(store: &ModelStore) -> Result<Exit, CommandError> {
     let mut rows = Builder::default();
     rows.push_record(["model", "state", "size", "graphs"]);
     let mut places = Vec::new();
-    for spec in tailmark_providers::model::known() {
-        let folder = store.folder_of(spec);
-        let stock = verify::stock_of_known(store, spec);
+    for model in tailmark_providers::model::known() {
+        let folder = store.folder_of(model);
+        let stock = verify::stock_of_known(store, model);
         if stock != Stock::Absent {
-            places.push((&spec.name, folder.clone()));
+            places.push((model.name(), folder.clone()));
         }
-        push(&mut rows, &spec.name, &folder, &stock);
+        push(&mut rows, model.name(), &folder, &stock);
     }
     let registered = store.registered()?;
     for own in &registered {
         // Shown even where nothing is: it tells which folder was moved or removed.
-        places.push((&own.name, own.folder.clone()));
+        places.push((own.name.as_str(), own.folder.clone()));
         push(&mut rows, &own.name, &own.folder, &verify::stock_of_own(&own.folder));
     }
     let mut table = rows.build();

@@ -6,22 +6,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tailmark_providers::model::aside::Aside;
+use tailmark_providers::model::manifest::{
+    GRAPH, GRAPH_DATA, GraphForm, MANIFEST, Manifest, REFERENCE, WEIGHTS,
+};
+use tailmark_providers::model::own;
 use tailmark_providers::model::own::describe::{self, Description};
-use tailmark_providers::model::own::{self, GraphForm, MANIFEST, Manifest, REFERENCE};
+use tailmark_providers::model::recipe::{Recipe, Side};
 use tailmark_providers::model::{self, ModelStore};
 use tailmark_reports::units;
 
 use super::ExportArguments;
 use super::output::print;
 use super::subject::absolute;
-use super::tool::{Made, ToolRunner, in_words};
+use super::tool::{Made, ToolRunner, in_words, recipe_flag};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
-
-const GRAPH: &str = "model.onnx";
-const GRAPH_DATA: &str = "model.onnx_data";
-const WEIGHTS: &str = "model.safetensors";
 
 /// Makes the graph, the reference vectors and the manifest of the model in `source`.
 pub(super) fn run(
@@ -34,28 +34,32 @@ pub(super) fn run(
     let name = name_of(arguments, source)?;
     let target = target(arguments, source, &described)?;
     screen.say(&format!(
-        "{name}: {}, {} dimensions, texts up to {} tokens, {:?} pooling",
-        described.model_type, described.dimensions, described.max_tokens, described.pooling
+        "{name}: {}, {} dimensions, texts up to {} tokens, {}",
+        described.model_type,
+        described.dimensions,
+        described.recipe.max_tokens,
+        in_steps(&described.recipe)
     ));
     described.notes.iter().for_each(|note| screen.say(&format!("note: {note}")));
     let python = ToolRunner::new(arguments.tools.python.as_deref(), screen)?;
     let aside = Aside::within(&target).map_err(cannot(format!("write into {}", target.display())))?;
     let made = make(&python, arguments, source, &described, &name, &aside, &target)?;
-    let form = match made.form.as_str() {
-        "graph-only" => GraphForm::GraphOnly,
-        "self-contained" => GraphForm::SelfContained,
-        other => {
-            let (tool, what) = ("export".to_owned(), format!("made an unknown form `{other}`"));
-            return Err(CommandError::PythonTool { tool, what });
-        }
-    };
-    let manifest = Manifest::pin(source, aside.path(), &described, &name, form)
-        .map_err(cannot("read the files of the model"))?;
+    let form = GraphForm::find(&made.form).ok_or_else(|| CommandError::PythonTool {
+        tool: "export".to_owned(),
+        what: format!("made an unknown form `{}`", made.form),
+    })?;
+    let manifest = Manifest::pin(
+        &name,
+        (described.dimensions, &described.recipe),
+        (source, &described.files),
+        (aside.path(), form),
+    )
+    .map_err(cannot("read the files of the model"))?;
     let reference =
         fs::read_to_string(aside.path().join(REFERENCE)).map_err(cannot("read the reference vectors"))?;
-    manifest.spec(reference).map_err(|why| CommandError::PythonTool {
+    manifest.check_reference(&reference).map_err(|why| CommandError::PythonTool {
         tool: "reference".to_owned(),
-        what: format!("does not see the model as tailmark does: {REFERENCE} {why}"),
+        what: format!("made what was not asked for: {REFERENCE} {why}"),
     })?;
     let put = |file: &str| aside.put(file, &target.join(file)).map_err(cannot(format!("write {file}")));
     if target != source {
@@ -119,33 +123,37 @@ fn make(
 ) -> Result<Made, CommandError> {
     let (graph, reference) = (aside.path().join(GRAPH), aside.path().join(REFERENCE));
     let shown = (aside.path(), target);
-    let export: [&OsStr; 6] = [
-        "--model".as_ref(),
-        source.as_ref(),
-        "--output".as_ref(),
-        graph.as_ref(),
-        "--form".as_ref(),
-        arguments.form.name().as_ref(),
-    ];
-    let made = python.make("export", &export, shown)?;
-    let tokens = described.max_tokens.to_string();
-    let vectors: [&OsStr; 8] = [
-        "--model".as_ref(),
-        source.as_ref(),
+    let recipe = recipe_flag(&described.recipe);
+    let model: [&OsStr; 4] = ["--model".as_ref(), source.as_ref(), "--recipe".as_ref(), recipe.as_ref()];
+    let export: [&OsStr; 4] =
+        ["--output".as_ref(), graph.as_ref(), "--form".as_ref(), arguments.form.name().as_ref()];
+    let made = python.make("export", &[model, export].concat(), shown)?;
+    // The vectors are those that people get who call sentence-transformers, and the graph's are compared with them.
+    let vectors: [&OsStr; 7] = [
         "--output".as_ref(),
         reference.as_ref(),
         "--name".as_ref(),
         name.as_ref(),
-        "--max-tokens".as_ref(),
-        tokens.as_ref(),
+        "--graph".as_ref(),
+        graph.as_ref(),
+        "--encode".as_ref(),
     ];
-    python.run("reference", &vectors, shown)?;
+    python.run("reference", &[&model[..], &vectors].concat(), shown)?;
     Ok(made)
+}
+
+/// What is done to texts and vectors, for a person.
+fn in_steps(recipe: &Recipe) -> String {
+    let prompt = recipe.default_prompt.as_ref().map(|name| format!("prompt `{name}`"));
+    let case = recipe.lower_case.then(|| "lower case".to_owned());
+    let side = (recipe.truncation_side == Side::Left).then(|| "cut at the beginning".to_owned());
+    let head = recipe.head.iter().map(ToString::to_string);
+    prompt.into_iter().chain(case).chain(side).chain(head).collect::<Vec<_>>().join(", ")
 }
 
 /// What the model is called: as asked for, as before, or as its folder.
 fn name_of(arguments: &ExportArguments, source: &Path) -> Result<String, CommandError> {
-    let before = Manifest::read(source).ok().map(|manifest| manifest.name);
+    let before = own::read(source).ok().map(|manifest| manifest.name);
     let folder = || source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = arguments.name.clone().or(before).unwrap_or_else(folder);
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);

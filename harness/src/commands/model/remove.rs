@@ -21,11 +21,11 @@ pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, 
         )));
     }
     match subject {
-        Subject::Known(spec) => {
+        Subject::Known(model) => {
             let removed = if arguments.variants {
-                store.remove_variants(spec, screen)
+                store.remove_variants(model, screen)
             } else {
-                store.remove(spec, screen)
+                store.remove(model, screen)
             };
             show(&removed?)
         }

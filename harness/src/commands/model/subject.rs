@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tailmark_providers::model::{self, ModelSpec, ModelStore};
+use tailmark_providers::model::{self, KnownModel, ModelStore};
 
 use crate::commands::CommandError;
 
@@ -10,7 +10,7 @@ use crate::commands::CommandError;
 #[derive(Clone, Debug)]
 pub(super) enum Subject {
     /// A known one.
-    Known(&'static ModelSpec),
+    Known(&'static KnownModel),
     /// One of the user's own, in this folder.
     Own(PathBuf),
 }
@@ -37,8 +37,8 @@ impl Subject {
     }
 
     fn find(store: &ModelStore, name: &str) -> Result<Option<Self>, CommandError> {
-        if let Ok(spec) = model::find(name) {
-            return Ok(Some(Self::Known(spec)));
+        if let Ok(known) = model::find(name) {
+            return Ok(Some(Self::Known(known)));
         }
         let registered = store.registered()?;
         let found = registered.into_iter().find(|entry| entry.name == name);
@@ -47,7 +47,7 @@ impl Subject {
 }
 
 fn unknown(store: &ModelStore, name: &str, and: &str) -> CommandError {
-    let known = model::known().iter().map(|spec| spec.name.clone());
+    let known = model::known().iter().map(|model| model.name().to_owned());
     let own = store.registered().unwrap_or_default().into_iter().map(|entry| entry.name);
     let names = known.chain(own).collect::<Vec<_>>().join(", ");
     CommandError::Usage(format!("unknown model `{name}`{and}\n\nhint: known are {names}"))

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde::Deserialize;
+use tailmark_providers::model::Recipe;
 use tailmark_providers::model::variants::{Figures, Int8};
 use tailmark_providers::python_environment::PythonEnvironment;
 
@@ -76,6 +77,11 @@ impl Made {
             spearman: self.spearman,
         }
     }
+}
+
+/// A recipe as the tools take it, so that they need not read the model's files for it.
+pub(super) fn recipe_flag(recipe: &Recipe) -> String {
+    serde_json::to_string(recipe).expect("a recipe is JSON: this is a bug")
 }
 
 /// Figures as one part of a sentence.

@@ -13,7 +13,7 @@ use tailmark_reports::units;
 use super::fetch::resolve;
 use super::output::print;
 use super::subject::Subject;
-use super::tool::{ToolRunner, in_words};
+use super::tool::{ToolRunner, in_words, recipe_flag};
 use super::{OptimizeArguments, QuantizeArguments, ToolOptions};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
@@ -60,9 +60,12 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
     let folder = &model.folder;
     let aside = Aside::within(folder).map_err(cannot("write into the model's folder"))?;
     let (graph, output) = (folder.join("model.onnx"), aside.path().join(wanted.file));
-    let flags: [&OsStr; 6] = [
+    let recipe = recipe_flag(&model.manifest.recipe);
+    let flags: [&OsStr; 8] = [
         "--model".as_ref(),
         folder.as_ref(),
+        "--recipe".as_ref(),
+        recipe.as_ref(),
         "--graph".as_ref(),
         graph.as_ref(),
         "--output".as_ref(),
@@ -100,7 +103,7 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
 /// The model with all of its files checked: nothing is made from a damaged graph.
 fn whole(store: &ModelStore, subject: &Subject, screen: &Screen) -> Result<ResolvedModel, CommandError> {
     let model = match subject {
-        Subject::Known(spec) => resolve(store, spec, None, screen)?,
+        Subject::Known(model) => resolve(store, model, None, screen)?,
         Subject::Own(folder) => own::resolve(folder)?,
     };
     let folder: PathBuf = fs::canonicalize(&model.folder).map_err(cannot("find the model's folder"))?;

@@ -29,9 +29,9 @@ pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, 
     for (name, subject) in &subjects {
         screen.step(&format!("comparing the files of {name}"));
         let (findings, remedy) = match subject {
-            Subject::Known(spec) => {
-                let remedy = format!("`tailmark model fetch {}` repairs it", spec.name);
-                (verify::known(&store, spec), remedy)
+            Subject::Known(model) => {
+                let remedy = format!("`tailmark model fetch {}` repairs it", model.name());
+                (verify::known(&store, model), remedy)
             }
             Subject::Own(folder) => {
                 let remedy = format!(
@@ -64,8 +64,8 @@ pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, 
 /// Every model of which something is there.
 fn everything(store: &ModelStore) -> Result<Vec<(String, Subject)>, CommandError> {
     let known = tailmark_providers::model::known().iter();
-    let there = known.filter(|spec| verify::stock_of_known(store, spec) != Stock::Absent);
-    let mut all: Vec<_> = there.map(|spec| (spec.name.clone(), Subject::Known(spec))).collect();
+    let there = known.filter(|model| verify::stock_of_known(store, model) != Stock::Absent);
+    let mut all: Vec<_> = there.map(|model| (model.name().to_owned(), Subject::Known(model))).collect();
     let registered = store.registered()?;
     all.extend(registered.into_iter().map(|own| (own.name, Subject::Own(own.folder))));
     Ok(all)
@@ -74,7 +74,7 @@ fn everything(store: &ModelStore) -> Result<Vec<(String, Subject)>, CommandError
 fn gone(error: &OwnModelError) -> Finding {
     let why = error.to_string();
     let why = why.split("\n\n").next().unwrap_or_default().to_owned();
-    let name = tailmark_providers::model::own::MANIFEST.to_owned();
+    let name = tailmark_providers::model::manifest::MANIFEST.to_owned();
     Finding { name, state: FileState::Damaged(why) }
 }
 

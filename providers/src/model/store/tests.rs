@@ -4,39 +4,45 @@ mod hub;
 
 use std::sync::atomic::AtomicUsize;
 
-use super::super::catalogue::{HubSpec, PackageSpec};
+use super::super::catalogue::{HubPlace, PackagePlace, Places};
 use super::super::hub::Hub;
+use super::super::manifest::{GraphForm, REFERENCE};
+use super::super::recipe::{PoolingMode, Recipe};
 use super::super::sources::PackageInstaller;
 use super::*;
 use crate::progress::Silent;
 use crate::progress::recording::Recording;
-use crate::provider::Pooling;
 
 const FILES: [(&str, &[u8]); 3] =
     [("config.json", b"{}"), ("tokenizer.json", b"tokens"), (WEIGHTS, b"weights, as it were")];
+const GRAPH_CONTENT: &[u8] = b"a graph that reads model.onnx_data";
 
-fn spec() -> ModelSpec {
-    let pinned = |(name, content): (&str, &[u8])| PinnedFile {
-        name: name.to_owned(),
-        bytes: content.len() as u64,
-        sha256: digest::sha256_of(content),
-    };
-    ModelSpec {
-        name: "someone/tiny".to_owned(),
-        dimensions: 2,
-        max_tokens: 8,
-        pooling: Pooling::Mean,
-        normalize: true,
-        hub: Some(HubSpec { repository: "someone/tiny".to_owned(), revision: "main".to_owned() }),
-        package: Some(PackageSpec {
-            name: "tiny-weights".to_owned(),
-            version: "1.0".to_owned(),
-            wheel_sha256: "00".repeat(32),
-            folder: "tiny_weights/model".to_owned(),
-        }),
-        files: FILES.map(pinned).into(),
-        graph: Some(b"a graph that reads model.onnx_data"),
-        reference_json: "{}".into(),
+fn pinned((name, content): (&str, &[u8])) -> PinnedFile {
+    PinnedFile { name: name.to_owned(), bytes: content.len() as u64, sha256: digest::sha256_of(content) }
+}
+
+fn tiny() -> KnownModel {
+    KnownModel {
+        manifest: Manifest {
+            name: "someone/tiny".to_owned(),
+            dimensions: 2,
+            recipe: Recipe::pooling(PoolingMode::Mean, 8),
+            files: FILES.map(pinned).into(),
+            form: GraphForm::GraphOnly,
+            graph: pinned((GRAPH, GRAPH_CONTENT)),
+            reference: pinned((REFERENCE, b"{}")),
+        },
+        places: Places {
+            hub: HubPlace { repository: "someone/tiny".to_owned(), revision: "main".to_owned() },
+            package: PackagePlace {
+                name: "tiny-weights".to_owned(),
+                version: "1.0".to_owned(),
+                wheel_sha256: "00".repeat(32),
+                folder: "tiny_weights/model".to_owned(),
+            },
+        },
+        graph: GRAPH_CONTENT,
+        reference_json: "{}",
     }
 }
 
@@ -52,7 +58,7 @@ fn write_files(folder: &Path, replaced: &str, content: &[u8]) {
 struct NoPackages;
 
 impl PackageInstaller for NoPackages {
-    fn install(&self, _: &PackageSpec, _: &Path, _: &dyn Progress) -> Result<(), String> {
+    fn install(&self, _: &PackagePlace, _: &Path, _: &dyn Progress) -> Result<(), String> {
         Err("no connection to the package index\n\nhint: connect".to_owned())
     }
 }
@@ -65,7 +71,7 @@ struct Packages {
 }
 
 impl PackageInstaller for Packages {
-    fn install(&self, package: &PackageSpec, target: &Path, _: &dyn Progress) -> Result<(), String> {
+    fn install(&self, package: &PackagePlace, target: &Path, _: &dyn Progress) -> Result<(), String> {
         self.installs.fetch_add(1, Ordering::SeqCst);
         let damaged = if self.damaged { WEIGHTS } else { "" };
         write_files(&target.join(&package.folder), damaged, b"weights, as it was.");
@@ -100,7 +106,7 @@ impl Scratch {
         local: Option<&Path>,
         progress: &dyn Progress,
     ) -> Result<ResolvedModel, StoreError> {
-        self.store.resolve(&spec(), local, &Sources { hub: offline(self.folder.path()), packages }, progress)
+        self.store.resolve(&tiny(), local, &Sources { hub: offline(self.folder.path()), packages }, progress)
     }
 
     /// The names in a folder, sorted.
@@ -113,7 +119,7 @@ impl Scratch {
     }
 
     fn model(&self) -> PathBuf {
-        self.store.folder_of(&spec())
+        self.store.folder_of(&tiny())
     }
 }
 
@@ -126,7 +132,7 @@ fn a_package_fills_the_store_and_the_store_answers_from_then_on() {
     let expected = ["config.json", "model.onnx", "model.onnx_data", "model.safetensors", "tokenizer.json"];
     assert_eq!(scratch.names(&first.folder), expected);
     assert_eq!(fs::read(first.folder.join(GRAPH_DATA)).unwrap(), FILES[2].1);
-    assert_eq!(fs::read(first.folder.join(GRAPH)).unwrap(), spec().graph.unwrap());
+    assert_eq!(fs::read(first.folder.join(GRAPH)).unwrap(), GRAPH_CONTENT);
 
     let second = scratch.resolve_with(&NoPackages).unwrap();
     assert_eq!(second.source, "the model store");
@@ -246,14 +252,14 @@ fn a_folder_used_in_place_is_checked_and_may_lack_the_graph_or_have_another() {
     let scratch = Scratch::new();
     let local = scratch.folder.path().join("local");
     write_files(&local, "", b"");
-    let model = ResolvedModel::in_place(&spec(), &local).unwrap();
+    let model = ResolvedModel::in_place(&tiny(), &local).unwrap();
     assert_eq!(model.folder, local);
     assert_eq!(model.files.len(), 3);
     fs::write(local.join(GRAPH), "the user's own").unwrap();
-    let model = ResolvedModel::in_place(&spec(), &local).unwrap();
+    let model = ResolvedModel::in_place(&tiny(), &local).unwrap();
     assert_eq!(model.files[3].sha256, digest::sha256_of(b"the user's own"));
     fs::write(local.join(WEIGHTS), "half").unwrap();
-    let error = ResolvedModel::in_place(&spec(), &local).unwrap_err().to_string();
+    let error = ResolvedModel::in_place(&tiny(), &local).unwrap_err().to_string();
     assert!(error.contains("model.safetensors has 4 bytes, expected 19"), "{error}");
 }
 
@@ -269,27 +275,27 @@ fn a_store_that_cannot_be_written_is_an_error_with_a_remedy() {
 #[test]
 fn what_a_killed_download_left_is_removed_at_the_next_start() {
     let scratch = Scratch::new();
-    let left = scratch.store.part_root(&spec()).join("1-0");
+    let left = scratch.store.part_root(&tiny()).join("1-0");
     fs::create_dir_all(&left).unwrap();
     fs::write(left.join(WEIGHTS), "half").unwrap();
     let progress = Recording::default();
     scratch.resolve(&Packages::default(), None, &progress).unwrap();
     assert!(progress.said("interrupted download"));
-    assert!(!scratch.store.part_root(&spec()).exists());
+    assert!(!scratch.store.part_root(&tiny()).exists());
 
     // And beside a complete model, too.
     fs::create_dir_all(&left).unwrap();
     scratch.resolve_with(&NoPackages).unwrap();
-    assert!(!scratch.store.part_root(&spec()).exists());
+    assert!(!scratch.store.part_root(&tiny()).exists());
 }
 
 #[test]
 fn the_download_of_a_running_process_is_left_alone() {
     let scratch = Scratch::new();
     scratch.resolve_with(&Packages::default()).unwrap();
-    let theirs = scratch.store.part_root(&spec()).join("1-0");
+    let theirs = scratch.store.part_root(&tiny()).join("1-0");
     fs::create_dir_all(&theirs).unwrap();
-    let _lock = Lock::acquire(&scratch.store.lock_file(&spec()), || {}).unwrap();
+    let _lock = Lock::acquire(&scratch.store.lock_file(&tiny()), || {}).unwrap();
     scratch.resolve_with(&NoPackages).unwrap();
     assert!(theirs.exists());
 }

@@ -1,6 +1,9 @@
 //! Folders as sentence-transformers writes them, and some that it would not write.
 
+use std::fs;
+
 use super::*;
+use crate::model::recipe::{PoolingMode, Side};
 
 /// A folder with these files beside weights and a tokenizer that nobody reads here.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -45,9 +48,10 @@ fn a_sentence_transformers_folder_says_everything() {
     let expected = Description {
         model_type: "bert".to_owned(),
         dimensions: 32,
-        max_tokens: 48,
-        pooling: Pooling::Mean,
-        normalize: true,
+        recipe: Recipe {
+            head: vec![Module::Pooling { mode: PoolingMode::Mean }, Module::Normalize],
+            ..Recipe::pooling(PoolingMode::Mean, 48)
+        },
         files: [
             "config.json",
             "tokenizer.json",
@@ -67,7 +71,7 @@ fn a_sentence_transformers_folder_says_everything() {
 #[test]
 fn a_folder_that_holds_a_transformer_alone_is_pooled_by_the_mean_and_says_so() {
     let found = of(&[BERT]);
-    assert_eq!((found.pooling, found.normalize, found.max_tokens), (Pooling::Mean, false, 64));
+    assert_eq!(found.recipe, Recipe::pooling(PoolingMode::Mean, 64));
     let note = "there is no 1_Pooling/config.json, so vectors are the mean over a text's tokens";
     assert_eq!(found.notes, [note]);
 }
@@ -87,7 +91,7 @@ fn positions_are_counted_as_the_model_type_counts_them() {
         (r#"{"model_type": "distilbert", "dim": 8, "max_position_embeddings": 512}"#, 512),
     ] {
         let found = of(&[("config.json", config)]);
-        assert_eq!((found.dimensions, found.max_tokens), (8, expected), "{config}");
+        assert_eq!((found.dimensions, found.recipe.max_tokens), (8, expected), "{config}");
     }
 }
 
@@ -95,9 +99,9 @@ fn positions_are_counted_as_the_model_type_counts_them() {
 fn a_length_without_limit_is_none_and_one_beyond_the_positions_is_cut_to_them() {
     let unlimited =
         of(&[BERT, ("tokenizer_config.json", r#"{"model_max_length": 1000000000000000019884624838656}"#)]);
-    assert_eq!(unlimited.max_tokens, 64);
+    assert_eq!(unlimited.recipe.max_tokens, 64);
     let longer = of(&[BERT, ("sentence_bert_config.json", r#"{"max_seq_length": 512}"#)]);
-    assert_eq!(longer.max_tokens, 64);
+    assert_eq!(longer.recipe.max_tokens, 64);
     let note =
         "sentence_bert_config.json allows 512 tokens and the model has positions for 64: texts are cut to 64";
     assert!(longer.notes.contains(&note.to_owned()), "{:?}", longer.notes);
@@ -109,7 +113,8 @@ fn cls_pooling_is_read_in_the_older_and_in_the_newer_form() {
         r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#,
         r#"{"embedding_dimension": 32, "pooling_mode": "cls"}"#,
     ] {
-        assert_eq!(of(&[BERT, ("1_Pooling/config.json", settings)]).pooling, Pooling::Cls, "{settings}");
+        let found = of(&[BERT, ("1_Pooling/config.json", settings)]);
+        assert_eq!(found.recipe, Recipe::pooling(PoolingMode::Cls, 64), "{settings}");
     }
 }
 
@@ -154,7 +159,12 @@ fn what_is_missing_is_listed_in_one_go() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), "{}").unwrap();
     let error = describe(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("it lacks tokenizer.json, model.safetensors\n\nhint: "), "{error}");
+    assert!(
+        error.contains(
+            "it lacks tokenizer.json, model.safetensors; it contains config.json\n\nhint: a sentence-"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -172,8 +182,163 @@ fn files_that_say_nothing_are_named() {
     );
 }
 
+/// The prompts of a model, its default, and how much of its vectors is used.
+fn sentence_transformers(content: &str) -> (&str, &str) {
+    ("config_sentence_transformers.json", content)
+}
+
 #[test]
-fn a_default_prompt_is_said_not_to_be_used() {
-    let found = of(&[BERT, ("config_sentence_transformers.json", r#"{"default_prompt_name": "query"}"#)]);
-    assert!(found.notes.iter().any(|note| note.starts_with("its default prompt `query` is not put")));
+fn a_default_prompt_is_put_before_every_text_and_others_are_named() {
+    let prompts = r#"{"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query"}"#;
+    let found = of(&[BERT, sentence_transformers(prompts)]);
+    assert_eq!(found.recipe.prompt(), "query: ");
+    assert!(
+        found.notes.contains(&"its default prompt `query` is put before every text".to_owned()),
+        "{:?}",
+        found.notes
+    );
+    let named = of(&[BERT, sentence_transformers(&prompts.replace("\"query\"}", "null}"))]);
+    assert_eq!((named.recipe.prompt(), named.recipe.prompts.len()), ("", 1));
+    assert!(
+        named.notes.iter().any(|note| note.starts_with("it has the prompts `query`, none of them")),
+        "{:?}",
+        named.notes
+    );
+    let none = of(&[BERT, sentence_transformers(&prompts.replace("query: ", ""))]);
+    assert_eq!(none.recipe, of(&[BERT]).recipe, "prompts without a text are none");
+}
+
+#[test]
+fn a_default_prompt_that_is_not_there_or_is_not_pooled_is_refused() {
+    let missing = refused(&[BERT, sentence_transformers(r#"{"default_prompt_name": "query"}"#)]);
+    assert!(
+        missing.contains("its default prompt is `query`, and it has no prompt of that name"),
+        "{missing}"
+    );
+    let prompts = r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#;
+    let pooling = r#"{"pooling_mode": "mean", "include_prompt": false}"#;
+    let left_out = refused(&[BERT, sentence_transformers(prompts), ("1_Pooling/config.json", pooling)]);
+    assert_eq!(
+        left_out,
+        "1_Pooling/config.json: its pooling leaves out the tokens of the default prompt `query`, and no backend here does"
+    );
+}
+
+#[test]
+fn vectors_that_are_cut_are_as_long_as_what_is_left() {
+    let found = of(&[BERT, MODULES_OF_MINILM, sentence_transformers(r#"{"truncate_dim": 8}"#)]);
+    let pooling = Module::Pooling { mode: PoolingMode::Mean };
+    assert_eq!(found.recipe.head, [pooling, Module::Normalize, Module::Truncate { dimensions: 8 }]);
+    assert_eq!(found.dimensions, 8);
+    let longer = refused(&[BERT, sentence_transformers(r#"{"truncate_dim": 33}"#)]);
+    assert!(longer.contains("it keeps 33 numbers of a vector that has 32"), "{longer}");
+}
+
+#[test]
+fn case_is_lowered_by_either_file_and_the_tokenizers_class_takes_accents_away_too() {
+    let cased = ("tokenizer.json", r#"{"normalizer": {"type": "BertNormalizer", "lowercase": false}}"#);
+    let uncased = ("tokenizer.json", r#"{"normalizer": {"type": "BertNormalizer", "lowercase": true}}"#);
+    let sentences = ("sentence_bert_config.json", r#"{"max_seq_length": 64, "do_lower_case": true}"#);
+    let class = ("tokenizer_config.json", r#"{"do_lower_case": true}"#);
+    let keeping = ("tokenizer_config.json", r#"{"do_lower_case": true, "strip_accents": false}"#);
+    for (files, expected) in [
+        (&[BERT, cased][..], (false, false)),
+        (&[BERT, cased, sentences], (true, false)),
+        (&[BERT, cased, class], (true, true)),
+        (&[BERT, cased, keeping], (true, false)),
+        (&[BERT, uncased, class], (false, false)),
+    ] {
+        let found = of(files).recipe;
+        assert_eq!((found.lower_case, found.strip_accents), expected, "{files:?}");
+    }
+}
+
+#[test]
+fn the_end_that_is_cut_and_the_token_of_padding_come_from_the_tokenizers_files() {
+    let vocabulary = r#"{"model": {"vocab": {"<pad>": 7}}, "truncation": {"direction": "Left"}}"#;
+    let unigram = r#"{"model": {"vocab": [["<s>", 0.0], ["<pad>", -1.0]]}}"#;
+    let config = ("config.json", r#"{"hidden_size": 8, "max_position_embeddings": 64, "pad_token_id": 3}"#);
+    let named =
+        ("tokenizer_config.json", r#"{"pad_token": {"content": "<pad>"}, "truncation_side": "right"}"#);
+    for (files, side, padding) in [
+        (&[config][..], Side::Right, 3),
+        (&[config, ("tokenizer.json", vocabulary)], Side::Left, 3),
+        (&[config, ("tokenizer.json", vocabulary), named], Side::Right, 7),
+        (&[config, ("tokenizer.json", unigram), named], Side::Right, 1),
+        (&[config, ("tokenizer.json", r#"{"padding": {"pad_id": 9}}"#), named], Side::Right, 9),
+        (
+            &[config, ("tokenizer.json", r#"{"added_tokens": [{"id": 4, "content": "<pad>"}]}"#), named],
+            Side::Right,
+            4,
+        ),
+        (&[config, ("tokenizer_config.json", r#"{"truncation_side": "left"}"#)], Side::Left, 3),
+    ] {
+        let found = of(files).recipe;
+        assert_eq!((found.truncation_side, found.padding_id), (side, padding), "{files:?}");
+    }
+}
+
+#[test]
+fn what_takes_its_vector_from_elsewhere_is_refused() {
+    let modules = (
+        "modules.json",
+        r#"[{"path": "", "type": "m.Transformer"}, {"path": "1_Normalize", "type": "m.Normalize"}]"#,
+    );
+    let pooled = refused(&[BERT, modules]);
+    assert!(
+        pooled.starts_with("modules.json: it has no module `Pooling`, so that the model's own pooled output"),
+        "{pooled}"
+    );
+    let causal =
+        r#"{"hidden_size": 8, "max_position_embeddings": 64, "architectures": ["Qwen3ForCausalLM"]}"#;
+    let last = refused(&[("config.json", causal)]);
+    assert!(
+        last.contains("it is a `Qwen3ForCausalLM`, and without modules.json its vector is that of the last"),
+        "{last}"
+    );
+    let outside = r#"[{"path": "", "type": "m.Transformer"}, {"path": "../p", "type": "m.Pooling"}]"#;
+    let led = refused(&[BERT, ("modules.json", outside)]);
+    assert_eq!(led, "modules.json: its pooling is in `../p`, which is no folder below this one");
+}
+
+#[test]
+fn a_model_in_another_form_is_told_what_it_is_and_what_makes_it_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["config.json", "tokenizer.json", "pytorch_model.bin"] {
+        fs::write(folder.path().join(name), "{}").unwrap();
+    }
+    let error = describe(folder.path()).unwrap_err().to_string();
+    let at = folder.path().display();
+    assert_eq!(
+        error,
+        format!(
+            "{at} is not a model's folder: it lacks model.safetensors; it contains config.json, pytorch_model.bin, \
+             tokenizer.json\n\nhint: its weights are in pytorch_model.bin; model.safetensors is written by \
+             `AutoModel.from_pretrained(\"{at}\").save_pretrained(\"{at}\")` of transformers"
+        )
+    );
+    let modules = r#"[{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]"#;
+    fs::write(folder.path().join("modules.json"), modules).unwrap();
+    let error = describe(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("it has a module `StaticEmbedding`") && error.contains("a table of vectors"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_before_a_file_is_no_part_of_it() {
+    let marked = format!("\u{feff}{}", BERT.1);
+    assert_eq!(of(&[("config.json", &marked)]), of(&[BERT]));
+}
+
+#[test]
+fn weights_in_half_precision_are_named() {
+    let config = r#"{"hidden_size": 8, "max_position_embeddings": 64, "torch_dtype": "bfloat16"}"#;
+    let found = of(&[("config.json", config)]);
+    assert!(
+        found.notes.iter().any(|note| note.starts_with("its configuration says bfloat16, in which")),
+        "{:?}",
+        found.notes
+    );
 }

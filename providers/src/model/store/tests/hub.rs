@@ -47,7 +47,7 @@ fn fetch_from_hub(scratch: &Scratch, endpoint: &str) -> Result<ResolvedModel, St
         endpoint: Some(endpoint.to_owned()),
         cache: Some(scratch.folder.path().join("hub-cache")),
     };
-    scratch.store.resolve(&spec(), None, &Sources { hub, packages: &NoPackages }, &Silent)
+    scratch.store.resolve(&tiny(), None, &Sources { hub, packages: &NoPackages }, &Silent)
 }
 
 #[test]

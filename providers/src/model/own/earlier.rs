@@ -1,0 +1,74 @@
+//! Manifests as tailmark 0.1 wrote them before models had recipes: a length and a pooling, and nothing of case, prompts or padding.
+//! What they leave out is read from the model's own files again, and a model that they described wrongly is not run.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::describe;
+use crate::model::digest::PinnedFile;
+use crate::model::manifest::{GraphForm, Manifest};
+use crate::model::recipe::{Module, PoolingMode, Recipe};
+
+/// A manifest of that form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Earlier {
+    name: String,
+    dimensions: u32,
+    max_tokens: u32,
+    pooling: PoolingMode,
+    normalize: bool,
+    files: Vec<PinnedFile>,
+    form: GraphForm,
+    graph: PinnedFile,
+    reference: PinnedFile,
+}
+
+/// The manifest in a text of that form; `None` if it is of another.
+pub(super) fn parse(text: &str) -> Option<Earlier> {
+    serde_json::from_str(text).ok()
+}
+
+impl Earlier {
+    /// The same in the present form.
+    ///
+    /// # Errors
+    /// When the model's files ask for more than a length and a pooling, or for others: its graph and reference vectors were made
+    /// without it.
+    pub(super) fn described_anew(self, folder: &Path) -> Result<Manifest, String> {
+        let described = describe::describe(folder).map_err(|error| {
+            format!("an earlier tailmark wrote it, and {}", before_hint(&error.to_string()))
+        })?;
+        let mut head = vec![Module::Pooling { mode: self.pooling }];
+        head.extend(self.normalize.then_some(Module::Normalize));
+        // It had no padding of its own, and prompts without a default are used by nobody who does not name them.
+        let known = Recipe {
+            head,
+            padding_id: described.recipe.padding_id,
+            prompts: described.recipe.prompts.clone(),
+            ..Recipe::pooling(self.pooling, self.max_tokens)
+        };
+        if described.recipe != known || described.dimensions != self.dimensions {
+            return Err("an earlier tailmark wrote it, which read the model's files otherwise: its reference vectors may be \
+                        those of another model"
+                .to_owned());
+        }
+        let manifest = Manifest {
+            name: self.name,
+            dimensions: self.dimensions,
+            recipe: described.recipe,
+            files: self.files,
+            form: self.form,
+            graph: self.graph,
+            reference: self.reference,
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+}
+
+/// An error's first paragraph: the remedy is one for both.
+fn before_hint(error: &str) -> &str {
+    error.split("\n\n").next().unwrap_or_default()
+}
