@@ -261,7 +261,10 @@ def test_the_model_reaches_the_backend_as_it_was_named(tmp_path: Path) -> None:
                     recipe(8, {"module": "pooling", "mode": "cls"}),
                     "`head` must begin with a module `pooling`, and have no second one",
                 ),
-                (recipe(8, {"name": "normalize"}), "each module of `head` must be an object with the string `module`"),
+                (
+                    recipe(8, {"name": "normalize"}),
+                    "each module of `head` must be an object with the string `module`",
+                ),
                 (recipe(8, lower_case=1), "`lower_case` must be true or false"),
                 (recipe(8, truncation_side="middle"), '`truncation_side` must be "left" or "right"'),
                 (recipe(8, padding_id=-1), "`padding_id` must be an integer of at least 0"),

@@ -37,6 +37,12 @@ fn a_second_model_is_exported_and_both_rust_backends_answer_with_its_vectors() {
     let exported = model(&bench, &["export", "tiny", "--name", "me/tiny", "--python", &python]);
     assert_eq!(exported.code, Some(0), "{}", exported.stderr);
     assert!(exported.stdout.contains("me/tiny: graph-only, "), "{}", exported.stdout);
+    // What its files say of case is what sentence-transformers does.
+    for part in
+        ["48 tokens, lower case, mean pooling, length one", "the same tokens, and a cosine of 1.000000"]
+    {
+        assert!(exported.stderr.contains(part), "{}", exported.stderr);
+    }
     let verified = model(&bench, &["verify", "me/tiny"]);
     assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
 

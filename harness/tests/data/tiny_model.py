@@ -1,6 +1,8 @@
 """Writes a sentence-transformers folder with a small BERT of random weights: `python tiny_model.py FOLDER`.
 
-For the test that a model of one's own works from end to end. Needs torch, transformers and tokenizers.
+For the test that a model of one's own works from end to end. Its vocabulary is in lower case and its tokenizer
+keeps case: only sentence_bert_config.json says that texts are lower-cased. Needs torch, transformers and
+tokenizers.
 """
 
 import json
@@ -11,7 +13,6 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
@@ -39,7 +40,6 @@ def main(folder: Path) -> None:
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *(chr(code) for code in range(33, 127))]
     numbers = {word: number for number, word in enumerate(dict.fromkeys(vocabulary))}
     tokenizer = Tokenizer(WordLevel(numbers, "[UNK]"))
-    tokenizer.normalizer = Lowercase()
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
@@ -63,7 +63,9 @@ def main(folder: Path) -> None:
             for at, (path, kind) in enumerate(MODULES)
         ],
         "1_Pooling/config.json": {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False},
-        "sentence_bert_config.json": {"max_seq_length": 48},
+        "sentence_bert_config.json": {"max_seq_length": 48, "do_lower_case": True},
+        # Without it transformers would make a tokenizer of its own for this kind of model.
+        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content), encoding="utf-8")

@@ -14,6 +14,7 @@ from tailmark_worker.recipe import Recipe
 Options = Mapping[str, object]
 """Options of a backend as they arrived: only the backend that owns them reads them."""
 
+
 class BackendError(Exception):
     """A failure with a code of the protocol; ``str()`` is one sentence for a person, ``data`` its parts."""
 

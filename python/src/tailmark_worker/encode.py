@@ -1,7 +1,8 @@
-"""What people get who call `SentenceTransformer(folder).encode(texts)`, and what a recipe makes of the same folder instead.
+"""Compares a recipe with what `SentenceTransformer(folder).encode(texts)` makes of the same folder.
 
-A folder's files can say more than a recipe can, or contradict one another. Whatever they say, what is measured has to be
-what is deployed, so this library's own answer decides and not a second reading of the files.
+A folder's files can say more than a recipe can, or contradict one another. Whatever they say, what is
+measured has to be what is deployed: this library's own answer decides, and not a second reading of the
+files.
 """
 
 import contextlib
@@ -47,12 +48,16 @@ class Encoder:
     def vectors(self, texts: Sequence[str]) -> Floats:
         """The vectors of texts, each embedded alone, scaled to length one."""
         with library(LIBRARY):
-            found = self.model.encode(list(texts), batch_size=1, show_progress_bar=False, convert_to_numpy=True)
+            found = self.model.encode(
+                list(texts), batch_size=1, show_progress_bar=False, convert_to_numpy=True
+            )
         return scale_to_unit(np.asarray(found, np.float32))
 
     def ids(self, text: str) -> list[int]:
         """The token ids of a text, with its prompt, as `encode` hands them to the transformer."""
-        prompt = self.model.prompts.get(self.model.default_prompt_name) if self.model.default_prompt_name else None
+        prompt = (
+            self.model.prompts.get(self.model.default_prompt_name) if self.model.default_prompt_name else None
+        )
         with library(LIBRARY):
             # An earlier version has another name for it, and puts the prompt before the text itself.
             if hasattr(self.model, "preprocess"):
@@ -78,7 +83,9 @@ def opened(folder: Path) -> Iterator[Encoder]:
         import sentence_transformers
         import transformers
     except ImportError as error:
-        raise NotAvailableError("the comparison with `encode`", f"{error}; it needs the extra `export`") from error
+        raise NotAvailableError(
+            "the comparison with `encode`", f"{error}; it needs the extra `export`"
+        ) from error
     transformers.logging.disable_progress_bar()
     with readable(folder) as place:
         with library(f"loading {folder} with {LIBRARY}"):
@@ -129,9 +136,9 @@ def refuse_other_vectors(encoder: Encoder, expected: Floats, found: Floats, text
     if not alike[worst] >= SMALLEST_COSINE:
         other = int((alike < SMALLEST_COSINE).sum())
         raise ToolError(
-            f"the vectors are not those of `SentenceTransformer(folder).encode`: {other} of {len(texts)} texts have a cosine "
-            f"below {SMALLEST_COSINE}, the smallest is {alike[worst]:.4f}, of {_shown(texts[worst])}; the tokens are the same, "
-            f"and its modules are {encoder.modules()}"
+            f"the vectors are not those of `SentenceTransformer(folder).encode`: {other} of {len(texts)} "
+            f"texts have a cosine below {SMALLEST_COSINE}, the smallest is {alike[worst]:.4f}, "
+            f"of {_shown(texts[worst])}; the tokens are the same, and its modules are {encoder.modules()}"
             "\n\nhint: what comes after the tokens is not what modules.json and the files beside it say"
         )
     return float(alike[worst])
@@ -147,7 +154,9 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}...")
 
 
-def _difference(theirs: Sequence[int], ours: Sequence[int], tokens: Callable[[Sequence[int]], list[str]]) -> str:
+def _difference(
+    theirs: Sequence[int], ours: Sequence[int], tokens: Callable[[Sequence[int]], list[str]]
+) -> str:
     """Where two rows of ids part, in tokens."""
     pairs = zip(theirs, ours, strict=False)
     at = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(theirs), len(ours)))

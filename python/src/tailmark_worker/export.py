@@ -28,8 +28,8 @@ from tailmark_worker.comparison import (
     torch_token_vectors,
 )
 from tailmark_worker.graph_file import GRAPH_NAME, WEIGHTS_NAME, link_or_copy, serialize, strip
-from tailmark_worker.safetensors_file import StoredTensor, read_safetensors
 from tailmark_worker.model_folder import add_model_arguments, read_model
+from tailmark_worker.safetensors_file import StoredTensor, read_safetensors
 from tailmark_worker.tool import (
     ToolError,
     last_line,

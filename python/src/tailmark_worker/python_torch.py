@@ -96,7 +96,9 @@ class TorchBackend:
         self._takes_token_types = takes_token_types(self._model)
         try:
             self._head = head.Head(
-                model.recipe, int(self._model.config.hidden_size), TorchArithmetic(torch, pooling.SMALLEST_LENGTH)
+                model.recipe,
+                int(self._model.config.hidden_size),
+                TorchArithmetic(torch, pooling.SMALLEST_LENGTH),
             )
         except RecipeError as error:
             raise LoadError(f"its recipe cannot be followed: {error}") from error

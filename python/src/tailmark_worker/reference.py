@@ -51,8 +51,8 @@ def reference(
 ) -> dict[str, object]:
     """The reference of a model folder, as it is written.
 
-    With ``encoded_like`` the vectors are those of sentence-transformers, and those of that graph by the recipe
-    have to be the same.
+    With ``encoded_like`` the vectors are those of sentence-transformers, and those of that graph by the
+    recipe have to be the same.
 
     Raises:
         ModelFileError: a file is missing or is not what its name says.
@@ -152,12 +152,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--encode",
         action="store_true",
-        help="the vectors are those of SentenceTransformer(FOLDER).encode, and those of --graph have to be the same",
+        help="write what SentenceTransformer(FOLDER).encode answers; refuse a graph that answers otherwise",
     )
-    parser.add_argument("--graph", type=Path, metavar="FILE.onnx", help="what `export` wrote; needed by --encode")
+    parser.add_argument(
+        "--graph", type=Path, metavar="FILE.onnx", help="what `export` wrote; needed by --encode"
+    )
     given = parser.parse_args(arguments)
     if given.encode != (given.graph is not None):
-        parser.error("--encode and --graph are needed together: the graph's vectors are compared with those of encode")
+        parser.error(
+            "--encode and --graph are needed together: the graph's vectors are compared with those of encode"
+        )
 
     def work() -> None:
         content = reference(given.model, given.name, recipe=given.recipe, encoded_like=given.graph)

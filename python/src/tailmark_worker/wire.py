@@ -253,9 +253,7 @@ def _read_model(model: object) -> ModelFolder | None:
         return None
     if not isinstance(model, dict):
         _refuse("load", "`model` must be an object")
-    members = _members(
-        "load", model, required=("folder", "recipe"), optional=(), within="`model`: "
-    )
+    members = _members("load", model, required=("folder", "recipe"), optional=(), within="`model`: ")
     folder = members["folder"]
     if not isinstance(folder, str) or not Path(folder).is_absolute():
         _refuse("load", "`model.folder` must be an absolute path")
