@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_committed_graph_names_its_weights() {
         for spec in crate::model::known() {
-            let found = files_named_in(spec.graph.unwrap());
+            let found = files_named_in(spec.graph);
             assert_eq!(found.into_iter().collect::<Vec<_>>(), ["model.onnx_data"]);
         }
     }
