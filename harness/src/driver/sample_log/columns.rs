@@ -44,7 +44,7 @@ pub(super) fn header() -> String {
 }
 
 /// Columns that had another name, which files of before version 0.2 still have: the old one and the new one.
-const RENAMED: [(&str, &str); 2] = [("serialize_ns", "serialize_ns"), ("deserialize_ns", "deserialize_ns")];
+const RENAMED: [(&str, &str); 2] = [("serialise_ns", "serialize_ns"), ("deserialise_ns", "deserialize_ns")];
 
 /// Whether a line is the first of `samples.csv`, of this version or of the one before.
 pub(super) fn is_header(line: &[u8]) -> bool {
