@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{Kind, Started, placed_anywhere};
 use crate::graph_options::{GraphFile, StaticShape};
-use crate::onnx::settings::{ExecutionProvider, GraphOptimisation, provider_option_faults};
+use crate::onnx::settings::{ExecutionProvider, GraphOptimization, provider_option_faults};
 use crate::option_values::Threads;
 use crate::options::{self, OptionFault, OptionRules, OptionSet};
 use crate::python_environment::Extra;
@@ -42,7 +42,7 @@ struct PythonOnnxOptions {
     /// Threads within one operator, the caller's included.
     threads: Threads,
     /// How far ONNX Runtime rewrites the graph before it runs it.
-    graph_optimization: GraphOptimisation,
+    graph_optimization: GraphOptimization,
     /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
     provider_options: BTreeMap<String, String>,
     /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
@@ -57,7 +57,7 @@ impl Default for PythonOnnxOptions {
         Self {
             execution_provider: ExecutionProvider::default(),
             threads: Threads::fixed(1),
-            graph_optimization: GraphOptimisation::default(),
+            graph_optimization: GraphOptimization::default(),
             provider_options: BTreeMap::new(),
             graph: GraphFile::default(),
             static_shapes: Vec::new(),

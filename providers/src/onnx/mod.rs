@@ -16,7 +16,7 @@ use ort::value::{Outlet, TensorRef};
 
 use self::library::OnnxRuntime;
 use self::session::Making;
-use self::settings::{ExecutionProvider, GraphOptimisation, OnnxOptions};
+use self::settings::{ExecutionProvider, GraphOptimization, OnnxOptions};
 use crate::evidence::{Evidence, ProveRequest, Ungrouped};
 use crate::graph::{self, GraphInput, StageEnds};
 use crate::graph_options::{StaticShape, pieces};
@@ -130,9 +130,9 @@ impl Backend for OnnxBackend {
         } else {
             // What comes after nodes were handed out would fuse those that are left, and they could not be counted.
             let basic = |making: &mut Making<'_>| {
-                making.optimisation = match making.optimisation {
-                    GraphOptimisation::Disable => GraphOptimisation::Disable,
-                    _ => GraphOptimisation::Basic,
+                making.optimization = match making.optimization {
+                    GraphOptimization::Disable => GraphOptimization::Disable,
+                    _ => GraphOptimization::Basic,
                 };
             };
             Some(Ungrouped {

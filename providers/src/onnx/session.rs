@@ -12,7 +12,7 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 use ort::value::{TensorElementType, ValueType};
 
 use super::library::OnnxRuntime;
-use super::settings::{ExecutionProvider, GraphOptimisation, OnnxOptions};
+use super::settings::{ExecutionProvider, GraphOptimization, OnnxOptions};
 use crate::graph;
 use crate::graph_options::StaticShape;
 use crate::provider::ProviderError;
@@ -28,7 +28,7 @@ pub(super) struct Making<'a> {
     /// What executes its nodes.
     pub(super) provider: ExecutionProvider,
     /// How far the graph is rewritten.
-    pub(super) optimisation: GraphOptimisation,
+    pub(super) optimization: GraphOptimization,
     /// The beginning of the name of the file to record into; `None` for a session that records nothing.
     pub(super) profile: Option<PathBuf>,
 }
@@ -36,8 +36,8 @@ pub(super) struct Making<'a> {
 impl<'a> Making<'a> {
     /// As the options say.
     pub(super) fn new(runtime: &'a OnnxRuntime, settings: &'a OnnxOptions) -> Self {
-        let (provider, optimisation) = (settings.execution_provider, settings.graph_optimization);
-        Self { runtime, settings, provider, optimisation, profile: None }
+        let (provider, optimization) = (settings.execution_provider, settings.graph_optimization);
+        Self { runtime, settings, provider, optimization, profile: None }
     }
 
     /// A session for this graph, of one shape if there is one.
@@ -56,11 +56,11 @@ impl<'a> Making<'a> {
 
     fn builder(&self) -> Result<SessionBuilder, ProviderError> {
         let Self { runtime, settings, provider, .. } = *self;
-        let level = match self.optimisation {
-            GraphOptimisation::Disable => GraphOptimizationLevel::Disable,
-            GraphOptimisation::Basic => GraphOptimizationLevel::Level1,
-            GraphOptimisation::Extended => GraphOptimizationLevel::Level2,
-            GraphOptimisation::All => GraphOptimizationLevel::All,
+        let level = match self.optimization {
+            GraphOptimization::Disable => GraphOptimizationLevel::Disable,
+            GraphOptimization::Basic => GraphOptimizationLevel::Level1,
+            GraphOptimization::Extended => GraphOptimizationLevel::Level2,
+            GraphOptimization::All => GraphOptimizationLevel::All,
         };
         let builder = Session::builder(&runtime.environment)
             .map_err(load_error)?

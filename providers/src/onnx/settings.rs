@@ -22,7 +22,7 @@ pub struct OnnxOptions {
     /// Threads within one operator, the caller's included.
     pub threads: Threads,
     /// How far ONNX Runtime rewrites the graph before it runs it.
-    pub graph_optimization: GraphOptimisation,
+    pub graph_optimization: GraphOptimization,
     /// Passed to the execution provider as they are, for example `MLComputeUnits = "ALL"`.
     pub provider_options: BTreeMap<String, String>,
     /// The graph to run: a file of the model's folder, for example `model.int8.onnx`.
@@ -42,7 +42,7 @@ impl Default for OnnxOptions {
         Self {
             execution_provider: ExecutionProvider::default(),
             threads: Threads::fixed(1),
-            graph_optimization: GraphOptimisation::default(),
+            graph_optimization: GraphOptimization::default(),
             provider_options: BTreeMap::new(),
             graph: GraphFile::default(),
             static_shapes: Vec::new(),
@@ -129,7 +129,7 @@ impl ExecutionProvider {
 /// How far ONNX Runtime rewrites a graph before it runs it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum GraphOptimisation {
+pub enum GraphOptimization {
     /// Not at all.
     Disable,
     /// Removes what is redundant.
