@@ -1,4 +1,5 @@
-//! The user's cache folder and the locks in it: who may write there at a time. What is kept there is not known here.
+//! The user's cache folder and the locks in it, which let one process write there at a time. Does not know what is kept
+//! there.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

@@ -19,7 +19,7 @@ pub struct ProveRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// What recorded it, for example `ONNX Runtime's profile`; where nothing did, why.
+    /// What recorded it, for example `ONNX Runtime's profile`; if nothing did, why.
     pub source: String,
     /// Recorded runs; 0 when nothing was recorded.
     pub runs: u32,
@@ -40,7 +40,7 @@ pub struct Evidence {
     /// Which implementation of attention ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<String>,
-    /// Whether the runtime may move operators to the CPU by itself, where that is a setting.
+    /// Whether the runtime may move operators to the CPU by itself, if that is a setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_fallback: Option<bool>,
     /// Operators that the runtime itself said it moved to the CPU.
@@ -55,7 +55,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kernel {
-    /// The node's name, or the operator's where there are no nodes.
+    /// The node's name, or the operator's if there are no nodes.
     pub name: String,
     /// The operator's type.
     pub op: String,
@@ -63,7 +63,7 @@ pub struct Kernel {
     pub on: String,
     /// How often it ran, over all recorded runs.
     pub calls: u64,
-    /// Nanoseconds over all recorded runs; left out where no times are recorded.
+    /// Nanoseconds over all recorded runs; left out if no times are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ns: Option<u64>,
 }

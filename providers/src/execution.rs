@@ -15,7 +15,7 @@ const CPU: [&str; 2] = ["CPUExecutionProvider", "cpu"];
 pub struct Executed {
     /// What was asked for, as the parts are named.
     pub asked: String,
-    /// Nodes of the graph, counted where they are handed out; `None` where there is no graph.
+    /// Nodes of the graph, counted where they are handed out; `None` if there is no graph.
     pub nodes: Option<u32>,
     /// Where it ran, what was asked for first and even if nothing ran there. Shares add up to 1.
     pub parts: Vec<Part>,
@@ -28,15 +28,15 @@ pub struct Executed {
 pub struct Part {
     /// For example `CoreML`, `CPU`, `mps`.
     pub on: String,
-    /// Nodes of the graph; `None` where there is no graph.
+    /// Nodes of the graph; `None` if there is no graph.
     pub nodes: Option<u32>,
     /// Share of the nodes, or of the operator calls.
     pub node_share: f64,
-    /// Stretches of the graph that ran there in one piece; `None` where there is no graph.
+    /// Stretches of the graph that ran there in one piece; `None` if there is no graph.
     pub partitions: Option<u32>,
-    /// Nanoseconds per run; `None` where no times are recorded.
+    /// Nanoseconds per run; `None` if no times are recorded.
     pub ns_per_run: Option<f64>,
-    /// Share of all kernel time; `None` where any part has no times.
+    /// Share of all kernel time; `None` if any part has no times.
     pub time_share: Option<f64>,
 }
 
@@ -47,9 +47,9 @@ pub struct Elsewhere {
     pub op: String,
     /// Where.
     pub on: String,
-    /// Nodes, or calls per run where there is no graph.
+    /// Nodes, or calls per run if there is no graph.
     pub count: u32,
-    /// Share of all kernel time; `None` where there are no times.
+    /// Share of all kernel time; `None` if there are no times.
     pub time_share: Option<f64>,
 }
 

@@ -29,7 +29,7 @@ impl GraphInput {
                 "attention_mask" => Ok(Self::AttentionMask),
                 "token_type_ids" => Ok(Self::TokenTypeIds),
                 other => Err(ProviderError::Load(format!(
-                    "the graph has an input `{other}`; known are input_ids, attention_mask and token_type_ids"
+                    "the graph has an input `{other}`; only input_ids, attention_mask and token_type_ids are supported"
                 ))),
             })
             .collect()
@@ -48,7 +48,7 @@ impl GraphInput {
 /// The model that a request must name.
 pub(crate) fn model_of(request: &LoadRequest) -> Result<&ModelFolder, ProviderError> {
     request.model.as_ref().ok_or_else(|| {
-        ProviderError::Load("this backend runs a model, and the request to load names none".to_owned())
+        ProviderError::Load("this backend needs a model, but the request to load names none".to_owned())
     })
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn graph_file(model: &ModelFolder, graph: &GraphFile) -> Result<PathB
 /// The length of a token's vector, from the output's declared shape.
 pub(crate) fn dimensions(last_axis: Option<i64>) -> Result<u32, ProviderError> {
     last_axis.and_then(|axis| u32::try_from(axis).ok()).filter(|axis| *axis > 0).ok_or_else(|| {
-        ProviderError::Load(format!("the graph's output `{OUTPUT}` does not say how long a vector is"))
+        ProviderError::Load(format!("the graph's output `{OUTPUT}` does not declare the length of a vector"))
     })
 }
 

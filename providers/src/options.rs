@@ -15,7 +15,7 @@ use crate::provider::{Options, ProviderError};
 pub struct OptionFault {
     /// The key as it was written.
     pub key: String,
-    /// The value found, the rule, and where there is one, the remedy.
+    /// The value found, the rule, and the remedy if there is one.
     pub why: String,
 }
 
@@ -201,9 +201,9 @@ fn mid_sentence(description: &str) -> String {
 fn unknown_key(key: &str, known: &[String]) -> String {
     let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match nearest(key, known.iter().map(String::as_str)) {
-        Some(name) => format!("unknown option; known are {list}\n\nhint: did you mean `{name}`?"),
+        Some(name) => format!("unknown option; the options are {list}\n\nhint: did you mean `{name}`?"),
         None if known.is_empty() => "unknown option; this backend has none".to_owned(),
-        None => format!("unknown option; known are {list}"),
+        None => format!("unknown option; the options are {list}"),
     }
 }
 
@@ -272,10 +272,10 @@ mod tests {
             [
                 format!("pause: found \"2 minutes\": {DELAY_RULE}"),
                 "share: found 2: allowed are numbers from 0 to 1".to_owned(),
-                "therads: unknown option; known are `pause`, `share`, `threads`\n\nhint: did you mean `threads`?"
+                "therads: unknown option; the options are `pause`, `share`, `threads`\n\nhint: did you mean `threads`?"
                     .to_owned(),
                 "threads: found 0: allowed are whole numbers from 1 to 1024".to_owned(),
-                "zzz: unknown option; known are `pause`, `share`, `threads`".to_owned(),
+                "zzz: unknown option; the options are `pause`, `share`, `threads`".to_owned(),
             ]
         );
     }

@@ -1,6 +1,6 @@
-//! How long work tells what it is doing: the caller decides whether that is a bar, a log line or nothing.
+//! How long-running work reports what it is doing; the caller decides whether that is a bar, a log line or nothing.
 
-/// Listens to work that takes long enough to be watched. Calls may come from any thread, one at a time.
+/// Receives the progress of long-running work. Calls may come from any thread, one at a time.
 pub trait Progress: Sync {
     /// A new step has begun, or something happened that a person should know. One line, no full stop.
     fn step(&self, message: &str);

@@ -96,7 +96,7 @@ pub struct Loaded {
     pub load_ns: Option<u64>,
 }
 
-/// What really runs: filled in from what the runtime reports, never from what was asked for. `None` where it does not say.
+/// What really runs: filled in from what the runtime reports, never from what was asked for. `None` if it does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runs {
     /// The runtime, for example `onnxruntime`, `rten` or `torch`.
@@ -231,7 +231,7 @@ pub enum ProviderError {
     NotAvailable {
         /// What was asked for, for example ``execution provider `coreml` ``.
         what: String,
-        /// The reason, in the runtime's own words where it gives one.
+        /// The reason, in the runtime's own words if it gives one.
         why: String,
     },
     /// The model folder lacks a file, or it cannot be read. A missing ONNX file is what a fallback answers to.

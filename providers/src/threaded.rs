@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::provider::{Runs, StageTimes};
 
-    /// Embeds into one number, waits for a word where a text says so, panics where one says so.
+    /// Embeds into one number, waits for a word if a text says so, and panics if one says so.
     struct Scripted {
         word: mpsc::Receiver<()>,
         dropped: Option<oneshot::Sender<()>>,

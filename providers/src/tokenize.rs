@@ -141,7 +141,7 @@ impl Tokenizer {
         let max_tokens = recipe.max_tokens;
         if (max_tokens as usize) <= special_tokens {
             return Err(fault(format!(
-                "it adds {special_tokens} special tokens to every text, which leaves no room in {max_tokens}"
+                "it adds {special_tokens} special tokens to every text, which fill the model's {max_tokens} tokens"
             )));
         }
         let direction = match recipe.truncation_side {
@@ -306,7 +306,9 @@ mod tests {
         std::fs::write(folder.path().join("tokenizer.json"), SMALL_TOKENIZER).expect("a file");
         let error = Tokenizer::from_folder(folder.path(), &recipe(2)).expect_err("no room");
         assert!(
-            error.to_string().ends_with("adds 2 special tokens to every text, which leaves no room in 2"),
+            error
+                .to_string()
+                .ends_with("adds 2 special tokens to every text, which fill the model's 2 tokens"),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! How to start a worker process. Who starts it, and what is said to it, is not known here.
+//! How to start a worker process. Knows neither who starts it nor what is said to it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct WorkerCommand {
 }
 
 impl WorkerCommand {
-    /// The command, to be run. Its standard streams are the caller's affair.
+    /// The command, to be run. The caller sets its standard streams.
     #[must_use]
     pub fn to_command(&self) -> Command {
         let mut command = Command::new(&self.program);

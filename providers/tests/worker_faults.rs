@@ -29,7 +29,7 @@ async fn a_program_that_is_not_there() {
     insta::assert_snapshot!(error, @"
     could not start `/nowhere/worker`: there is no such program
 
-    hint: check the path, or install it and see that it is on PATH
+    hint: check the path, or install it and make sure that it is on PATH
     ");
 }
 
@@ -76,7 +76,7 @@ async fn a_worker_that_prints_a_banner_to_standard_output() {
     insta::assert_snapshot!(error, @"
     the worker broke the protocol: the line `Loading weights: 100%` on its standard output (not a JSON object), expected one answer per line and nothing else
 
-    hint: a worker must print to stderr; its standard output is the wire
+    hint: a worker must print to stderr, because its standard output carries the protocol
     ");
 }
 
@@ -91,9 +91,9 @@ async fn a_long_line_is_quoted_by_its_head() {
 async fn a_worker_of_another_version() {
     let error = refusal(&GREET.replace("\"protocol\":2", "\"protocol\":1"), PATIENT).await;
     insta::assert_snapshot!(error, @"
-    the worker broke the protocol: version 1 of it, expected version 2
+    the worker broke the protocol: protocol version 1, expected version 2
 
-    hint: use the worker that belongs to this tailmark; this one is sh 1
+    hint: use the worker that comes with this tailmark; this one is sh 1
     ");
 }
 
@@ -118,7 +118,7 @@ async fn an_answer_under_an_id_that_was_never_asked_breaks_the_connection() {
     insta::assert_snapshot!(error, @r#"
     the worker broke the protocol: the line `{"jsonrpc":"2.0","id":99,"result":{}}` on its standard output (the id 99 was never asked, or has been answered before), expected one answer per line and nothing else
 
-    hint: a worker must print to stderr; its standard output is the wire
+    hint: a worker must print to stderr, because its standard output carries the protocol
     "#);
     assert_eq!(worker.embed(&one_text()).await.unwrap_err(), error);
     let pid = worker.pid();

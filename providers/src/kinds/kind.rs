@@ -1,5 +1,5 @@
-//! What a kind of backend is: its name, its options, where it can run, and how it is started. Which kinds there are is not
-//! known here.
+//! What a kind of backend is: its name, its options, where it can run, and how it is started. Does not know which
+//! kinds there are.
 
 use crate::options::{OptionFault, OptionRules};
 use crate::platform::Platform;

@@ -1,4 +1,4 @@
-//! ONNX Runtime's shared library: opened once per process, and named in the error when it cannot be. Knows no model.
+//! ONNX Runtime's shared library, which is opened once per process; an error names it. Knows no model.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,7 @@ impl OnnxRuntime {
         let not_available =
             |why: String| ProviderError::NotAvailable { what: "the ONNX Runtime library".to_owned(), why };
         let path = path.ok_or_else(|| {
-            not_available("the option `library` does not say where it is\n\nhint: it is in the onnxruntime package, in the folder `capi`".to_owned())
+            not_available("the option `library` is not set\n\nhint: the library is in the Python package onnxruntime, in the folder `capi`".to_owned())
         })?;
         // The loader would look for a relative path beside the executable first.
         let path =
@@ -44,7 +44,7 @@ impl OnnxRuntime {
             Some(runtime) if runtime.path == path => return Ok(runtime.clone()),
             Some(runtime) => {
                 return Err(ProviderError::Load(format!(
-                    "this process has {} open and cannot open {} beside it\n\n\
+                    "this process already has {} open and cannot open {} as well\n\n\
                      hint: run the backends in worker processes",
                     runtime.path.display(),
                     path.display()
@@ -65,7 +65,7 @@ impl OnnxRuntime {
     }
 }
 
-/// The library says its minor version; the patch is in the name of its file, and is believed where the two agree.
+/// The library says its minor version; the patch is in the name of its file, and is used if the two agree.
 fn version(minor: Option<u32>, path: &Path) -> String {
     let Some(minor) = minor else { return "unknown".to_owned() };
     let said = format!("1.{minor}");
@@ -101,6 +101,6 @@ mod tests {
             "{error}"
         );
         let error = OnnxRuntime::open(None).expect_err("no library");
-        assert!(error.to_string().contains("the option `library` does not say where it is"), "{error}");
+        assert!(error.to_string().contains("the option `library` is not set"), "{error}");
     }
 }

@@ -203,7 +203,7 @@ impl Sessions {
         Ok(first.first().map(|piece| self.shapes[piece.shape]).into_iter().collect())
     }
 
-    /// Runs the batch, in pieces where shapes are fixed; `take` gets the token vectors of each stretch of texts, in order.
+    /// Runs the batch, in pieces if shapes are fixed; `take` gets the token vectors of each stretch of texts, in order.
     fn run(
         &mut self,
         inputs: &[GraphInput],

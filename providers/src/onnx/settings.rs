@@ -72,7 +72,7 @@ pub(crate) fn provider_option_faults(
             let names = options.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             fault(format!(
                 "found {names}: the execution provider `cpu` has no options\n\n\
-                 hint: set `execution_provider`, or leave `provider_options` out"
+                 hint: set `execution_provider`, or leave out `provider_options`"
             ))
         }
         None => Vec::new(),
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(
             found,
             ["provider_options: found `device`: the execution provider `cpu` has no options\n\n\
-              hint: set `execution_provider`, or leave `provider_options` out"]
+              hint: set `execution_provider`, or leave out `provider_options`"]
         );
         let coreml = json!({"execution_provider": "coreml", "provider_options": {"MLComputeUnits": "ALL"}});
         assert_eq!(faults(coreml), Vec::<String>::new());

@@ -112,7 +112,7 @@ fn a_request_without_a_model_is_refused() {
         .expect_err("no model");
     assert_eq!(
         error.to_string(),
-        "the model could not be loaded: this backend runs a model, and the request to load names none"
+        "the model could not be loaded: this backend needs a model, but the request to load names none"
     );
 }
 

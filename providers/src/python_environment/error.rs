@@ -12,18 +12,18 @@ pub enum PythonError {
         "no cache folder for the Python environment: this user has no home folder\n\nhint: set XDG_CACHE_HOME"
     )]
     NoCacheFolder,
-    /// Nothing on the search path is a Python of a version the worker runs on.
+    /// No Python on the search path has a version that the worker runs on.
     #[error(
         "no Python {oldest} or newer (up to {newest}) on the search path{}\n\nhint: install python3, or uv, which brings \
-         its own; name one with --python; or use only the Rust backend `rten`, which needs none",
+         its own Python; name an interpreter with --python; or use only the Rust backend `rten`, which needs no Python",
         list(tried)
     )]
     NoPython {
-        /// Oldest version that will do.
+        /// Oldest supported version.
         oldest: String,
-        /// Newest version that will do.
+        /// Newest supported version.
         newest: String,
-        /// What was tried, with the reason why it will not do.
+        /// What was tried, each with the reason why it cannot be used.
         tried: Vec<String>,
     },
     /// The interpreter the user named cannot be used.
@@ -37,8 +37,8 @@ pub enum PythonError {
         remedy: String,
     },
     /// The user's own environment lacks packages. tailmark never installs anything into it.
-    #[error("the Python {} lacks {}\n\nhint: install what it lacks with `{command}`, or leave --python out and tailmark \
-             makes an environment of its own", python.display(), lacking.join(", "))]
+    #[error("the Python {} lacks {}\n\nhint: install the missing packages with `{command}`, or leave out --python and tailmark \
+             makes its own environment", python.display(), lacking.join(", "))]
     Lacks {
         /// The interpreter.
         python: PathBuf,
@@ -61,7 +61,7 @@ pub enum PythonError {
     },
     /// Installing went well and installed too little, because the packages are pinned for other machines.
     #[error(
-        "the pinned Python packages are not made for this machine ({machine}): {} not installed\n\nhint: make an \
+        "the pinned Python packages do not exist for this machine ({machine}): {} not installed\n\nhint: make an \
              environment that has them and name it with --python, or use only the Rust backend `rten`",
         lacking_words(lacking)
     )]
@@ -72,8 +72,8 @@ pub enum PythonError {
         lacking: Vec<String>,
     },
     /// A file or folder of the cache cannot be used.
-    #[error("cannot {action} {}: {source}\n\nhint: make room or give yourself the right to write there, or set XDG_CACHE_HOME \
-             to another folder", path.display())]
+    #[error("cannot {action} {}: {source}\n\nhint: free some space or get write permission there, or set XDG_CACHE_HOME to another \
+             folder", path.display())]
     Folder {
         /// A verb, for example `write`.
         action: &'static str,
@@ -83,8 +83,8 @@ pub enum PythonError {
         source: io::Error,
     },
     /// The environment has no ONNX Runtime library that another program could load.
-    #[error("no ONNX Runtime library in the Python environment of {}\n\nhint: it is part of the package onnxruntime; install \
-             that, or leave --python out", python.display())]
+    #[error("no ONNX Runtime library in the Python environment of {}\n\nhint: install the package onnxruntime, which contains it, or \
+             leave out --python", python.display())]
     NoOnnxruntimeLibrary {
         /// The interpreter.
         python: PathBuf,
@@ -109,26 +109,26 @@ fn lacking_words(lacking: &[String]) -> String {
 
 fn indented(tail: &str) -> String {
     if tail.trim().is_empty() {
-        ", and it said nothing".to_owned()
+        ", without any output".to_owned()
     } else {
         format!("; its last words:\n  {}", tail.trim_end().replace('\n', "\n  "))
     }
 }
 
 fn install_remedy(tail: &str) -> &'static str {
-    // The installers' own words are all there is to tell these apart by; the log is named whatever they say.
+    // Only the installers' own words tell these cases apart; the log is named in any case.
     let says = |words: &[&str]| words.iter().any(|word| tail.contains(word));
     if says(&["No space left", "os error 28", "Disk quota"]) {
-        "the disk is full: make room"
+        "the disk is full: free some space"
     } else if says(&["ImportError", "ModuleNotFoundError"]) {
-        "the packages are there and cannot be loaded; the last line says what this machine lacks"
+        "the packages are installed but cannot be imported; the last line says what is missing on this machine"
     } else if says(&["ensurepip", "No module named venv"]) {
-        "this Python lacks its venv module: install it (on Debian and Ubuntu the package python3-venv), or install uv"
+        "this Python has no venv module: install it (on Debian and Ubuntu the package python3-venv), or install uv"
     } else if says(&["do not match the hashes", "Hash mismatch", "DO NOT MATCH THE HASHES"]) {
-        "a package differs from the one tailmark was made with, and was not installed: look at the package index or mirror \
+        "a package differs from the one tailmark was made with, and was not installed: check the package index or mirror \
          in use"
     } else {
-        "packages come over the network: check the connection, or name a Python that has them with --python"
+        "the packages are downloaded: check the network connection, or use --python to name an interpreter that has them"
     }
 }
 
@@ -146,8 +146,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no Python 3.11 or newer (up to 3.14) on the search path; tried /usr/bin/python3 (version 3.9.2)\n\n\
-             hint: install python3, or uv, which brings its own; name one with --python; or use only the Rust backend \
-             `rten`, which needs none"
+             hint: install python3, or uv, which brings its own Python; name an interpreter with --python; or use only \
+             the Rust backend `rten`, which needs no Python"
         );
     }
 
@@ -162,8 +162,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "could not install the Python packages (exit status: 2); its last words:\n  error: failed to fetch\n    \
-             caused by: dns\n\nhint: packages come over the network: check the connection, or name a Python that has them \
-             with --python; the full output is in /cache/base.log"
+             caused by: dns\n\nhint: the packages are downloaded: check the network connection, or use --python to name \
+             an interpreter that has them; the full output is in /cache/base.log"
         );
     }
 }

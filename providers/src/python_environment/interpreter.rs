@@ -9,8 +9,8 @@ use super::error::PythonError;
 use super::extra::{NEWEST, OLDEST};
 use super::tools::{self, Tools};
 
-/// The names under which an interpreter is looked for: the user's choice first, which on most machines will do and so is
-/// the only one that has to be started; then the others, in the order in which their packages are best tried.
+/// The names under which an interpreter is looked for: first the user's own, which on most machines can be used and so is the
+/// only one that has to be started; then the others, in the order in which their packages are best tested.
 const NAMES: &[&str] = &["python3", "python3.13", "python3.12", "python3.11", "python3.14", "python"];
 
 /// An interpreter that ran.
@@ -60,7 +60,7 @@ print(json.dumps({
 "#;
 
 impl Interpreter {
-    /// The first interpreter on the search path whose version will do.
+    /// The first interpreter on the search path whose version is supported.
     pub(crate) fn find(tools: &Tools) -> Result<Self, PythonError> {
         let mut tried = Vec::new();
         for path in NAMES.iter().filter_map(|name| tools.find(name)) {
@@ -84,14 +84,14 @@ impl Interpreter {
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             let said =
-                stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
+                stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output").trim();
             return Err(format!("{}: {said}", output.status));
         }
         // The last line, because what the user's start-up files print comes before it.
         let stdout = String::from_utf8_lossy(&output.stdout);
         let line = stdout.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let answer: Answer =
-            serde_json::from_str(line).map_err(|_| "it does not answer as a Python does".to_owned())?;
+        let answer: Answer = serde_json::from_str(line)
+            .map_err(|_| "it does not answer like a Python interpreter".to_owned())?;
         let (major, minor, micro) = answer.version;
         let version = format!("{major}.{minor}.{micro}");
         let identity = format!("{} {version} {}", answer.implementation, answer.machine);
@@ -100,7 +100,7 @@ impl Interpreter {
         Ok((Self { path, version, identity, release: (major, minor) }, answer.lacking))
     }
 
-    /// Why its version will not do, or `None` when it will.
+    /// Why its version is not supported; `None` if it is.
     pub(crate) fn misfit(&self) -> Option<String> {
         (!(OLDEST..=NEWEST).contains(&self.release)).then(|| format!("version {}", self.version))
     }

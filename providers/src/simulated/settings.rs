@@ -29,7 +29,7 @@ pub struct SimulatedOptions {
     pub load: Delay,
     /// How much longer the first embedding takes.
     pub first: Delay,
-    /// Requests worked on at once. More than one only where the backend runs inside the harness.
+    /// Requests worked on at once. More than one only if the backend runs in-process.
     pub concurrency: Bounded<1, 65_536>,
 }
 

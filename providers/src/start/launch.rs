@@ -1,5 +1,5 @@
-//! Everything that it takes to open a backend, as often as wanted, and the backend once it is open. Which kind it is, and how
-//! what it needs was got, is not known here.
+//! Everything that it takes to open a backend, as often as wanted, and the backend once it is open. Does not know which kind it
+//! is, nor where what it needs came from.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Gets what backends need before they can be started, each thing once for a run: the model, Python environments, ONNX
-//! Runtime's library. Which kind needs what is not known here.
+//! Runtime's library. Does not know which kind needs what.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

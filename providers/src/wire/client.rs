@@ -74,7 +74,7 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
         while self.written < self.buffer.len() {
             match writer.write(&self.buffer[self.written..]).await {
                 Ok(count) if count > 0 => self.written += count,
-                // Nobody reads any more. Why, is for the reading end to find out; it fails the request.
+                // Nobody reads any more. The reading end finds out why, and fails the request.
                 _ => self.written = self.buffer.len(),
             }
         }
@@ -127,10 +127,9 @@ fn not_an_answer(line: &[u8], why: &str) -> ProviderError {
     }
     ProviderError::Protocol {
         found: format!("the line `{head}` on its standard output ({why})"),
-        expected:
-            "one answer per line and nothing else\n\nhint: a worker must print to stderr; its standard \
-                   output is the wire"
-                .to_owned(),
+        expected: "one answer per line and nothing else\n\nhint: a worker must print to stderr, because its \
+                   standard output carries the protocol"
+            .to_owned(),
     }
 }
 
@@ -145,9 +144,9 @@ impl<W: AsyncWrite + Unpin + Send> Client<W> {
         match self.ask(Called::Known(Method::Initialize), Some(&params), deadline).await?.0 {
             Answer::Greeting(greeting) if greeting.protocol == PROTOCOL_VERSION => Ok(greeting),
             Answer::Greeting(greeting) => Err(ProviderError::Protocol {
-                found: format!("version {} of it", greeting.protocol),
+                found: format!("protocol version {}", greeting.protocol),
                 expected: format!(
-                    "version {PROTOCOL_VERSION}\n\nhint: use the worker that belongs to this tailmark; this one is \
+                    "version {PROTOCOL_VERSION}\n\nhint: use the worker that comes with this tailmark; this one is \
                      {} {}",
                     greeting.worker.name, greeting.worker.version
                 ),

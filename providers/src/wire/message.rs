@@ -124,7 +124,7 @@ struct ReplyMembers<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// A string that borrows where it has no escapes.
+/// A string that borrows if it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -1,5 +1,5 @@
-//! A backend in a process of its own: starts it, asks it, ends it, and says how it ended. Which backend it is, and
-//! what the answers are good for, is not known here.
+//! A backend in a separate process: starts it, asks it, ends it, and says how it ended. Knows neither which backend it is nor
+//! what the answers are used for.
 //!
 //! Each worker leads a process group, so that Ctrl-C at the terminal reaches only the harness, and so that a worker
 //! that has to be killed takes its own children with it.
@@ -129,11 +129,11 @@ impl Running {
 fn spawn_fault(fault: &std::io::Error) -> String {
     match fault.kind() {
         std::io::ErrorKind::NotFound => {
-            "there is no such program\n\nhint: check the path, or install it and see that it is on PATH"
+            "there is no such program\n\nhint: check the path, or install it and make sure that it is on PATH"
                 .to_owned()
         }
         std::io::ErrorKind::PermissionDenied => {
-            "it may not be run\n\nhint: check that the file is a program and that you may execute it"
+            "permission denied\n\nhint: check that the file is a program and that you have permission to execute it"
                 .to_owned()
         }
         _ => fault.to_string(),
@@ -204,7 +204,7 @@ impl WorkerProcess {
         self.running.client.late_answers()
     }
 
-    /// What kills it when it can no longer be let go on.
+    /// A handle that kills it from another thread.
     #[must_use]
     pub fn killer(&self) -> Killer {
         let Running { client, group, tail, .. } = &self.running;
