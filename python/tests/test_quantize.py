@@ -25,10 +25,10 @@ from tailmark_worker.comparison import (
     torch_token_vectors,
 )
 from tailmark_worker.int8_kernels import KnownSum
+from tailmark_worker.model_folder import read_model
 from tailmark_worker.optimize import optimize
 from tailmark_worker.quantize import Candidate, Quantized, choose_range, main, quantize, range_in_words
-from tailmark_worker.sentence_model import read_sentence_model
-from tailmark_worker.tokenise import Batch
+from tailmark_worker.tokenizer import Batch
 from tailmark_worker.tool import ToolError
 
 pytest.importorskip("torch", reason="needs the extra `export`")
@@ -78,7 +78,7 @@ def test_a_graph_in_full_range_is_close_to_torch_where_integers_are_exact(
     exported = exported_folders(kind)
     output = tmp_path / "int8.onnx"
     quantize(exported.folder, exported.graph, output, reduce_range="no")
-    model = read_sentence_model(exported.folder)
+    model = read_model(exported.folder)
     texts = reference_texts()[:12]
 
     def vectors(token_vectors: TokenVectors) -> Any:
