@@ -190,8 +190,8 @@ fn names_of_known_models_and_names_that_are_none_are_refused() {
     write_own(&bench, "tiny");
     for (name, part) in [
         (MINILM, "is the name of a known model"),
-        ("a b", "is not a name for a model"),
-        ("../x", "is not a name for a model"),
+        ("a b", "is not a valid model name"),
+        ("../x", "is not a valid model name"),
     ] {
         let ended = model_with(&bench, &["export", "tiny", "--name", name], &[]);
         assert_eq!(ended.code, Some(2));

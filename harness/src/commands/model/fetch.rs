@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &FetchArguments, screen: &Screen) -> Result<Exit, C
         Subject::Known(model) => model,
         Subject::Own(folder) => {
             let message = format!(
-                "`{}` is a model of your own, in {}: it is used where it is, and there is nowhere to fetch it from",
+                "`{}` is your own model, in {}: it is used in place and cannot be fetched",
                 arguments.name,
                 folder.display()
             );

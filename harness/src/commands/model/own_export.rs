@@ -159,7 +159,7 @@ fn name_of(arguments: &ExportArguments, source: &Path) -> Result<String, Command
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     if name.is_empty() || name.len() > 100 || !name.chars().all(plain) || name.starts_with(['.', '/', '-']) {
         return Err(CommandError::Usage(format!(
-            "`{name}` is not a name for a model; give one with --name: 1 to 100 letters, digits, `.`, `_`, `-` or `/`, beginning \
+            "`{name}` is not a valid model name; give one with --name: 1 to 100 letters, digits, `.`, `_`, `-` or `/`, beginning \
              with a letter, a digit or `_`"
         )));
     }

@@ -38,7 +38,7 @@ impl Earlier {
     /// without it.
     pub(super) fn described_anew(self, folder: &Path) -> Result<Manifest, String> {
         let described = describe::describe(folder).map_err(|error| {
-            format!("an earlier tailmark wrote it, and {}", before_hint(&error.to_string()))
+            format!("an earlier version of tailmark wrote it, and {}", before_hint(&error.to_string()))
         })?;
         let mut head = vec![Module::Pooling { mode: self.pooling }];
         head.extend(self.normalize.then_some(Module::Normalize));
@@ -50,8 +50,8 @@ impl Earlier {
             ..Recipe::pooling(self.pooling, self.max_tokens)
         };
         if described.recipe != known || described.dimensions != self.dimensions {
-            return Err("an earlier tailmark wrote it, which read the model's files otherwise: its reference vectors may be \
-                        those of another model"
+            return Err("an earlier version of tailmark wrote it and ignored part of what the model's files say, so its \
+             reference vectors may be wrong"
                 .to_owned());
         }
         let manifest = Manifest {

@@ -20,15 +20,15 @@ use crate::text_file::{self, TextFileError};
 pub enum OwnModelError {
     /// It has no manifest.
     #[error(
-        "{} has no {MANIFEST}, so it is no model that tailmark can run\n\nhint: `tailmark model export {}` makes it, and the graph \
-         and the reference vectors with it", folder.display(), folder.display()
+        "{} has no {MANIFEST}, so tailmark cannot run it\n\nhint: run `tailmark model export {}` to create it, with the graph \
+         and the reference vectors", folder.display(), folder.display()
     )]
     NoManifest {
         /// The folder.
         folder: PathBuf,
     },
     /// Its manifest cannot be read, or is none.
-    #[error("{}: {why}\n\nhint: `tailmark model export {}` makes it anew", folder.join(MANIFEST).display(), folder.display())]
+    #[error("{}: {why}\n\nhint: run `tailmark model export {}` to write it again", folder.join(MANIFEST).display(), folder.display())]
     Manifest {
         /// The folder.
         folder: PathBuf,
@@ -37,8 +37,8 @@ pub enum OwnModelError {
     },
     /// A file is not what the manifest says.
     #[error(
-        "the model in {} is damaged or was changed: {name} {why}\n\nhint: put the right file back, or make graph, reference vectors \
-         and manifest of what is there now with `tailmark model export {}`", folder.display(), folder.display()
+        "the model in {} is damaged or was changed: {name} {why}\n\nhint: restore the file, or run `tailmark model export {}` \
+         to make graph, reference vectors and manifest from the files that are there now", folder.display(), folder.display()
     )]
     Damaged {
         /// The folder.
@@ -101,7 +101,7 @@ pub fn resolve(folder: &Path) -> Result<ResolvedModel, OwnModelError> {
     manifest.check_reference(&reference_json).map_err(|why| damaged(REFERENCE, why))?;
     let files = manifest.all_files().cloned().collect();
     let note = if is_earlier {
-        "; an earlier tailmark made its manifest and did not compare it with sentence-transformers: export it again"
+        "; an earlier version of tailmark exported it and did not compare it with sentence-transformers: export it again"
     } else {
         ""
     };

@@ -53,8 +53,8 @@ fn a_folder_without_a_manifest_is_told_which_command_makes_it() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{at} has no tailmark-model.json, so it is no model that tailmark can run\n\nhint: `tailmark model export {at}` makes it, \
-             and the graph and the reference vectors with it"
+            "{at} has no tailmark-model.json, so tailmark cannot run it\n\nhint: run `tailmark model export {at}` to create \
+             it, with the graph and the reference vectors"
         )
     );
 }
@@ -71,7 +71,7 @@ fn every_file_of_it_is_checked_before_it_is_used() {
         fs::write(&path, content).unwrap();
         let error = resolve(folder.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("is damaged or was changed: {name} ")), "{error}");
-        assert!(error.contains("hint: put the right file back"), "{error}");
+        assert!(error.contains("hint: restore the file"), "{error}");
     }
 }
 
@@ -174,10 +174,12 @@ fn a_manifest_of_an_earlier_tailmark_that_read_the_model_otherwise_is_refused() 
         write_as_earlier(folder.path(), max_tokens);
         let error = resolve(folder.path()).unwrap_err().to_string();
         assert!(
-            error.contains("an earlier tailmark wrote it, which read the model's files otherwise"),
+            error.contains(
+                "an earlier version of tailmark wrote it and ignored part of what the model's files say"
+            ),
             "{error}"
         );
-        assert!(error.contains("\n\nhint: `tailmark model export "), "{error}");
+        assert!(error.contains("\n\nhint: run `tailmark model export "), "{error}");
     }
 }
 

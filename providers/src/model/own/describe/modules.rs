@@ -32,11 +32,9 @@ pub(super) fn read(folder: &Path) -> Result<Option<Modules>, DescribeError> {
         match kind {
             "Transformer" if place.is_empty() && head.is_empty() => {}
             "Transformer" => {
-                let why = format!(
-                    "its transformer is in the folder `{place}`, and known are models with theirs at the top"
-                );
-                let hint = "saved again by a newer sentence-transformers, with `SentenceTransformer(folder).save_pretrained(other)`, \
-                            it is";
+                let why =
+                    format!("its transformer is in the folder `{place}`, and tailmark expects it at the top");
+                let hint = "save it again with a current sentence-transformers: `SentenceTransformer(folder).save_pretrained(other)`";
                 return Err(wrong(&path, &why, Some(hint)));
             }
             "Pooling" if pooling_file.is_none() => {
@@ -57,12 +55,11 @@ pub(super) fn read(folder: &Path) -> Result<Option<Modules>, DescribeError> {
         }
     }
     let pooling_file = pooling_file.ok_or_else(|| {
-        let why = "it has no module `Pooling`, so that the model's own pooled output is its vector, and known is the pooling of \
-                   token vectors";
+        let why = "it has no module `Pooling`: its vector is the model's own pooled output, and tailmark can only pool token vectors";
         wrong(&path, why, None)
     })?;
     if !matches!(head.first(), Some(Module::Pooling { .. })) {
-        return Err(wrong(&path, "its module `Pooling` is not the one after the transformer", None));
+        return Err(wrong(&path, "its module `Pooling` does not come right after the transformer", None));
     }
     Ok(Some(Modules { head, pooling_file }))
 }
@@ -77,14 +74,12 @@ pub(super) fn of_a_transformer_alone(
     let architectures: Vec<&str> = architectures.filter_map(Value::as_str).collect();
     if let Some(causal) = architectures.iter().find(|name| name.ends_with("ForCausalLM")) {
         let why = format!(
-            "it is a `{causal}`, and without {FILE} its vector is that of the last token; known are the mean and the first token"
+            "it is a `{causal}`, and without {FILE} its vector is that of the last token; supported are the mean and the first token"
         );
         return Err(wrong(&folder.join("config.json"), &why, None));
     }
     if let Some(ranker) = architectures.iter().find(|name| name.ends_with("ForSequenceClassification")) {
-        notes.push(format!(
-            "it is a `{ranker}`: a re-ranker or classifier, of which the transformer alone is used"
-        ));
+        notes.push(format!("it is a `{ranker}`, a re-ranker or classifier: only its transformer is used"));
     }
     let mode = mode_in(folder, POOLING_FILE)?.unwrap_or_else(|| {
         notes.push(format!("there is no {POOLING_FILE}, so vectors are the mean over a text's tokens"));
@@ -104,13 +99,12 @@ fn module(entry: &Value) -> Option<(&str, &str)> {
 
 fn unknown(path: &Path, kind: &str, place: &str) -> DescribeError {
     let why = format!(
-        "it has a module `{kind}` ({place}), and known are Transformer, Pooling and Normalize: without it the vectors would be \
-         other vectors"
+        "it has a module `{kind}` ({place}), and supported are Transformer, Pooling and Normalize: without this module the \
+         vectors would be different"
     );
     let hint = match kind {
         "Dense" => Some(
-            "a model with a Dense module after its pooling cannot be run yet; the same transformer without it is another model, \
-             which has to be trained as such",
+            "tailmark cannot run a model with a Dense module yet; the same transformer without it is a different model",
         ),
         "StaticEmbedding" => {
             Some("it is a table of vectors without a transformer: no backend here runs one yet")
@@ -144,10 +138,10 @@ fn mode_in(folder: &Path, file: &str) -> Result<Option<PoolingMode>, DescribeErr
     match chosen[..] {
         ["mean" | "mean_tokens"] => Ok(Some(PoolingMode::Mean)),
         ["cls" | "cls_token"] => Ok(Some(PoolingMode::Cls)),
-        [] => Err(wrong(&path, "it names no pooling; known are mean and cls", None)),
+        [] => Err(wrong(&path, "it names no pooling; supported are mean and cls", None)),
         _ => {
             let why = format!(
-                "its pooling is {}, and known are mean or cls, one of them alone",
+                "its pooling is {}; supported are mean and cls, one at a time",
                 chosen.join(" with ")
             );
             Err(wrong(&path, &why, None))

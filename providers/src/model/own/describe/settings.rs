@@ -16,7 +16,7 @@ const NO_LIMIT: f64 = 1e6;
 pub enum DescribeError {
     /// Files are missing.
     #[error(
-        "{} is not a model's folder: it lacks {}; {contents}\n\nhint: {}", folder.display(), missing.join(", "),
+        "{} is not a model folder: it lacks {}; {contents}\n\nhint: {}", folder.display(), missing.join(", "),
         contents.remedy(folder)
     )]
     Missing {

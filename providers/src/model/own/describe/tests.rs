@@ -123,17 +123,17 @@ fn another_pooling_and_two_at_once_are_refused_by_name() {
     for (settings, expected) in [
         (
             r#"{"pooling_mode_max_tokens": true}"#,
-            "its pooling is max_tokens, and known are mean or cls, one of them alone",
+            "its pooling is max_tokens; supported are mean and cls, one at a time",
         ),
         (
             r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#,
-            "its pooling is cls_token with mean_tokens, and known are mean or cls, one of them alone",
+            "its pooling is cls_token with mean_tokens; supported are mean and cls, one at a time",
         ),
         (
             r#"{"pooling_mode": "lasttoken"}"#,
-            "its pooling is lasttoken, and known are mean or cls, one of them alone",
+            "its pooling is lasttoken; supported are mean and cls, one at a time",
         ),
-        (r#"{"pooling_mode_mean_tokens": false}"#, "it names no pooling; known are mean and cls"),
+        (r#"{"pooling_mode_mean_tokens": false}"#, "it names no pooling; supported are mean and cls"),
     ] {
         let found = refused(&[BERT, ("1_Pooling/config.json", settings)]);
         assert_eq!(found, format!("1_Pooling/config.json: {expected}"));
@@ -149,8 +149,11 @@ fn a_dense_module_and_an_unknown_one_are_refused_by_name() {
         refused(&[BERT, ("modules.json", &modules)])
     };
     let dense = with("Dense");
-    assert!(dense.starts_with("modules.json: it has a module `Dense` (2_Dense), and known are"), "{dense}");
-    assert!(dense.contains("\n\nhint: a model with a Dense module"), "{dense}");
+    assert!(
+        dense.starts_with("modules.json: it has a module `Dense` (2_Dense), and supported are"),
+        "{dense}"
+    );
+    assert!(dense.contains("\n\nhint: tailmark cannot run a model with a Dense module"), "{dense}");
     assert!(with("CNN").starts_with("modules.json: it has a module `CNN` (2_CNN)"));
 }
 
@@ -286,7 +289,9 @@ fn what_takes_its_vector_from_elsewhere_is_refused() {
     );
     let pooled = refused(&[BERT, modules]);
     assert!(
-        pooled.starts_with("modules.json: it has no module `Pooling`, so that the model's own pooled output"),
+        pooled.starts_with(
+            "modules.json: it has no module `Pooling`: its vector is the model's own pooled output"
+        ),
         "{pooled}"
     );
     let causal =
@@ -312,7 +317,7 @@ fn a_model_in_another_form_is_told_what_it_is_and_what_makes_it_readable() {
     assert_eq!(
         error,
         format!(
-            "{at} is not a model's folder: it lacks model.safetensors; it contains config.json, pytorch_model.bin, \
+            "{at} is not a model folder: it lacks model.safetensors; it contains config.json, pytorch_model.bin, \
              tokenizer.json\n\nhint: its weights are in pytorch_model.bin; model.safetensors is written by \
              `AutoModel.from_pretrained(\"{at}\").save_pretrained(\"{at}\")` of transformers"
         )
