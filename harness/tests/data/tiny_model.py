@@ -62,7 +62,8 @@ def main(folder: Path) -> None:
             {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
             for at, (path, kind) in enumerate(MODULES)
         ],
-        "1_Pooling/config.json": {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False},
+        # The length is what sentence-transformers cannot load the module without.
+        "1_Pooling/config.json": {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True},
         "sentence_bert_config.json": {"max_seq_length": 48, "do_lower_case": True},
         # Without it transformers would make a tokenizer of its own for this kind of model.
         "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
