@@ -63,7 +63,11 @@ def tool(name: str, options: dict[str, str], arguments: list[str]) -> None:
     if FAULT == "silent":
         return
     figures = {"min_cosine": 0.987654321, "mean_cosine": 0.99, "max_abs_difference": 0.01}
-    int8 = {"reduced_range": reduced_range, "kernels_saturate": False, "exact": {**figures, "torch_spearman": 1}}
+    int8 = {
+        "reduced_range": reduced_range,
+        "kernels_saturate": False,
+        "exact": {**figures, "torch_spearman": 1},
+    }
     figures |= int8 if name == "quantize" else {}
     made = {"output": str(output), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     print(json.dumps({**made, "form": form, **figures, "made_with": {"torch": "0.0.1", "onnx": "0.0.2"}}))

@@ -1,8 +1,8 @@
 """Writes a sentence-transformers folder with a small BERT of random weights: `python tiny_model.py FOLDER`.
 
-For the test that a model of one's own works from end to end. Its vocabulary is in lower case and its tokenizer
-keeps case: only sentence_bert_config.json says that texts are lower-cased. Needs torch, transformers and
-tokenizers.
+For the test that a model of one's own works from end to end. Its vocabulary is in lower case and its
+tokenizer keeps case: only sentence_bert_config.json says that texts are lower-cased. Needs torch,
+transformers and tokenizers.
 """
 
 import json
@@ -41,6 +41,7 @@ def main(folder: Path) -> None:
     numbers = {word: number for number, word in enumerate(dict.fromkeys(vocabulary))}
     tokenizer = Tokenizer(WordLevel(numbers, "[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
     tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -62,11 +63,10 @@ def main(folder: Path) -> None:
             {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
             for at, (path, kind) in enumerate(MODULES)
         ],
-        # The length is what sentence-transformers cannot load the module without.
         "1_Pooling/config.json": {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True},
         "sentence_bert_config.json": {"max_seq_length": 48, "do_lower_case": True},
         # Without it transformers would make a tokenizer of its own for this kind of model.
-        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
+        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]"},
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
