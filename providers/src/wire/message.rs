@@ -143,7 +143,7 @@ pub fn read_request(line: &[u8]) -> Result<Request<'_>, (Option<&str>, Refusal)>
         (None, refuse(&fault.to_string()))
     })?;
     let id = members.id.map(RawValue::get);
-    if id.is_some_and(|id| !id.starts_with(|first: char| first.is_ascii_digit() || "-\"".contains(first))) {
+    if id.is_some_and(|id| !is_id(id)) {
         return Err((None, Refusal::not_a_request("`id` must be an integer or a string")));
     }
     if members.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
@@ -156,6 +156,12 @@ pub fn read_request(line: &[u8]) -> Result<Request<'_>, (Option<&str>, Refusal)>
         Ok(Text(method)) => Ok(Request { id, method, params: members.params }),
         Err(_) => Err((id, Refusal::not_a_request("`method` must be a string"))),
     }
+}
+
+/// Whether an id can be answered under as it was written: a number with a fraction or an exponent, or one that is too long, may
+/// be none that the other side can read.
+fn is_id(written: &str) -> bool {
+    written.starts_with('"') || written.parse::<u64>().is_ok() || written.parse::<i64>().is_ok()
 }
 
 fn not_an_object(text: &str) -> Refusal {

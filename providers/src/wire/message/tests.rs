@@ -34,6 +34,16 @@ fn a_null_id_is_not_a_missing_one() {
 }
 
 #[test]
+fn an_id_that_is_no_integer_is_refused_and_not_written_back() {
+    for id in ["1.5", "1e309", "-0.1", "true", "18446744073709551616"] {
+        let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+        let (under, code, _) = refused(&line);
+        assert_eq!((under, code), (None, NOT_A_REQUEST), "{id}");
+    }
+    assert_eq!(read_request(br#"{"jsonrpc":"2.0","id":-7,"method":"ping"}"#).unwrap().id, Some("-7"));
+}
+
+#[test]
 fn what_is_not_json_is_told_from_what_is_no_request() {
     assert_eq!(refused("hello").1, NOT_JSON);
     assert_eq!(refused("").1, NOT_JSON);
