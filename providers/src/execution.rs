@@ -67,9 +67,10 @@ pub fn executed(evidence: &Evidence) -> Option<Executed> {
     } else {
         calls_by_place(&kernels)
     };
-    let total: u64 = counts.values().map(|count| count.units).sum();
+    // Numbers are what a worker wrote, so none is too large to come.
+    let total = counts.values().fold(0_u64, |sum, count| sum.saturating_add(count.units));
     let times = times_by_place(&kernels);
-    let all_ns: Option<u64> = times.values().copied().sum();
+    let all_ns = times.values().try_fold(0_u64, |sum, ns| Some(sum.saturating_add((*ns)?)));
     let mut places: BTreeSet<&str> = kernels.iter().map(|kernel| kernel.on.as_str()).collect();
     places.extend(counts.keys().copied());
     places.insert(asked);
@@ -164,7 +165,8 @@ fn nodes_by_place<'a>(
 fn calls_by_place(kernels: &[Kernel]) -> BTreeMap<&str, Count> {
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     for kernel in kernels {
-        counts.entry(&kernel.on).or_default().units += kernel.calls;
+        let units = &mut counts.entry(&kernel.on).or_default().units;
+        *units = units.saturating_add(kernel.calls);
     }
     counts
 }
@@ -174,7 +176,7 @@ fn times_by_place(kernels: &[Kernel]) -> BTreeMap<&str, Option<u64>> {
     let mut times: BTreeMap<&str, Option<u64>> = BTreeMap::new();
     for kernel in kernels {
         let sum = times.entry(&kernel.on).or_insert(Some(0));
-        *sum = sum.and_then(|sum| Some(sum + kernel.ns?));
+        *sum = sum.and_then(|sum| Some(sum.saturating_add(kernel.ns?)));
     }
     times
 }
@@ -197,8 +199,8 @@ fn elsewhere(
         let first = Sum { ns: Some(0), ..Sum::default() };
         let sum = sums.entry((&kernel.op, &kernel.on)).or_insert(first);
         sum.nodes += 1;
-        sum.calls += kernel.calls;
-        sum.ns = sum.ns.and_then(|ns| Some(ns + kernel.ns?));
+        sum.calls = sum.calls.saturating_add(kernel.calls);
+        sum.ns = sum.ns.and_then(|ns| Some(ns.saturating_add(kernel.ns?)));
     }
     let mut all: Vec<(u64, Elsewhere)> = sums
         .into_iter()

@@ -176,3 +176,14 @@ fn a_partial_execution_that_was_recorded_adds_up_and_names_what_was_left() {
     let found = executed(&on_cpu).expect("recorded");
     assert_eq!((found.parts.len(), found.parts[0].nodes, found.elsewhere.len()), (1, Some(124), 0));
 }
+
+#[test]
+fn numbers_as_large_as_a_worker_can_write_them_are_added_without_overflow() {
+    let mut evidence = core_ml();
+    for kernel in &mut evidence.kernels {
+        (kernel.calls, kernel.ns) = (u64::MAX, Some(u64::MAX));
+    }
+    assert!(executed(&evidence).is_some_and(|executed| executed.parts.len() == 2));
+    evidence.asked = Some("mps".to_owned());
+    assert!(executed(&evidence).is_some_and(|executed| !executed.elsewhere.is_empty()));
+}
