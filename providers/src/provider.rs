@@ -147,6 +147,12 @@ pub struct Embeddings {
     pub stages: StageTimes,
 }
 
+/// The most tokens of an answer, as many as the samples of a run have room for.
+const MOST_TOKENS: u64 = i32::MAX as u64;
+
+/// The longest stage of an answer: a hundred days. Figures add several of them up.
+const MOST_NANOSECONDS: u64 = 1 << 53;
+
 impl Embeddings {
     /// The vector of the `index`-th text, or `None` when there are fewer.
     #[must_use]
@@ -181,6 +187,15 @@ impl Embeddings {
         }
         if let Some(counts) = self.token_counts.as_ref().filter(|counts| counts.len() != texts) {
             return answer(format!("{} token counts", counts.len()), format!("{texts}: one for each text"));
+        }
+        let tokens: u64 = self.token_counts.iter().flatten().map(|count| u64::from(*count)).sum();
+        if tokens > MOST_TOKENS {
+            return answer(format!("{tokens} tokens in {texts} texts"), format!("at most {MOST_TOKENS}"));
+        }
+        let StageTimes { tokenize_ns, infer_ns, pool_ns, worker_ns, .. } = self.stages;
+        let stages = [tokenize_ns, infer_ns, pool_ns, worker_ns];
+        if let Some(ns) = stages.into_iter().flatten().find(|ns| *ns > MOST_NANOSECONDS) {
+            return answer(format!("a stage of {ns} ns"), format!("at most {MOST_NANOSECONDS}"));
         }
         match self.vectors.iter().position(|number| !number.is_finite()) {
             Some(at) => answer(
@@ -324,5 +339,33 @@ fn tail_of(stderr: &str) -> String {
         ", and wrote nothing to stderr".to_owned()
     } else {
         format!("; its last words:\n{}", stderr.trim_end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Embeddings {
+        Embeddings {
+            vectors: vec![1.0, 0.0, 0.0, 1.0],
+            dimensions: 2,
+            token_counts: Some(vec![3, 4]),
+            truncated: None,
+            stages: StageTimes { infer_ns: Some(5), ..StageTimes::default() },
+        }
+    }
+
+    #[test]
+    fn an_answer_whose_numbers_no_figure_can_hold_is_none() {
+        assert_eq!(answer().check(2, 2), Ok(()));
+        let long = StageTimes { infer_ns: Some(u64::MAX), ..StageTimes::default() };
+        let faults = [
+            Embeddings { token_counts: Some(vec![u32::MAX; 2]), ..answer() }.check(2, 2),
+            Embeddings { stages: long, ..answer() }.check(2, 2),
+        ];
+        let told = faults.map(|fault| fault.unwrap_err().to_string());
+        assert!(told[0].contains("8589934590 tokens in 2 texts"), "{}", told[0]);
+        assert!(told[1].contains("a stage of 18446744073709551615 ns"), "{}", told[1]);
     }
 }
