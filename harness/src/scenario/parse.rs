@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::Scenario;
 use super::fault::{Fault, Step, dotted};
-use super::overrides::{self, Override};
+use super::overrides::{self, DEEPEST, Override};
 use super::renamed::{self, OldKey, Twice};
 
 /// What reading a scenario gave.
@@ -64,9 +64,9 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
     let mut faults: Vec<Fault> = syntax
         .iter()
         .map(|error| Fault {
-            line: line(error.span()),
+            line: line(error.span()).or_else(|| Some(first_line_with(text, error.message()))),
             key: String::new(),
-            message: error.message().to_owned(),
+            message: plain_syntax(error.message()),
         })
         .collect();
     let mut overrides = overrides::apply(root.get_mut(), text.len(), overrides, &mut faults);
@@ -95,6 +95,26 @@ pub fn parse_with(text: &str, overrides: &[String]) -> Parsed {
     };
     faults.sort_by_key(|fault| fault.line);
     Parsed { scenario, faults, old_keys, lines, overrides }
+}
+
+/// The line that an error without a place is on: the last of the shortest beginning of the text that has it.
+fn first_line_with(text: &str, message: &str) -> usize {
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
+    let is_without = |end: &usize| {
+        let (_, errors) = DeTable::parse_recoverable(&text[..*end]);
+        errors.iter().all(|error| error.message() != message)
+    };
+    ends.partition_point(is_without) + 1
+}
+
+/// What the parser says of tables and arrays within one another, in words of the format.
+fn plain_syntax(message: &str) -> String {
+    match message {
+        "recursion limit" | "cannot recurse further; max recursion depth met" => {
+            format!("keys and brackets within one another, deeper than {DEEPEST}")
+        }
+        other => other.to_owned(),
+    }
 }
 
 /// The line of a place, from 1; `None` behind the end, where what was set on the command line stands.
@@ -203,6 +223,16 @@ mod tests {
         assert!(parsed.faults[0].message.contains("did you mean `title`?"), "{}", parsed.faults[0].message);
         assert!(parsed.faults[5].message.contains("`parsecs` is not a unit of time"));
         assert_eq!(parsed.scenario.backend[0].kind.as_deref(), Some("onnx"), "what is right is still read");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_a_fault_with_its_line() {
+        for deep in ["a.".repeat(200) + "a = 1", format!("x = {}1{}", "[".repeat(200), "]".repeat(200))] {
+            let parsed = parse(&format!("title = \"a\"\n\n{deep}\n[model]\nname = \"x\"\n"));
+            assert!(parsed.faults.iter().all(|fault| fault.line == Some(3)), "{:?}", parsed.faults);
+            let told = |fault: &Fault| fault.message.contains("within one another, deeper than 80");
+            assert!(parsed.faults.iter().any(told), "{:?}", parsed.faults);
+        }
     }
 
     #[test]

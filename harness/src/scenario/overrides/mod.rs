@@ -13,6 +13,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::fault::{Fault, Step, did_you_mean, dotted};
 
+/// The most tables within one another, as many as a file can have.
+pub(super) const DEEPEST: usize = 80;
+
 /// A key that was set.
 #[derive(Debug)]
 pub(super) struct Override {
@@ -80,7 +83,7 @@ fn set<'t>(
     value: &'t str,
     behind: usize,
 ) -> Result<Override, String> {
-    let mut rest = Rest { typed, at: 0 };
+    let mut rest = Rest { typed, at: 0, keys: 0 };
     let mut path = Vec::new();
     let mut table = root;
     loop {
@@ -171,6 +174,8 @@ fn moved(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
 struct Rest<'t> {
     typed: &'t str,
     at: usize,
+    /// How many keys there were.
+    keys: usize,
 }
 
 impl<'t> Rest<'t> {
@@ -184,6 +189,10 @@ impl<'t> Rest<'t> {
 
     /// The next key, plain or in quotes, and where it stands.
     fn key(&mut self) -> Result<(&'t str, Range<usize>), String> {
+        self.keys += 1;
+        if self.keys > DEEPEST {
+            return Err(format!("it has more than {DEEPEST} keys within one another"));
+        }
         let text = self.text();
         let start = self.at;
         let quote = text.chars().next().filter(|first| ['"', '\''].contains(first));

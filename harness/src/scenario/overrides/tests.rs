@@ -164,6 +164,15 @@ fn what_cannot_be_set_is_a_fault_that_says_what_could_be() {
 }
 
 #[test]
+fn more_keys_within_one_another_than_a_file_can_have_are_a_fault() {
+    // Deep enough to overflow a stack, were the tables made.
+    let set = format!("{}a=1", "a.".repeat(100_000));
+    let parsed = parse_with("", &[set]);
+    assert_eq!(parsed.faults.len(), 1);
+    assert_eq!(parsed.faults[0].message, "it has more than 80 keys within one another");
+}
+
+#[test]
 fn faults_of_the_file_and_of_what_was_set_are_told_together() {
     let overrides = ["titel=x".to_owned(), "backend[9].x=1".to_owned()];
     let parsed = parse_with(&format!("titl = 3\n{FILE}"), &overrides);
