@@ -107,6 +107,10 @@ fn a_matrix_that_cannot_be_is_refused_at_its_key() {
     refused(&with("threads = [1, 2]"), "backend null: unknown option");
     refused(&with("backends = [\"onnx-cpu\"]\nreplicas = [2, 2]"), "would be measured twice");
     refused(&with(""), "matrix[1]: nothing to vary");
+    // More combinations than any memory holds: they are counted and not made.
+    let many = format!("{:?}", (1..=64).cycle().take(200).collect::<Vec<u32>>());
+    let product = format!("batch_size = {many}\nthreads = {many}\nreplicas = {many}\nconcurrency = {many}");
+    refused(&with(&product), "matrix: 3200000000 backends; there can be at most 64");
     refused(
         &format!("[load]\nkind = \"poisson\"\nrate = \"5/s\"\n{}", with("concurrency = [1, 2]")),
         "matrix[1].concurrency: the load is `poisson`",
