@@ -48,10 +48,16 @@ pub fn replay(folder: &Path, mut seen: impl FnMut(&str, &Sample)) -> Result<u64,
     }
 }
 
-/// The sample of a row; `None` when a word in it is none of those that are written.
+/// The largest number of a sample: a hundred days in nanoseconds. Figures add several of them up.
+const LARGEST: u64 = 1 << 53;
+
+/// The sample of a row; `None` when a word in it is none of those that are written, or a number is more than any run has.
 fn sample(columns: &[Column], row: usize, reason: &Arc<str>) -> Option<Sample> {
     let known = |index: usize| columns[index].number(row);
     let number = |index: usize| known(index).unwrap_or_default();
+    if (0..COLUMNS.len()).any(|index| number(index) > LARGEST) {
+        return None;
+    }
     let small = |index: usize| u32::try_from(number(index)).ok();
     let phase = columns[2].text(row);
     let phases = [Phase::ColdStart, Phase::WarmUp, Phase::Steady];
@@ -124,6 +130,18 @@ mod tests {
         let mut read = Vec::new();
         assert_eq!(replay(folder.path(), |_, sample| read.push(sample.clone())).unwrap(), 1);
         assert_eq!(read, [answered(0, 0, 1)]);
+    }
+
+    #[test]
+    fn a_number_that_no_run_comes_to_is_a_damaged_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = SampleLog::create(folder.path(), vec!["a".into()], Box::new(|_| {})).unwrap();
+        log.push(&answered(0, 0, 500));
+        log.push(&answered(1, 0, LARGEST + 1));
+        log.push(&answered(2, 0, 500));
+        log.close().unwrap();
+        let error = replay(folder.path(), |_, _| {}).unwrap_err().to_string();
+        assert!(error.contains("samples.csv, line 3: "), "{error}");
     }
 
     #[test]
