@@ -4,7 +4,17 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::de::Error as _;
+use serde_json::Value;
+
 use super::run::{RECORD_VERSION, RunRecord};
+
+/// The largest number of a run: a hundred days in nanoseconds, eight petabytes. Reports add several up and draw axes to them,
+/// and readers in other languages hold no larger one exactly.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
+/// The one key whose number is not a quantity and may be any.
+const ANY_NUMBER: &str = "seed";
 
 /// Why a record could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +52,29 @@ pub enum ReadError {
 pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
     let path = folder.join("run.json");
     let text = fs::read(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
-    let value: serde_json::Value = serde_json::from_slice(&text)
+    let value: Value = serde_json::from_slice(&text)
         .map_err(|source| ReadError::NotARecord { path: path.clone(), source })?;
     // The version is asked for before the shape: a record of another version need not have this one, and which version it is
     // helps more than the first field that is missing.
-    match value.get("record_version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found != u64::from(RECORD_VERSION) => Err(ReadError::Version { path, found }),
-        _ => serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source }),
+    match value.get("record_version").and_then(Value::as_u64) {
+        Some(found) if found != u64::from(RECORD_VERSION) => return Err(ReadError::Version { path, found }),
+        _ => {}
+    }
+    match beyond_any_run("", &value) {
+        Some(why) => Err(ReadError::NotARecord { path, source: serde_json::Error::custom(why) }),
+        None => serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source }),
+    }
+}
+
+/// Names a number that no run comes to, as a damaged file may have it.
+fn beyond_any_run(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) if key != ANY_NUMBER && number.as_f64().is_none_or(|n| n.abs() > LARGEST) => {
+            Some(format!("`{key}` is {number}, and nothing in a run comes to more than {LARGEST}"))
+        }
+        Value::Array(items) => items.iter().find_map(|item| beyond_any_run(key, item)),
+        Value::Object(members) => members.iter().find_map(|(key, value)| beyond_any_run(key, value)),
+        _ => None,
     }
 }
 
@@ -143,6 +169,22 @@ mod tests {
         let left: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["run.json"]);
+    }
+
+    #[test]
+    fn a_number_that_no_run_comes_to_is_named_by_its_key_and_a_seed_may_be_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = fixture::one();
+        record.workload.seed = u64::MAX;
+        write(folder.path(), &record).unwrap();
+        assert_eq!(read(folder.path()).unwrap().workload.seed, u64::MAX);
+        record.machine.memory_bytes = u64::MAX;
+        write(folder.path(), &record).unwrap();
+        let message = read(folder.path()).unwrap_err().to_string();
+        assert!(
+            message.contains("`memory_bytes` is 18446744073709551615, and nothing in a run"),
+            "{message}"
+        );
     }
 
     #[test]
