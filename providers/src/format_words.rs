@@ -26,6 +26,10 @@ pub fn in_words(message: &str) -> String {
     if message.ends_with("value was too large") {
         return format!("found a number that is too large; it must be at most {}", i64::MAX);
     }
+    // A table's values may be written as an array, in their order. Nobody means that, so the remedy is a table.
+    if message.starts_with("invalid length ") && message.contains(", expected struct ") {
+        return "found an array; it must be a table".to_owned();
+    }
     let about =
         ["invalid type: ", "invalid value: "].into_iter().find_map(|start| message.strip_prefix(start));
     match about.and_then(|rest| rest.rsplit_once(", expected ")) {
@@ -110,6 +114,7 @@ mod tests {
                 "found 1.5; it must be a whole number of at least 0",
             ),
             ("invalid type: boolean `true`, expected a string", "found true; it must be text in quotes"),
+            ("invalid length 0, expected struct Stall with 2 elements", "found an array; it must be a table"),
             ("invalid type: map, expected a sequence", "found a table; it must be an array"),
             ("invalid type: sequence, expected a boolean", "found an array; it must be true or false"),
             (
