@@ -122,11 +122,12 @@ impl LoadKind {
     /// # Errors
     /// Every key at fault: keys that this kind does not read among them.
     pub fn read(&self, section: &LoadSection, folder: Option<&Path>) -> Result<LoadModel, Vec<ReadFault>> {
+        let keys = self.keys.join(", ");
         let mut faults: Vec<ReadFault> = section
             .written()
             .into_iter()
             .filter(|key| !self.keys.contains(key))
-            .map(|key| (key, format!("`{}` has no such key; it reads {}", self.name, self.keys.join(", "))))
+            .map(|key| (key, format!("a `{}` load has no such key; it reads {keys}", self.name)))
             .collect();
         match (self.read)(section, folder) {
             Ok(model) if faults.is_empty() => Ok(model),

@@ -128,7 +128,7 @@ impl Judge {
         }
         let elapsed = steady.map_or(Duration::ZERO, Accumulator::elapsed);
         format!(
-            "{chance}, provided slow spells recur at least every {} (a tenth of the steady state)",
+            "{chance}, provided slow phases come at least once every {} (a tenth of the steady state)",
             units::duration(elapsed.as_nanos() as f64 / CYCLES)
         )
     }
@@ -213,15 +213,16 @@ impl Judge {
         };
         Some(match reason {
             Reason::NoSteadyState { .. } => {
-                "raise phases.warm_up.max_requests, or see in the timeline what keeps changing".to_owned()
+                "raise phases.warm_up.max_requests, or look in latency_over_time.svg for what keeps changing".to_owned()
             }
             Reason::HorizonNotReached { requests, restarts } => format!(
-                "raise phases.steady.max_seconds so that {} requests over {} fit in, or lower the horizon",
+                "raise phases.steady.max_seconds so that {} requests over {} fit in, or lower the minimum (min_requests, \
+                 restarts)",
                 units::count(requests),
                 units::counted(u64::from(restarts), "restart")
             ),
             Reason::RestartsDisagree { .. } => {
-                "compare the restarts in the timeline; raise phases.restarts so that one odd process weighs less".to_owned()
+                "compare the restarts in latency_over_time.svg; raise phases.restarts so that one odd process weighs less".to_owned()
             }
             Reason::Drifts { .. } => {
                 "look for thermal throttling or a growing queue or cache; a longer run shows where the drift ends".to_owned()
@@ -276,7 +277,7 @@ impl Judge {
             next: (verdict == Verdict::Inconclusive).then(|| {
                 match fixed::count_to_decide(exceeded, count, allowed, error).filter(|_| count > 0) {
                     Some(needed) => {
-                        format!("set phases.restarts = {needed}: that many would settle it at this rate")
+                        format!("set phases.restarts = {needed}: that would settle it if this share holds")
                     }
                     None => "raise phases.restarts".to_owned(),
                 }
@@ -331,7 +332,9 @@ impl Judge {
             return ObjectiveVerdict {
                 method,
                 why: format!("{} was not measured for this backend", objective.subject()),
-                next: Some("ask it only of backends that have it, with `backends = [...]`".to_owned()),
+                next: Some(
+                    "name the backends that report it in `backends = [...]` of this objective".to_owned(),
+                ),
                 ..blank
             };
         };

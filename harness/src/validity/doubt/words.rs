@@ -134,7 +134,7 @@ impl Doubt {
             Self::HeldToQuota { .. } => {
                 "raise the quota, or give the backends fewer threads: threads that run at once use it up sooner"
             }
-            Self::LoadedBefore { .. } => "wait until earlier work has finished",
+            Self::LoadedBefore { .. } => "wait until the machine is idle, and run it again",
             Self::SlowProcessor { .. } => {
                 "set the frequency governor to `performance`, turn off power saving, and let the machine cool down"
             }
@@ -142,13 +142,13 @@ impl Doubt {
                 "set the frequency governor to `performance`, and keep the machine cool"
             }
             Self::Governor { .. } => {
-                "set the governor to `performance`, unless the machine you deploy on uses this one too"
+                "set the governor to `performance`, unless the machine you deploy on has the same governor"
             }
             Self::Throttled { .. } => "let the machine cool down, improve its cooling, or pause between runs",
             Self::OnBattery => "plug it in",
             Self::UnoptimizedBuild { .. } => "build it with `cargo build --release`",
             Self::CoarseClock { .. } => {
-                "choose a finer clock source for the machine, or run outside the sandbox that replaces its clock"
+                "choose a finer clock source for the machine, or, if a sandbox replaces its clock, run outside it"
             }
             Self::Swapping { .. } => {
                 "close programs that use a lot of memory, or measure fewer or smaller models at once"

@@ -56,14 +56,16 @@ pub(super) fn more_requests(findings: &Findings, steady: Option<&Accumulator>) -
                 .map_or(0.0, |steady| steady.elapsed().as_secs_f64() / steady.requests() as f64);
             let time = Duration::try_from_secs_f64(each * more as f64).unwrap_or(Duration::MAX);
             format!(
-                "at this rate about {} more requests ({}) would settle it: set phases.steady.max_requests = {} and \
+                "if this share holds, about {} more requests ({}) would settle it: set phases.steady.max_requests = {} and \
                  raise max_seconds to match",
                 units::count(more),
                 units::duration(time.as_nanos() as f64),
                 findings.requests + more
             )
         }
-        None => "the exceedance is too close to the allowed share for more requests to settle it".to_owned(),
+        None => {
+            "the measured share is too close to the allowed one for more requests to settle it".to_owned()
+        }
     }
 }
 
@@ -73,7 +75,7 @@ pub(super) fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
     let rest = if stages.infer_ns.is_some() {
         ("the pipe", stages.pipe_ns, "run the backend in-process, or leave a processor free for the worker")
     } else {
-        ("the server and the way to it", stages.pipe_ns, "look at the server's own figures")
+        ("the server and the connection to it", stages.pipe_ns, "look at the server's own metrics")
     };
     let all = [
         ("waiting for a slot", stages.queue_ns, "allow more requests in flight, or offer fewer"),
