@@ -1,4 +1,4 @@
-//! Hands the optimisation level of the build to the program, which says when it was not optimised.
+//! Hands the optimization level of the build to the program, which says when it was not optimized.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

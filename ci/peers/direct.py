@@ -3,7 +3,7 @@
     direct.py MODEL_FOLDER TEXTS WARM_UP REQUESTS
 
 Embeds the texts of a file (one per line) over and over: WARM_UP requests that are not timed, then REQUESTS
-that are, each from the text to its normalised vector. Prints their median in nanoseconds.
+that are, each from the text to its normalized vector. Prints their median in nanoseconds.
 """
 
 import sys

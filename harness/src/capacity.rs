@@ -31,7 +31,7 @@ impl Search {
     #[must_use]
     pub fn next(&self) -> Option<f64> {
         let middle = two_digits((self.low + self.high) / 2.0);
-        // Between two neighbours of two digits there is nothing left to try.
+        // Between two neighbors of two digits there is nothing left to try.
         let is_new = self.met.is_none_or(|met| middle > met);
         (self.tried < TRIES && is_new).then_some(middle)
     }

@@ -110,7 +110,7 @@ def test_a_probe_on_the_cpu_has_every_node_there(
     assert set(tmp_path.iterdir()) == before, "the profile was left behind"
 
 
-def test_a_probe_runs_at_the_level_of_optimisation_that_is_timed(zero_model: Path) -> None:
+def test_a_probe_runs_at_the_level_of_optimization_that_is_timed(zero_model: Path) -> None:
     nodes = {}
     for level in ("disable", "all"):
         backend = OnnxBackend()

@@ -45,14 +45,14 @@ def interpreter() -> str:
 def model(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real model, with a second graph: fused, with int8 weights that have a scale for each channel.
 
-    Fusing leaves operators of onnxruntime's own, and quantising makes some of those into ones that the
-    provider does not know. Quantised without being fused, it takes the graph whole.
+    Fusing leaves operators of onnxruntime's own, and quantizing makes some of those into ones that the
+    provider does not know. Quantized without being fused, it takes the graph whole.
     """
     onnx = pytest.importorskip("onnx", reason="needs the extra `export`")
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers.optimizer import optimize_model
 
-    work = tmp_path_factory.mktemp("quantise")
+    work = tmp_path_factory.mktemp("quantize")
     # The weights of `real_model` may be a second name of a file, and onnx reads none of those.
     for name in ("model.onnx", "model.onnx_data"):
         shutil.copyfile(real_model / name, work / name)

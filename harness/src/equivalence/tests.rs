@@ -7,7 +7,7 @@ use tailmark_providers::model::{self, Reference};
 use super::*;
 
 fn reference() -> Reference {
-    model::find("sentence-transformers/all-MiniLM-L6-v2").expect("in the catalogue").reference()
+    model::find("sentence-transformers/all-MiniLM-L6-v2").expect("in the catalog").reference()
 }
 
 fn right(reference: &Reference) -> Answers {
@@ -127,7 +127,7 @@ fn numbers_of_16_bits_are_a_class_of_their_own() {
 #[test]
 fn vectors_that_are_rotated_are_wrong_although_every_similarity_is_kept() {
     let reference = reference();
-    // Each two neighbouring numbers are turned by 45 degrees: an orthogonal matrix.
+    // Each two neighboring numbers are turned by 45 degrees: an orthogonal matrix.
     let turned = |vector: &[f32]| {
         let pairs = vector.chunks_exact(2).flat_map(|pair| {
             let (a, b) = (f64::from(pair[0]), f64::from(pair[1]));

@@ -83,7 +83,7 @@ pub enum Mode {
 /// Which model, and where from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelPlan {
-    /// A name in the catalogue, or that of the model of one's own in the folder.
+    /// A name in the catalog, or that of the model of one's own in the folder.
     pub name: String,
     /// A folder that holds its files.
     pub folder: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! A rate with an interval around it, from the means of a bounded number of batches: neighbouring requests are correlated,
+//! A rate with an interval around it, from the means of a bounded number of batches: neighboring requests are correlated,
 //! batches of many of them hardly are (Law, Simulation Modeling and Analysis, 5th ed., section 9.5.3).
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ const FEWEST_BATCHES: f64 = 16.0;
 /// would be the noisiest.
 const SHRINKAGE: f64 = 0.5;
 
-/// Standard errors by which neighbouring batches must be correlated to count as a visible pattern. At 3.0, one independent
+/// Standard errors by which neighboring batches must be correlated to count as a visible pattern. At 3.0, one independent
 /// run in a hundred had to wait for nothing; at 3.6, one in three hundred.
 const VISIBLE: f64 = 3.6;
 
@@ -64,7 +64,7 @@ impl CorrelationEstimator {
         Self::default()
     }
 
-    /// What comes next is not a neighbour of what came before.
+    /// What comes next is not a neighbor of what came before.
     pub fn begin_restart(&mut self) {
         for level in &mut self.levels {
             *level = Level { ended: level.ended.plus(level.present), ..Level::default() };
@@ -90,7 +90,7 @@ impl CorrelationEstimator {
 
     /// The correlation over all restarts; `None` while the series is constant, because then it says nothing.
     ///
-    /// With V_b the variance of the means of batches of b requests and C_b the covariance of neighbours, both around the
+    /// With V_b the variance of the means of batches of b requests and C_b the covariance of neighbors, both around the
     /// mean of all restarts, b (V_b + 2 C_b) / V_1 estimates the correlation time with its first-order bias removed
     /// (batch means at b and 2b, extrapolated). The largest level decides, because a slow component with a small share
     /// shows only in long batches. Restarts that differ count as correlation.
@@ -118,10 +118,10 @@ fn correlation(levels: impl Iterator<Item = Sums>) -> Option<Correlation> {
     let mut length = 1;
     for level in levels.take_while(|level| level.pairs >= 4) {
         let (batches, pairs) = (level.batches as f64, level.pairs as f64);
-        let (own, neighbours) = (level.variance(mean), level.covariance(mean));
+        let (own, neighbors) = (level.variance(mean), level.covariance(mean));
         if batches >= FEWEST_BATCHES {
             // The mean is estimated from the same data; 3 / batches is what that hides.
-            let time = length as f64 * (own + 2.0 * neighbours) / variance / (1.0 - 3.0 / batches);
+            let time = length as f64 * (own + 2.0 * neighbors) / variance / (1.0 - 3.0 / batches);
             let standard_error = (6.0 / batches).sqrt();
             correlation.time = correlation.time.max(time * (1.0 - SHRINKAGE * standard_error));
         }
@@ -131,7 +131,7 @@ fn correlation(levels: impl Iterator<Item = Sums>) -> Option<Correlation> {
         if level.variance(level.sum / batches) <= 1e-18 * (1.0 + mean * mean) {
             continue;
         }
-        if neighbours * pairs.sqrt() > VISIBLE * own {
+        if neighbors * pairs.sqrt() > VISIBLE * own {
             correlation.memory = length;
         }
     }
@@ -178,7 +178,7 @@ impl Sums {
         (self.squares - 2.0 * mean * self.sum) / batches + mean * mean
     }
 
-    /// Covariance of neighbouring batch means around `mean`; pairs never span a restart.
+    /// Covariance of neighboring batch means around `mean`; pairs never span a restart.
     fn covariance(&self, mean: f64) -> f64 {
         let pairs = self.pairs as f64;
         (self.products - mean * self.pair_sums) / pairs + mean * mean
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn restarts_are_not_neighbours() {
+    fn restarts_are_not_neighbors() {
         let mut estimator = CorrelationEstimator::new();
         for _ in 0..64 {
             estimator.begin_restart();

@@ -1,10 +1,10 @@
-//! Latency over time in flat memory: neighbouring requests share a group once there are many.
+//! Latency over time in flat memory: neighboring requests share a group once there are many.
 
 use tailmark_reports::record::{Phase, TimelineGroup};
 
 const MOST_GROUPS: usize = 2_000;
 
-/// Collects groups of neighbouring requests; when there are too many, neighbours of the same phase and restart are put
+/// Collects groups of neighboring requests; when there are too many, neighbors of the same phase and restart are put
 /// together. The fastest and the slowest of every group are kept, so an outlier is never thinned away.
 #[derive(Debug)]
 pub struct Timeline {

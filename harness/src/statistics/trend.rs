@@ -114,7 +114,7 @@ impl Score {
         let requests = medians.len() as f64 * length as f64;
         let slope = sen_slope(medians);
         let (score, variance) = mann_kendall(medians);
-        let correlation = neighbour_correlation(medians, slope);
+        let correlation = neighbor_correlation(medians, slope);
         let inflation = (1.0 + correlation) / (1.0 - correlation);
         Self { score, variance: variance * inflation, slopes: slope / length as f64 * requests, requests }
     }
@@ -156,9 +156,9 @@ pub fn sen_slope(values: &[f64]) -> f64 {
     *slopes.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// Correlation of neighbouring batches once the slope is taken out, with its small-sample bias, (1 + 3 r) / m, put back.
+/// Correlation of neighboring batches once the slope is taken out, with its small-sample bias, (1 + 3 r) / m, put back.
 /// Between 0 and 0.9: a negative one is not believed, because it would sharpen the test.
-fn neighbour_correlation(values: &[f64], slope: f64) -> f64 {
+fn neighbor_correlation(values: &[f64], slope: f64) -> f64 {
     let count = values.len() as f64;
     let rest: Vec<f64> = values.iter().enumerate().map(|(step, value)| value - slope * step as f64).collect();
     let mean = rest.iter().sum::<f64>() / count;

@@ -17,7 +17,7 @@ pub const LIMIT_NS: u64 = 20_000_000;
 pub enum Process {
     /// Log-normal latencies whose logarithms are a Gaussian AR(1) series; `rho` 0 is independence.
     AutoRegressive {
-        /// Correlation of neighbours, at least 0 and below 1.
+        /// Correlation of neighbors, at least 0 and below 1.
         rho: f64,
     },
     /// Two states: hot a quarter of the time, with 17 times the exceedance of cold (1 % and 17 % make 5 %).

@@ -1,4 +1,4 @@
-//! The other graphs of a model: fused, in half precision, quantised. What is known of each stands in `variants.json` beside
+//! The other graphs of a model: fused, in half precision, quantized. What is known of each stands in `variants.json` beside
 //! them, so that they can be checked and shown. How they are made is not known here.
 
 use std::collections::BTreeMap;

@@ -92,7 +92,7 @@ pub(super) fn in_words(figures: &Figures) -> String {
     }
     if let Some(agreement) = figures.neighbour_agreement {
         let share = tailmark_reports::units::percent(agreement);
-        parts.push(format!("{share} of the ten nearest neighbours stay"));
+        parts.push(format!("{share} of the ten nearest neighbors stay"));
     }
     if let Some(spearman) = figures.spearman {
         parts.push(format!("Spearman correlation {spearman:.3}"));
@@ -240,7 +240,7 @@ mod tests {
         };
         assert_eq!(
             in_words(&figures),
-            "cosine to torch 0.984322 at least, 0.990000 on average, 93 % of the ten nearest neighbours stay, Spearman \
+            "cosine to torch 0.984322 at least, 0.990000 on average, 93 % of the ten nearest neighbors stay, Spearman \
              correlation 0.812"
         );
         assert_eq!(in_words(&Figures::default()), "no figures");

@@ -110,7 +110,7 @@ fn schema() -> Type {
         .expect("the columns' type: this is a bug")
 }
 
-/// Differences between neighbours, packed, for what differs from row to row; a dictionary for the rest. A compressor on
+/// Differences between neighbors, packed, for what differs from row to row; a dictionary for the rest. A compressor on
 /// top of these gains nothing.
 fn properties() -> WriterProperties {
     let mut properties = WriterProperties::builder()
