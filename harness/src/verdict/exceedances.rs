@@ -28,7 +28,8 @@ pub(super) struct Exceedances {
     /// One for each of [`WINDOWS`].
     near: [CorrelationEstimator; WINDOWS.len()],
     /// All latencies, wherever they lie. No decision rests on it: it is what can be said when none comes near the limit.
-    latencies: CorrelationEstimator,
+    /// `None` once one has come that near: every window then shows variation, and this would be paid for and never asked.
+    latencies: Option<CorrelationEstimator>,
     trend: TrendEstimator,
     histogram: Vec<u64>,
     requests: u64,
@@ -40,7 +41,7 @@ impl Exceedances {
             limit_ns,
             over: CorrelationEstimator::new(),
             near: Default::default(),
-            latencies: CorrelationEstimator::new(),
+            latencies: limit_ns.map(|_| CorrelationEstimator::new()),
             trend: TrendEstimator::new(),
             histogram: vec![0; 2 * BINS],
             requests: 0,
@@ -50,7 +51,7 @@ impl Exceedances {
     pub(super) fn begin_restart(&mut self) {
         self.over.begin_restart();
         self.near.iter_mut().for_each(CorrelationEstimator::begin_restart);
-        self.latencies.begin_restart();
+        self.latencies.iter_mut().for_each(CorrelationEstimator::begin_restart);
         self.trend.begin_restart();
     }
 
@@ -69,7 +70,12 @@ impl Exceedances {
             for (near, window) in self.near.iter_mut().zip(WINDOWS) {
                 near.observe(from_limit.clamp(-window, window));
             }
-            self.latencies.observe(from_limit);
+            if from_limit.abs() < WINDOWS[0] {
+                self.latencies = None;
+            }
+            if let Some(latencies) = &mut self.latencies {
+                latencies.observe(from_limit);
+            }
             self.trend.observe(from_limit);
             let bin = (from_limit / BIN).floor() + BINS as f64;
             self.histogram[(bin.max(0.0) as usize).min(2 * BINS - 1)] += 1;
@@ -88,9 +94,10 @@ impl Exceedances {
         self.signals().iter().any(|signal| signal.estimate().is_some())
     }
 
-    /// The correlation of the latencies themselves; `None` without a limit, and where they do not vary.
+    /// The correlation of the latencies themselves; `None` without a limit, if they do not vary, and if one came near the
+    /// limit.
     pub(super) fn correlation_of_latencies(&self) -> Option<Correlation> {
-        self.latencies.estimate()
+        self.latencies.as_ref()?.estimate()
     }
 
     /// The correlation of exceedances and of latencies near the limit within the present restart.
