@@ -191,7 +191,11 @@ fn describe(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::HostNotFound => "no connection (the name of its server is not known)".to_owned(),
         other => {
-            let mut cause: &dyn std::error::Error = other;
+            // The client's own prefix for what the system says would only be in the way.
+            let mut cause: &dyn std::error::Error = match other {
+                ureq::Error::Io(error) => error,
+                other => other,
+            };
             while let Some(deeper) = cause.source() {
                 cause = deeper;
             }
@@ -216,6 +220,12 @@ mod tests {
     fn the_variable_means_what_it_means_to_the_hub_s_own_tools() {
         assert!(["1", "true", "YES", "On"].iter().all(|value| means_yes(value)));
         assert!(!["", "0", "false", "no"].iter().any(|value| means_yes(value)));
+    }
+
+    #[test]
+    fn a_fault_of_the_system_is_told_in_its_own_words() {
+        let error = ureq::Error::from(std::io::Error::other("Name or service not known"));
+        assert_eq!(describe(&error), "no connection (Name or service not known)");
     }
 
     #[test]
