@@ -5,12 +5,12 @@
 //! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
 //! whether the run under those conditions ([`environment`]) can be believed at all; [`run`] carries a plan out from end to
 //! end; [`commands`] are what can be asked for, and [`cli`] is what is typed. [`capacity`] searches for the rates worth
-//! judging; [`equivalence`] and [`requirement`] are what a backend must meet before it is timed; [`screen`] is what a
+//! judging; [`equivalence`] and [`requirement`] are what a backend must meet before it is timed; [`making`] makes models of folders; [`screen`] is what a
 //! person sees while a command works.
 //!
 //! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `run` > `driver`,
-//! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `objective`,
-//! `requirement`, `statistics`, `workload` > `sample`, `scenario`, `screen`.
+//! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `making`,
+//! `objective`, `requirement`, `statistics`, `workload` > `sample`, `scenario`, `screen`.
 
 pub mod capacity;
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod driver;
 pub mod environment;
 pub mod equivalence;
 pub mod load;
+pub mod making;
 pub mod monitor;
 pub mod objective;
 pub mod plan;

@@ -112,7 +112,8 @@ fn every_kind_with_its_options_every_load_model_and_every_shipped_name_is_in_the
         .iter()
         .map(|kind| serde_json::to_value(kind.options.schema()).expect("a schema is JSON"))
         .collect();
-    let keys = options.iter().flat_map(|schema| schema["properties"].as_object().expect("properties").keys());
+    let keys =
+        options.iter().filter_map(|schema| schema["properties"].as_object()).flat_map(|keys| keys.keys());
     let names = KINDS
         .iter()
         .map(|kind| kind.name)

@@ -8,6 +8,8 @@ use crate::protobuf::fields;
 // Numbers of fields in ONNX's own description of the format.
 const MODEL_GRAPH: u64 = 7;
 const GRAPH_INITIALIZER: u64 = 5;
+const GRAPH_OUTPUT: u64 = 12;
+const VALUE_NAME: u64 = 1;
 const TENSOR_EXTERNAL_DATA: u64 = 13;
 const ENTRY_KEY: u64 = 1;
 const ENTRY_VALUE: u64 = 2;
@@ -27,6 +29,20 @@ pub(crate) fn files_named_in(model: &[u8]) -> BTreeSet<String> {
         .flat_map(|entry| inside(entry, ENTRY_VALUE))
         .filter_map(|name| std::str::from_utf8(name).ok())
         .filter(|name| is_plain(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The names of a graph's outputs, in its order; none of what is not a graph.
+pub(crate) fn outputs_of(model: &[u8]) -> Vec<String> {
+    let inside = |message, number| {
+        let fields = fields(message).unwrap_or_default().into_iter();
+        fields.filter(move |(found, _)| *found == number).map(|(_, content)| content)
+    };
+    inside(model, MODEL_GRAPH)
+        .flat_map(|graph| inside(graph, GRAPH_OUTPUT))
+        .flat_map(|output| inside(output, VALUE_NAME))
+        .filter_map(|name| std::str::from_utf8(name).ok())
         .map(str::to_owned)
         .collect()
 }
@@ -75,6 +91,7 @@ mod tests {
         for spec in crate::model::known() {
             let found = files_named_in(spec.graph);
             assert_eq!(found.into_iter().collect::<Vec<_>>(), ["model.onnx_data"]);
+            assert_eq!(outputs_of(spec.graph), ["last_hidden_state"]);
         }
     }
 }

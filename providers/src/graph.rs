@@ -1,49 +1,17 @@
-//! What the runtimes that execute `model.onnx` have in common: which file, which inputs, which output, and the way from
-//! token vectors to the answer. Knows neither runtime.
+//! What the runtimes that execute a model's graph have in common: which file, which inputs, which output, and the way from the
+//! output to the answer. Knows neither runtime.
+
+pub(crate) mod roles;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
+use self::roles::Output;
 use crate::graph_options::GraphFile;
-use crate::model::head::Head;
+use crate::model::head::{Head, TokenVectors};
+use crate::model::recipe::OutputKind;
 use crate::provider::{Embeddings, LoadRequest, ModelFolder, ProviderError, StageTimes};
-use crate::tokenize::TokenBatch;
-
-/// The output that holds the token vectors, `[texts, sequence, dimensions]`.
-pub(crate) const OUTPUT: &str = "last_hidden_state";
-
-/// An input that a graph of a BERT-like model may declare. Only those it declares are given to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GraphInput {
-    InputIds,
-    AttentionMask,
-    TokenTypeIds,
-}
-
-impl GraphInput {
-    /// The inputs of a graph, in its own order.
-    pub(crate) fn of_graph<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<Self>, ProviderError> {
-        names
-            .map(|name| match name {
-                "input_ids" => Ok(Self::InputIds),
-                "attention_mask" => Ok(Self::AttentionMask),
-                "token_type_ids" => Ok(Self::TokenTypeIds),
-                other => Err(ProviderError::Load(format!(
-                    "the graph has an input `{other}`; only input_ids, attention_mask and token_type_ids are supported"
-                ))),
-            })
-            .collect()
-    }
-
-    /// This input's numbers, row-major `[texts, sequence]`.
-    pub(crate) fn of_batch<I>(self, batch: &TokenBatch<I>) -> &[I] {
-        match self {
-            Self::InputIds => &batch.ids,
-            Self::AttentionMask => &batch.attention_mask,
-            Self::TokenTypeIds => &batch.type_ids,
-        }
-    }
-}
+use crate::tokenize::{TokenBatch, Tokenizer};
 
 /// The model that a request must name.
 pub(crate) fn model_of(request: &LoadRequest) -> Result<&ModelFolder, ProviderError> {
@@ -67,13 +35,6 @@ pub(crate) fn graph_file(model: &ModelFolder, graph: &GraphFile) -> Result<PathB
     Err(ProviderError::ModelFile { path, why: format!("there is no such file\n\nhint: {how}") })
 }
 
-/// The length of a token's vector, from the output's declared shape.
-pub(crate) fn dimensions(last_axis: Option<i64>) -> Result<u32, ProviderError> {
-    last_axis.and_then(|axis| u32::try_from(axis).ok()).filter(|axis| *axis > 0).ok_or_else(|| {
-        ProviderError::Load(format!("the graph's output `{OUTPUT}` does not declare the length of a vector"))
-    })
-}
-
 /// When the stages of a request ended.
 pub(crate) struct StageEnds {
     pub(crate) started: Instant,
@@ -83,9 +44,48 @@ pub(crate) struct StageEnds {
     pub(crate) pooled_before: u64,
 }
 
-/// The head of the model's recipe, for a graph whose token vectors have this length.
-pub(crate) fn head(model: &ModelFolder, token_dimensions: u32) -> Result<Head, ProviderError> {
-    Head::new(&model.recipe, token_dimensions).map_err(|error| ProviderError::Load(error.to_string()))
+/// The head of the model's recipe, or what a graph with this output leaves of it.
+pub(crate) fn head(
+    model: &ModelFolder,
+    output: &Output,
+    tokenizer: &Tokenizer,
+) -> Result<Head, ProviderError> {
+    let dimensions = output.dimensions.ok_or_else(|| {
+        let name = &output.name;
+        ProviderError::Load(format!("the graph's output `{name}` does not declare the length of a vector"))
+    })?;
+    let head = match output.is {
+        OutputKind::Tokens => Head::new(&model.recipe, dimensions, &model.folder),
+        OutputKind::Text => Head::of_texts(&model.recipe, dimensions),
+    };
+    let head = head.map_err(|error| ProviderError::Load(error.to_string()))?;
+    Ok(head.with_prompt_tokens(tokenizer.prompt_tokens()?))
+}
+
+/// The vectors of a runtime's output that has this shape, which must fit the batch.
+pub(crate) fn vectors<'a>(
+    output: &Output,
+    values: &'a [f32],
+    found: &[usize],
+    [texts, sequence]: [usize; 2],
+) -> Result<TokenVectors<'a>, ProviderError> {
+    match (output.is, found) {
+        (OutputKind::Tokens, [rows, columns, dimensions]) if (*rows, *columns) == (texts, sequence) => {
+            Ok(TokenVectors { values, sequence, dimensions: *dimensions })
+        }
+        (OutputKind::Text, [rows, dimensions]) if *rows == texts => {
+            Ok(TokenVectors { values, sequence: 1, dimensions: *dimensions })
+        }
+        (is, _) => {
+            let expected = match is {
+                OutputKind::Tokens => format!("[{texts}, {sequence}, dimensions]"),
+                OutputKind::Text => format!("[{texts}, dimensions]"),
+            };
+            Err(ProviderError::Embed(format!(
+                "the graph answered with the shape {found:?}, expected {expected}"
+            )))
+        }
+    }
 }
 
 /// The answer to a batch whose vectors have just been pooled.
@@ -112,29 +112,10 @@ pub(crate) fn answer<I>(
     }
 }
 
-/// The shape a runtime answered with, checked against the batch.
-pub(crate) fn check_shape(found: &[usize], texts: usize, sequence: usize) -> Result<usize, ProviderError> {
-    match *found {
-        [rows, columns, dimensions] if rows == texts && columns == sequence => Ok(dimensions),
-        _ => Err(ProviderError::Embed(format!(
-            "the graph answered with the shape {found:?}, expected [{texts}, {sequence}, dimensions]"
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::recipe::{PoolingMode, Recipe};
-
-    #[test]
-    fn inputs_come_in_the_graphs_own_order_and_an_unknown_one_is_named() {
-        let names = ["attention_mask", "input_ids"];
-        let inputs = GraphInput::of_graph(names.into_iter()).expect("known inputs");
-        assert_eq!(inputs, [GraphInput::AttentionMask, GraphInput::InputIds]);
-        let error = GraphInput::of_graph(["pixel_values"].into_iter()).expect_err("not a text model");
-        assert!(error.to_string().contains("the graph has an input `pixel_values`"), "{error}");
-    }
 
     #[test]
     fn a_missing_graph_says_how_to_make_it() {
@@ -154,19 +135,18 @@ mod tests {
 
     #[test]
     fn an_output_of_another_shape_is_an_error() {
-        assert_eq!(check_shape(&[2, 7, 384], 2, 7), Ok(384));
-        assert!(check_shape(&[2, 384], 2, 7).is_err_and(|error| error.to_string().contains("[2, 384]")));
-        assert!(
-            check_shape(&[1, 7, 384], 2, 7)
-                .is_err_and(|error| error.to_string().contains("[2, 7, dimensions]"))
-        );
-    }
-
-    #[test]
-    fn an_output_without_a_length_is_an_error() {
-        assert_eq!(dimensions(Some(384)), Ok(384));
-        for unknown in [None, Some(-1), Some(0)] {
-            assert!(dimensions(unknown).is_err(), "{unknown:?}");
-        }
+        let output =
+            |is| Output { name: "out".to_owned(), is, element: roles::Element::Float32, dimensions: Some(1) };
+        let of = |is, found: &[usize]| {
+            vectors(&output(is), &[], found, [2, 7])
+                .map(|found| (found.sequence, found.dimensions))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(of(OutputKind::Tokens, &[2, 7, 384]), Ok((7, 384)));
+        assert_eq!(of(OutputKind::Text, &[2, 384]), Ok((1, 384)));
+        let error = of(OutputKind::Tokens, &[2, 384]).unwrap_err();
+        assert!(error.contains("[2, 384], expected [2, 7, dimensions]"), "{error}");
+        let error = of(OutputKind::Text, &[3, 384]).unwrap_err();
+        assert!(error.contains("[3, 384], expected [2, dimensions]"), "{error}");
     }
 }

@@ -28,12 +28,17 @@ impl Default for GraphFile {
 
 impl<'de> Deserialize<'de> for GraphFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rule = "allowed is the name of a file in the model's folder that ends in .onnx";
+        let rule = "allowed is the name of a file in the model's folder, or in a folder below it, that ends in .onnx";
         let name = serde_json::Value::deserialize(deserializer)?;
         let name = name.as_str().ok_or_else(|| D::Error::custom(rule))?;
-        let plain =
-            !name.contains(['/', '\\', '\0']) && name.len() > ".onnx".len() && name.ends_with(".onnx");
-        if plain { Ok(Self(name.to_owned())) } else { Err(D::Error::custom(rule)) }
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        let allowed = !name.contains(['\\', '\0'])
+            && name.split('/').all(plain)
+            && name
+                .rsplit('/')
+                .next()
+                .is_some_and(|last| last.len() > ".onnx".len() && last.ends_with(".onnx"));
+        if allowed { Ok(Self(name.to_owned())) } else { Err(D::Error::custom(rule)) }
     }
 }
 
@@ -47,7 +52,7 @@ impl JsonSchema for GraphFile {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": r"^[^/\\]+\.onnx$" })
+        json_schema!({ "type": "string", "pattern": r"^([^/\\]+/)*[^/\\]+\.onnx$" })
     }
 }
 
@@ -188,11 +193,25 @@ mod tests {
             let error = serde_json::from_value::<StaticShape>(shape).expect_err("no shape");
             assert!(error.to_string().contains("pairs [texts, tokens] up to [1024, 65536]"), "{error}");
         }
-        for name in [json!("../model.onnx"), json!("model.bin"), json!(".onnx"), json!(7)] {
+        for name in [
+            "../model.onnx",
+            "/model.onnx",
+            "onnx//model.onnx",
+            "onnx/./model.onnx",
+            "model.bin",
+            ".onnx",
+            "onnx/.onnx",
+        ]
+        .map(|name| json!(name))
+        .into_iter()
+        .chain([json!(7)])
+        {
             let error = serde_json::from_value::<GraphFile>(name).expect_err("no file");
             assert!(error.to_string().contains("ends in .onnx"), "{error}");
         }
         let fused = serde_json::from_value::<GraphFile>(json!("model.fused.onnx")).expect("a name");
         assert_eq!(fused.name(), "model.fused.onnx");
+        let below = serde_json::from_value::<GraphFile>(json!("onnx/model_quantized.onnx")).expect("a name");
+        assert_eq!(below.name(), "onnx/model_quantized.onnx");
     }
 }

@@ -34,6 +34,7 @@ pub mod replicas;
 pub mod rten;
 pub mod simulated;
 pub mod start;
+mod static_table;
 pub mod text_file;
 pub mod threaded;
 pub mod tokenize;

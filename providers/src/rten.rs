@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
+use rten::{
+    DataType, Dimension, Model, ModelOptions, NodeId, NodeInfo, RunOptions, ThreadPool, Value, ValueOrView,
+    ValueType,
+};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensorView, Tensor};
 use schemars::JsonSchema;
@@ -14,9 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, ProveRequest};
 use crate::external_data;
-use crate::graph::{self, GraphInput, StageEnds};
+use crate::graph::roles::{self, Declared, Element, Input, Output, Role};
+use crate::graph::{self, StageEnds};
 use crate::graph_options::GraphFile;
-use crate::model::head::{Head, TokenVectors};
+use crate::model::head::Head;
+use crate::model::recipe::OutputKind;
 use crate::null::not_loaded;
 use crate::option_values::Threads;
 use crate::options::{self, OptionSet};
@@ -54,8 +59,11 @@ struct Running {
     tokenizer: Tokenizer,
     model: Model,
     threads: Arc<ThreadPool>,
-    inputs: Vec<(NodeId, GraphInput)>,
-    output: NodeId,
+    inputs: Vec<(NodeId, Input)>,
+    output_id: NodeId,
+    output: Output,
+    /// Given to the input `task_id`, if there is one.
+    task_id: u32,
     head: Head,
     /// Used again for every request.
     batch: TokenBatch<i32>,
@@ -75,14 +83,13 @@ impl Backend for RtenBackend {
         model_options.prepack_weights(true);
         let model = load_graph(model_options, &graph_file)?;
 
-        let node_name = |id: NodeId| model.node_info(id).and_then(|node| node.name()).unwrap_or_default();
-        let inputs = GraphInput::of_graph(model.input_ids().iter().map(|id| node_name(*id)))?;
+        let inputs = roles::inputs(&declared(&model, model.input_ids()), &folder.recipe)?;
         let inputs = model.input_ids().iter().copied().zip(inputs).collect();
-        let output = model.output_ids().iter().copied().find(|id| node_name(*id) == graph::OUTPUT);
-        let output = output
-            .ok_or_else(|| ProviderError::Load(format!("the graph has no output `{}`", graph::OUTPUT)))?;
-        let shape = model.node_info(output).and_then(|node| node.shape());
-        let head = graph::head(folder, graph::dimensions(shape.as_deref().and_then(last_axis))?)?;
+        let outputs = declared(&model, model.output_ids());
+        let output = roles::output(&outputs, &folder.recipe)?;
+        let at = outputs.iter().position(|put| put.name == output.name).unwrap_or_default();
+        let output_id = model.output_ids()[at];
+        let head = graph::head(folder, &output, &tokenizer)?;
         let dimensions = head.dimensions();
 
         let threads_pool = Arc::new(ThreadPool::with_num_threads(threads as usize));
@@ -91,7 +98,9 @@ impl Backend for RtenBackend {
             model,
             threads: threads_pool,
             inputs,
+            output_id,
             output,
+            task_id: folder.recipe.task_id.unwrap_or_default(),
             head,
             batch: TokenBatch::default(),
         });
@@ -111,31 +120,36 @@ impl Backend for RtenBackend {
 
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
         let started = Instant::now();
-        let Running { tokenizer, model, threads, inputs, output, head, batch } =
+        let Running { tokenizer, model, threads, inputs, output_id, output, task_id, head, batch } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
         let tokenized = Instant::now();
 
         let shape = [request.texts.len(), batch.sequence];
-        let values = inputs
-            .iter()
-            .map(|(id, input)| {
-                (*id, ValueOrView::from(NdTensorView::from_data(shape, input.of_batch(batch))))
-            })
-            .collect();
-        let run_options = RunOptions::default().with_thread_pool(Some(Arc::clone(threads)));
-        let [hidden] = model
-            .run_n(values, [*output], Some(run_options))
-            .map_err(|error| ProviderError::Embed(error.to_string()))?;
-        let hidden: Tensor<f32> = hidden
-            .try_into()
-            .map_err(|error: rten::TryFromValueError| ProviderError::Embed(error.to_string()))?;
-        let dimensions = graph::check_shape(hidden.shape(), shape[0], shape[1])?;
+        let hidden = if shape.contains(&0) {
+            // Texts of no tokens at all: there is nothing to run, and their vectors are zero.
+            let dimensions = output.dimensions.unwrap_or_default() as usize;
+            match output.is {
+                OutputKind::Tokens => Tensor::zeros(&[shape[0], 0, dimensions]),
+                OutputKind::Text => Tensor::zeros(&[shape[0], dimensions]),
+            }
+        } else {
+            let values = inputs
+                .iter()
+                .map(|(id, input)| Ok((*id, value(input, *task_id, batch, shape)?)))
+                .collect::<Result<_, ProviderError>>()?;
+            let run_options = RunOptions::default().with_thread_pool(Some(Arc::clone(threads)));
+            let [hidden] = model
+                .run_n(values, [*output_id], Some(run_options))
+                .map_err(|error| ProviderError::Embed(error.to_string()))?;
+            hidden
+                .try_into()
+                .map_err(|error: rten::TryFromValueError| ProviderError::Embed(error.to_string()))?
+        };
         let hidden = hidden.to_contiguous();
+        let tokens = graph::vectors(output, hidden.data(), hidden.shape(), shape)?;
         let inferred = Instant::now();
 
-        let values = hidden.data();
-        let tokens = TokenVectors { values, sequence: batch.sequence, dimensions };
         let ends = StageEnds { started, tokenized, inferred, pooled_before: 0 };
         let vectors = head.apply(tokens, &batch.token_counts, request.normalize);
         Ok(graph::answer(vectors, head.dimensions(), batch, &ends))
@@ -169,11 +183,61 @@ fn load_graph(mut options: ModelOptions, path: &Path) -> Result<Model, ProviderE
     options.load(graph).map_err(failed)
 }
 
-fn last_axis(shape: &[Dimension]) -> Option<i64> {
-    match shape.last()? {
-        Dimension::Fixed(length) => i64::try_from(*length).ok(),
+/// What a graph declares of these inputs or outputs. RTen has integers of 32 bits and single precision, whatever the file has.
+fn declared(model: &Model, ids: &[NodeId]) -> Vec<Declared> {
+    let axis = |axis: &Dimension| match axis {
+        Dimension::Fixed(length) => Some(*length),
         Dimension::Symbolic(_) => None,
-    }
+    };
+    ids.iter()
+        .map(|id| {
+            let node = model.node_info(*id);
+            let shape = node.as_ref().and_then(NodeInfo::shape).unwrap_or_default();
+            let element = match node.as_ref().and_then(NodeInfo::dtype) {
+                Some(ValueType::Tensor(DataType::Int32)) => Element::Int32,
+                Some(ValueType::Tensor(DataType::Float)) => Element::Float32,
+                Some(other) => Element::Other(format!("{other:?}")),
+                None => Element::Other("of no declared type".to_owned()),
+            };
+            Declared {
+                name: node.as_ref().and_then(NodeInfo::name).unwrap_or_default().to_owned(),
+                element,
+                axes: shape.iter().map(axis).collect(),
+            }
+        })
+        .collect()
+}
+
+/// The value of an input for a batch of this shape.
+fn value<'a>(
+    input: &Input,
+    task_id: u32,
+    batch: &'a TokenBatch<i32>,
+    shape: [usize; 2],
+) -> Result<ValueOrView<'a>, ProviderError> {
+    input.check_shape(shape[0], shape[1])?;
+    let view = |numbers: &'a [i32]| ValueOrView::from(NdTensorView::from_data(shape, numbers));
+    let [texts, sequence] = shape;
+    Ok(match input.role {
+        Role::InputIds => view(&batch.ids),
+        Role::AttentionMask => view(&batch.attention_mask),
+        Role::TokenTypeIds => view(&batch.type_ids),
+        Role::PositionIds => {
+            let row = 0..i32::try_from(sequence).unwrap_or(i32::MAX);
+            let positions: Vec<i32> = (0..texts).flat_map(|_| row.clone()).collect();
+            Value::from(Tensor::from_data(&shape, positions)).into()
+        }
+        Role::TaskId => {
+            let axes: Vec<usize> = input.axes.iter().map(|axis| axis.unwrap_or(texts)).collect();
+            let count = axes.iter().product();
+            Value::from(Tensor::from_data(&axes, vec![task_id.cast_signed(); count])).into()
+        }
+        Role::PastKeyValues => {
+            let free = |(at, axis): (usize, &Option<usize>)| axis.unwrap_or(if at == 0 { texts } else { 0 });
+            let axes: Vec<usize> = input.axes.iter().enumerate().map(free).collect();
+            Value::from(Tensor::<f32>::zeros(&axes)).into()
+        }
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokenizers::normalizers::{BertNormalizer, Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{TruncationDirection, TruncationParams};
 
-use crate::model::recipe::{Recipe, Side};
+use crate::model::recipe::{Recipe, Side, TokenTypes};
 use crate::provider::ProviderError;
 
 /// The version of the `tokenizers` library compiled in; it does not say it itself.
@@ -49,7 +49,7 @@ pub struct TokenBatch<I> {
     pub ids: Vec<I>,
     /// One for a token, zero for padding; the same shape.
     pub attention_mask: Vec<I>,
-    /// Which of two sentences a token belongs to; the same shape.
+    /// Which of two sentences a token belongs to, or zeros, as the recipe says; the same shape.
     pub type_ids: Vec<I>,
     /// Tokens of the longest text.
     pub sequence: usize,
@@ -112,6 +112,8 @@ pub struct Tokenizer {
     /// Put before every text; empty without a prompt.
     prompt: String,
     padding_id: u32,
+    special_tokens: bool,
+    token_types: TokenTypes,
 }
 
 impl Tokenizer {
@@ -137,7 +139,8 @@ impl Tokenizer {
             let normalizer = normalizer(recipe, inner.get_normalizer());
             inner.with_normalizer(Some(normalizer)).map_err(|error| fault(error.to_string()))?;
         }
-        let special_tokens = inner.encode_fast("", true).map_err(|error| fault(error.to_string()))?.len();
+        let special_tokens =
+            inner.encode_fast("", recipe.special_tokens).map_err(|error| fault(error.to_string()))?.len();
         let max_tokens = recipe.max_tokens;
         if (max_tokens as usize) <= special_tokens {
             return Err(fault(format!(
@@ -151,7 +154,30 @@ impl Tokenizer {
         let truncation =
             TruncationParams { max_length: max_tokens as usize, direction, ..TruncationParams::default() };
         inner.with_truncation(Some(truncation)).map_err(|error| fault(error.to_string()))?;
-        Ok(Self { inner, prompt: recipe.prompt().to_owned(), padding_id: recipe.padding_id })
+        Ok(Self {
+            inner,
+            prompt: recipe.prompt().to_owned(),
+            padding_id: recipe.padding_id,
+            special_tokens: recipe.special_tokens,
+            token_types: recipe.token_types,
+        })
+    }
+
+    /// With how many tokens of the prompt each text begins: those of the prompt alone, but for a special token at its end, which
+    /// then comes after the text. As sentence-transformers counts them.
+    ///
+    /// # Errors
+    /// [`ProviderError::Embed`] when the library cannot encode the prompt.
+    pub fn prompt_tokens(&self) -> Result<u32, ProviderError> {
+        if self.prompt.is_empty() {
+            return Ok(0);
+        }
+        let encoding = self
+            .inner
+            .encode(self.prompt.as_str(), self.special_tokens)
+            .map_err(|error| ProviderError::Embed(format!("the prompt could not be tokenized: {error}")))?;
+        let ends_special = encoding.get_special_tokens_mask().last() == Some(&1);
+        Ok((encoding.len() - usize::from(ends_special)) as u32)
     }
 
     /// Encodes the texts into `batch`, in their order.
@@ -169,8 +195,8 @@ impl Tokenizer {
         let encodings = texts
             .iter()
             .map(|text| match self.prompt.as_str() {
-                "" => self.inner.encode_fast(text.as_ref(), true),
-                prompt => self.inner.encode_fast(format!("{prompt}{text}"), true),
+                "" => self.inner.encode_fast(text.as_ref(), self.special_tokens),
+                prompt => self.inner.encode_fast(format!("{prompt}{text}"), self.special_tokens),
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| ProviderError::Embed(format!("a text could not be tokenized: {error}")))?;
@@ -187,7 +213,9 @@ impl Tokenizer {
             batch.ids.resize(end, I::from_id(self.padding_id));
             batch.attention_mask.resize(batch.attention_mask.len() + encoding.len(), I::ONE);
             batch.attention_mask.resize(end, I::ZERO);
-            batch.type_ids.extend(encoding.get_type_ids().iter().map(|id| I::from_id(*id)));
+            if self.token_types == TokenTypes::Tokenizer {
+                batch.type_ids.extend(encoding.get_type_ids().iter().map(|id| I::from_id(*id)));
+            }
             batch.type_ids.resize(end, I::ZERO);
             batch.token_counts.push(encoding.len() as u32);
             batch.truncated += u32::from(!encoding.get_overflowing().is_empty());
@@ -331,6 +359,11 @@ mod tests {
         attention_mask: Vec<Vec<i64>>,
         token_counts: Vec<u32>,
         truncated: u32,
+        /// Zeros if they are left out.
+        #[serde(default)]
+        token_type_ids: Vec<Vec<i64>>,
+        #[serde(default)]
+        prompt_tokens: u32,
     }
 
     #[test]
@@ -350,6 +383,10 @@ mod tests {
             let name = &example.name;
             assert_eq!(batch.ids, example.input_ids.concat(), "{name}");
             assert_eq!(batch.attention_mask, example.attention_mask.concat(), "{name}");
+            assert_eq!(tokenizer.prompt_tokens(), Ok(example.prompt_tokens), "{name}");
+            let zeros = vec![0; batch.ids.len()];
+            let types = example.token_type_ids.concat();
+            assert_eq!(batch.type_ids, if types.is_empty() { zeros } else { types }, "{name}");
             assert_eq!(
                 (batch.token_counts, batch.truncated),
                 (example.token_counts, example.truncated),

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from conftest import BYTE_ORDER_MARK, Message, recipe, write_manifest, write_sentence_folder
 
-from tailmark_worker.backend import ModelFileError
+from tailmark_worker import encode
+from tailmark_worker.backend import LoadError, ModelFileError
 from tailmark_worker.committed_texts import reference_texts
-from tailmark_worker.export import export
+from tailmark_worker.comparison import Baseline, graph_token_vectors
+from tailmark_worker.export import export, main
+from tailmark_worker.graph_file import WEIGHTS_NAME, link_or_copy
 from tailmark_worker.model_folder import read_model, readable
-from tailmark_worker.reference import main, reference
+from tailmark_worker.reference import content
 from tailmark_worker.tool import ToolError
 
 pytest.importorskip("onnx", reason="needs the extra `export`")
@@ -38,6 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with its graph, which stays as it is: what the tests change is not in the graph."""
     folder = write_sentence_folder(tmp_path_factory.mktemp("encode") / "model", "bert")
     export(folder, folder / "model.onnx")
+    link_or_copy(folder / "model.safetensors", folder / WEIGHTS_NAME)
     return folder
 
 
@@ -56,7 +60,10 @@ def folder(exported: Path, tmp_path: Path) -> Path:
 def checked(folder: Path, described: Message) -> dict[str, Any]:
     """The reference of a folder by a recipe, compared with the library."""
     write_manifest(folder, described)
-    made: dict[str, Any] = reference(folder, "me/mine", encoded_like=folder / "model.onnx")
+    model = read_model(folder)
+    with encode.opened(folder) as encoder:
+        encode.check(encoder, model, graph_token_vectors(folder / "model.onnx", model.recipe))
+        made: dict[str, Any] = content(model, "me/mine", {}, Baseline(model, encoder.vectors))
     return made
 
 
@@ -145,7 +152,6 @@ def test_a_recipe_that_says_what_the_library_does_is_taken_and_one_that_does_not
     prepare(folder)
     made = checked(folder, described)
     np.testing.assert_allclose(decoded(made), encoded(folder), atol=1e-5)
-    assert sorted(made["made_with"]) == ["sentence-transformers", "torch", "transformers"]
     if without is not None:
         with pytest.raises(ToolError, match=without):
             checked(folder, recipe(LENGTH, padding_id=1))
@@ -175,22 +181,27 @@ def test_tokens_that_differ_are_shown_with_the_text(folder: Path) -> None:
 def test_the_tool_writes_nothing_that_was_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = tmp_path / "reference.json"
-    arguments = [
-        "--model",
-        str(folder),
-        "--output",
-        str(output),
-        "--encode",
-        "--graph",
-        str(folder / "model.onnx"),
-    ]
+    graph, reference = tmp_path / "made" / "model.onnx", tmp_path / "made" / "reference.json"
+    arguments = ["--model", str(folder), "--output", str(graph), "--encoded", str(reference), "--name", "me"]
     assert main([*arguments, "--recipe", json.dumps(recipe(LENGTH, mode="cls"))]) == 1
     assert capsys.readouterr().err.startswith("error: the vectors are not those of")
-    assert not output.exists()
+    assert not graph.exists()
+    assert not reference.exists()
     assert main([*arguments, "--recipe", json.dumps(recipe(LENGTH, padding_id=1))]) == 0
-    assert "the same tokens, and a cosine of 1.0000000 at worst" in capsys.readouterr().out
-    assert output.is_file()
+    *said, last = capsys.readouterr().out.splitlines()
+    assert any("the same tokens, and over" in line for line in said), said
+    against = json.loads(last)["checked_against"]
+    assert against["library"] == "sentence-transformers"
+    assert against["smallest_cosine"] > 0.99999
+    assert json.loads(reference.read_text())["model"] == "me"
+
+
+def test_named_prompts_are_compared_too(folder: Path) -> None:
+    change(folder, "config_sentence_transformers.json", prompts={"query": "query: ", "passage": "passage: "})
+    described = recipe(LENGTH, padding_id=1, prompts={"query": "query: ", "passage": "passage: "})
+    checked(folder, described)
+    with pytest.raises(ToolError, match="with the prompt `query`"):
+        checked(folder, recipe(LENGTH, padding_id=1, prompts={"query": "question: ", "passage": "passage: "}))
 
 
 def test_a_text_that_has_no_tokens_is_left_out(folder: Path) -> None:
@@ -228,10 +239,10 @@ def test_weights_that_would_be_drawn_at_random_are_named(folder: Path, missing: 
         if missing == "all" or "layer.1." not in name
     }
     save_file(kept, path, metadata={"format": "pt"})
-    with pytest.raises(ToolError) as caught:
+    with pytest.raises(LoadError) as caught:
         export(folder, folder / "again.onnx")
     said = str(caught.value)
-    assert said.startswith(f"{path} lacks ")
+    assert f"the weights in {folder} lack " in said
     assert "which would be drawn at random: " in said
     assert not (folder / "again.onnx").exists()
 

@@ -13,11 +13,11 @@ from tailmark_worker.comparison import (
     TextVectors,
     graph_token_vectors,
     largest_token_difference,
-    load_torch,
     torch_token_vectors,
 )
 from tailmark_worker.export import export, main
 from tailmark_worker.graph_file import link_or_copy
+from tailmark_worker.loading import load_transformer
 from tailmark_worker.model_folder import read_model
 from tailmark_worker.python_onnx import OnnxBackend
 from tailmark_worker.python_torch import TorchBackend
@@ -90,7 +90,7 @@ def test_a_graph_gives_what_torch_gives_for_other_shapes_than_the_traced_one(
 ) -> None:
     exported = exported_folders(kind)
     model = read_model(exported.folder)
-    in_torch = torch_token_vectors(load_torch(exported.folder))
+    in_torch = torch_token_vectors(load_transformer(exported.folder))
     in_onnxruntime = graph_token_vectors(exported.graph)
     word, longest = "ferry", "the ferry leaves at half past seven " * 20
     for texts in ([""], [word], [word, word], [longest], ["", longest, word], [word] * 9 + [longest]):
@@ -145,7 +145,7 @@ def test_where_weights_do_not_match_the_file_holds_them_and_says_which(
     assert main(["--model", str(folder), "--output", str(output), "--link-weights"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
-    assert lines[1].startswith("note: the weights are in the file, since ")
+    assert lines[1].startswith("note: the weights are written anew, since ")
     assert "word_embeddings.weight (FLOAT, [" in lines[1]
     last = json.loads(lines[-1])
     assert last["form"] == "self-contained"
@@ -186,7 +186,7 @@ def test_a_model_that_transformers_cannot_load_is_one_error_and_leaves_nothing(
     assert main(["--model", str(folder), "--output", str(output)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"error: loading {folder} with transformers failed: SafetensorError: ")
+    assert captured.err.startswith("error: the model could not be loaded: SafetensorError: ")
     assert not output.parent.exists()
 
 
@@ -195,7 +195,7 @@ def test_a_folder_without_weights_is_an_error_and_not_a_traceback(
 ) -> None:
     arguments = ["--model", str(tmp_path), "--output", str(tmp_path / "model.onnx")]
     assert main([*arguments, "--recipe", json.dumps(recipe(8))]) == 1
-    expected = f"error: model file {tmp_path / 'model.safetensors'}: there is no such file\n"
+    expected = f"error: model file {tmp_path / 'tokenizer.json'}: there is no such file\n"
     assert capsys.readouterr().err == expected
 
 

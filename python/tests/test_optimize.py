@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from conftest import ExportedFolders
 
-from tailmark_worker.comparison import Comparison, TorchBaseline
+from tailmark_worker.comparison import Baseline, Comparison
 from tailmark_worker.graph_file import link_or_copy, load_graph
 from tailmark_worker.optimize import main, optimize
 from tailmark_worker.tool import ToolError
@@ -107,7 +107,7 @@ def test_half_precision_that_left_its_range_is_refused(
     exported_folders: ExportedFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = Comparison(0.42, 0.6, 0.3, 0.1, None, None)
-    monkeypatch.setattr(TorchBaseline, "compare", lambda *_: moved)
+    monkeypatch.setattr(Baseline, "compare", lambda *_: moved)
     exported = exported_folders("bert")
     with pytest.raises(
         ToolError, match=r"the smallest cosine to torch is 0\.4200, and at least 0\.99 is required"

@@ -56,15 +56,18 @@ def test_options_of_a_provider_are_strings() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["../model.onnx", "a/b.onnx", "a\\b.onnx", "..", "."])
+@pytest.mark.parametrize(
+    "value", ["../model.onnx", "/model.onnx", "a//b.onnx", "a/./b.onnx", "a\\b.onnx", "..", "."]
+)
 def test_a_file_name_is_not_a_path(value: str) -> None:
     found = refusal(lambda reader: reader.file_name("graph", "model.onnx"), {"graph": value})
     assert found == (
         "graph",
-        f'found "{value}", expected the name of a file in the model folder, without a path',
+        f'found "{value}", expected the name of a file in the model folder or below it',
     )
     assert OptionReader({}).file_name("graph", "model.onnx") == "model.onnx"
-    assert OptionReader({"graph": "int8.onnx"}).file_name("graph", "model.onnx") == "int8.onnx"
+    for name in ("int8.onnx", "onnx/model_quantized.onnx"):
+        assert OptionReader({"graph": name}).file_name("graph", "model.onnx") == name
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ from tailmark_worker.comparison import (
     TextVectors,
     TokenVectors,
     graph_token_vectors,
-    load_torch,
     torch_token_vectors,
 )
 from tailmark_worker.int8_kernels import KnownSum
+from tailmark_worker.loading import load_transformer
 from tailmark_worker.model_folder import read_model
 from tailmark_worker.optimize import optimize
 from tailmark_worker.quantize import Candidate, Quantized, choose_range, main, quantize, range_in_words
@@ -85,7 +85,7 @@ def test_a_graph_in_full_range_is_close_to_torch_where_integers_are_exact(
         return TextVectors(model, token_vectors).together(texts, 1)
 
     evaluated = vectors(evaluator_token_vectors(output))
-    torch_vectors = vectors(torch_token_vectors(load_torch(exported.folder)))
+    torch_vectors = vectors(torch_token_vectors(load_transformer(exported.folder)))
     assert ranking.cosines(evaluated, torch_vectors).min() > CLOSE
     # What `quantize` calls exact arithmetic is that of ONNX's own definition of the operators.
     exact = vectors(graph_token_vectors(output, exact_sums=True))

@@ -9,7 +9,7 @@ from conftest import model_in
 
 from tailmark_worker.backend import LoadError, OptionError
 from tailmark_worker.python_onnx import OnnxBackend
-from tailmark_worker.static_shapes import Piece, Shape, padded, pieces
+from tailmark_worker.static_shapes import Piece, Shape, padded, padded_mask, pieces
 
 ONE_SHORT, ONE_LONG, FOUR_SHORT, FOUR_LONG = Shape(1, 8), Shape(1, 32), Shape(4, 8), Shape(4, 32)
 TEXTS = [
@@ -51,7 +51,8 @@ def test_a_batch_is_cut_into_few_pieces_in_small_buckets(
 def test_a_piece_is_padded_in_both_directions() -> None:
     ids = np.array([[2, 4, 5, 3], [2, 3, 9, 9], [2, 4, 3, 9]])
     mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0]])
-    found_ids, found_mask = padded(ids, mask, Piece(1, 2, Shape(3, 5)), pad_id=9)
+    piece = Piece(1, 2, Shape(3, 5))
+    found_ids, found_mask = padded(ids, piece, 9), padded_mask(mask, piece)
     assert found_ids.tolist() == [[2, 3, 9, 9, 9], [2, 4, 3, 9, 9], [9, 9, 9, 9, 9]]
     # Attention needs something to look at in the row that is only there to fill the shape.
     assert found_mask.tolist() == [[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 0, 0]]
@@ -59,7 +60,8 @@ def test_a_piece_is_padded_in_both_directions() -> None:
 
 def test_a_piece_of_short_texts_is_cut_to_a_bucket_narrower_than_its_batch() -> None:
     ids = np.array([[2, 3, 0, 0], [2, 4, 5, 3]])
-    found_ids, found_mask = padded(ids, (ids != 0).astype(np.int64), Piece(0, 1, Shape(1, 2)), pad_id=0)
+    piece = Piece(0, 1, Shape(1, 2))
+    found_ids, found_mask = padded(ids, piece, 0), padded_mask((ids != 0).astype(np.int64), piece)
     assert (found_ids.tolist(), found_mask.tolist()) == ([[2, 3]], [[1, 1]])
 
 

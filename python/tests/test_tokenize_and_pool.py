@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 from conftest import PROVIDERS, model_in, write_tokenizer
 
-from tailmark_worker import pooling
 from tailmark_worker.backend import ModelFileError, ModelFolder
-from tailmark_worker.head import Head
-from tailmark_worker.pooling import mean_pool, scale_to_unit, to_bytes
-from tailmark_worker.python_torch import TorchArithmetic
-from tailmark_worker.recipe import RecipeError, as_object, read_recipe
+from tailmark_worker.pooling import scale_to_unit, to_bytes
+from tailmark_worker.recipe import as_object, read_recipe
 from tailmark_worker.tokenizer import Tokenizer
 
 WORDS = ["one", "two", "three", "four", "five"]
@@ -56,18 +53,6 @@ def test_a_tokenizer_that_is_missing_or_damaged_is_a_fault_of_that_file(tmp_path
     assert str(damaged.value.data["why"]).startswith("it is not a tokenizer for 8 tokens: ")
 
 
-def test_padding_is_not_in_the_mean() -> None:
-    hidden = np.array([[[1, 2], [3, 4], [100, 100]], [[5, 6], [7, 8], [9, 10]]], dtype=np.float32)
-    mask = np.array([[1, 1, 0], [1, 1, 1]], dtype=np.int64)
-    assert mean_pool(hidden, mask).tolist() == [[2, 3], [7, 8]]
-
-
-def test_a_text_without_tokens_has_the_zero_vector() -> None:
-    hidden = np.ones((1, 1, 2), dtype=np.float32)
-    pooled = mean_pool(hidden, np.zeros((1, 1), dtype=np.int64))
-    assert scale_to_unit(pooled).tolist() == [[0, 0]]
-
-
 def test_scaling_makes_the_length_one() -> None:
     scaled = scale_to_unit(np.array([[3, 4], [0, -2]], dtype=np.float32))
     np.testing.assert_allclose(scaled, np.array([[0.6, 0.8], [0.0, -1.0]]), rtol=1e-6)
@@ -77,28 +62,7 @@ def test_vectors_become_little_endian_binary32() -> None:
     assert to_bytes(np.array([[1.0, -2.0]], dtype=">f8")) == [bytes.fromhex("0000803f000000c0")]
 
 
-HEADS = json.loads((PROVIDERS / "conformance" / "recipes" / "heads.json").read_text(encoding="utf-8"))
 TEXTS = json.loads((PROVIDERS / "conformance" / "recipes" / "texts.json").read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("library", ["numpy", "torch"])
-@pytest.mark.parametrize("example", HEADS, ids=lambda example: example["name"])
-def test_a_head_gives_the_vectors_of_the_suite(library: str, example: dict[str, Any]) -> None:
-    hidden = np.array(example["tokens"], dtype=np.float32)
-    mask = np.array(example["attention_mask"], dtype=np.int64)
-    recipe = read_recipe({"max_tokens": 8, "head": example["head"]})
-    if library == "torch":
-        torch = pytest.importorskip("torch", reason="needs the extra `torch`")
-        arithmetic = TorchArithmetic(torch, pooling.SMALLEST_LENGTH)
-        head = Head(recipe, hidden.shape[2], arithmetic)
-        found = head.apply(
-            torch.from_numpy(hidden), torch.from_numpy(mask), normalize=example["normalize"]
-        ).numpy()
-    else:
-        head = Head(recipe, hidden.shape[2], pooling)
-        found = head.apply(hidden, mask, normalize=example["normalize"])
-    assert (found.dtype, head.dimensions) == (np.float32, len(example["vectors"][0]))
-    np.testing.assert_allclose(found, np.array(example["vectors"]), atol=1e-6)
 
 
 @pytest.mark.parametrize("example", TEXTS["examples"], ids=lambda example: example["name"])
@@ -107,28 +71,12 @@ def test_a_recipe_gives_the_tokens_of_the_suite(tmp_path: Path, example: dict[st
     (tmp_path / "tokenizer.json").write_text(json.dumps(TEXTS["tokenizer"]), encoding="utf-8-sig")
     recipe = read_recipe(example["recipe"])
     assert as_object(recipe) == example["recipe"]
-    batch = Tokenizer(ModelFolder(tmp_path, recipe)).encode(example["texts"])
+    tokenizer = Tokenizer(ModelFolder(tmp_path, recipe))
+    batch = tokenizer.encode(example["texts"])
     assert batch.input_ids.tolist() == example["input_ids"]
     assert batch.attention_mask.tolist() == example["attention_mask"]
     assert (batch.token_counts, batch.truncated) == (example["token_counts"], example["truncated"])
-
-
-@pytest.mark.parametrize(
-    ("head", "why"),
-    [
-        ([{"module": "pooling", "mode": "max"}], "the pooling is 'max', expected one of mean, cls"),
-        ([{"module": "pooling"}], "the module `pooling` has the settings none, expected `mode`"),
-        (
-            [{"module": "pooling", "mode": "mean"}, {"module": "dense"}],
-            "the head has a module `dense`, expected one of `pooling`, `truncate`, `normalize`",
-        ),
-        (
-            [{"module": "pooling", "mode": "mean"}, {"module": "truncate", "dimensions": 9}],
-            "it keeps 9 numbers of a vector that has 8; between 1 and 8 are possible",
-        ),
-    ],
-)
-def test_a_head_that_cannot_be_followed_is_refused(head: list[object], why: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        Head(read_recipe({"max_tokens": 8, "head": head}), 8, pooling)
-    assert str(caught.value) == why
+    assert batch.token_type_ids.tolist() == example.get(
+        "token_type_ids", np.zeros_like(batch.input_ids).tolist()
+    )
+    assert tokenizer.prompt_tokens == example.get("prompt_tokens", 0)

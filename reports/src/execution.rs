@@ -9,13 +9,14 @@ use crate::variations::listed;
 /// More operators than these are counted instead of named.
 const NAMED: usize = 5;
 
-/// A class as it is written in sentences: `exact`, `fp16-class`, `int8-class` or `wrong`.
+/// A class as it is written in sentences: `exact`, `fp16-class`, `int8-class`, `cannot tell` or `wrong`.
 #[must_use]
 pub fn class_name(class: EquivalenceClass) -> &'static str {
     match class {
         EquivalenceClass::Exact => "exact",
         EquivalenceClass::Fp16 => "fp16-class",
         EquivalenceClass::Int8 => "int8-class",
+        EquivalenceClass::CannotTell => "cannot tell",
         EquivalenceClass::Wrong => "wrong",
     }
 }

@@ -54,6 +54,9 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
     if let Some(model) = sentences::model::model(record) {
         printer.paragraph("", &model)?;
     }
+    for about in sentences::model::about(record) {
+        printer.paragraph("  ", &about)?;
+    }
     printer.load(record)?;
     if let Some(mode) = sentences::mode(record) {
         printer.paragraph("", &mode)?;

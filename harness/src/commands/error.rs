@@ -6,15 +6,14 @@ use std::process::ExitCode;
 
 use tailmark_providers::model::StoreError;
 use tailmark_providers::model::own::OwnModelError;
-use tailmark_providers::model::own::describe::DescribeError;
 use tailmark_providers::model::own::registry::RegistryError;
 use tailmark_providers::model::remove::RemoveError;
 use tailmark_providers::model::variants::VariantsError;
-use tailmark_providers::python_environment::PythonError;
 use tailmark_reports::record::ReadError;
 use tailmark_reports::units::counted;
 
 use crate::driver::ColumnarError;
+use crate::making::MakingError;
 use crate::run::RunError;
 use crate::scenario::OpenError;
 
@@ -82,26 +81,15 @@ pub enum CommandError {
     /// A model of the user's own cannot be used.
     #[error(transparent)]
     OwnModel(#[from] OwnModelError),
-    /// A folder is no model that can be exported.
+    /// No model was made of a folder.
     #[error(transparent)]
-    Describe(#[from] DescribeError),
+    Making(#[from] MakingError),
     /// The list of a model's variants cannot be used.
     #[error(transparent)]
     Variants(#[from] VariantsError),
     /// A model cannot be removed.
     #[error(transparent)]
     Remove(#[from] RemoveError),
-    /// There is no Python environment for the tools.
-    #[error(transparent)]
-    Python(#[from] PythonError),
-    /// A Python tool failed, or made something else than it should.
-    #[error("the Python tool `{tool}` {what}")]
-    PythonTool {
-        /// The tool, for example `export`.
-        tool: String,
-        /// What it did.
-        what: String,
-    },
     /// The user has no home folder, so there is nowhere to keep environments.
     #[error("no cache folder: the user has no home folder\n\nhint: set HOME or XDG_CACHE_HOME")]
     NoCache,
@@ -115,13 +103,14 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Making(error) | Self::Run(RunError::Making(error)) if error.is_usage() => 2,
+            Self::Run(RunError::NoPrompt { .. }) => 2,
             Self::NoScenario(_)
             | Self::Scenario { .. }
             | Self::UnknownKind { .. }
             | Self::ServedByPython { .. }
             | Self::Record(_)
             | Self::OwnModel(OwnModelError::NoManifest { .. })
-            | Self::Describe(_)
             | Self::Remove(RemoveError::NotThere { .. } | RemoveError::Link { .. })
             | Self::Usage(_) => 2,
             Self::Run(_)
@@ -132,8 +121,7 @@ impl CommandError {
             | Self::OwnModel(_)
             | Self::Variants(_)
             | Self::Remove(_)
-            | Self::Python(_)
-            | Self::PythonTool { .. }
+            | Self::Making(_)
             | Self::NoCache => 4,
         }
     }

@@ -28,11 +28,12 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
         print(plan.resolved.as_bytes())?;
         return Ok(Exit::Pass);
     }
-    let source = path.map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
+    let source = path.as_ref().map_or_else(|| "built in".to_owned(), |path| path.display().to_string());
     let places = run::Places {
         runs: &arguments.runs,
         python: arguments.python.as_deref(),
         model_store: arguments.model_store.as_deref(),
+        scenario: path.as_deref(),
     };
     let source = run::Source { file: &source, text: &text, overrides: &arguments.set };
     let run::Finished { folder, record } = run::carry_out(&plan, source, places, &screen)?;

@@ -82,6 +82,22 @@ pub fn class_of(min_cosine: f64) -> EquivalenceClass {
     found.map_or(EquivalenceClass::Wrong, |(class, _)| class)
 }
 
+/// The reference's different texts must be at least this many times as far apart as a class lets a text be from its reference.
+const APART: f64 = 2.0;
+
+/// The class, unless every text of the reference is so near every other that it could be another text's vector as well.
+///
+/// `spread` is the median of `1 - cosine` over pairs of different reference texts: the yardstick for how far is far. A class whose
+/// bound is half of that or more would take vectors of another text, hence of another pooling or another model, for right ones.
+#[must_use]
+pub fn class_within(min_cosine: f64, spread: f64) -> EquivalenceClass {
+    let class = class_of(min_cosine);
+    match least_cosine(class) {
+        Some(least) if (1.0 - least) * APART > spread => EquivalenceClass::CannotTell,
+        _ => class,
+    }
+}
+
 /// The smallest cosine similarity that a class allows; `None` for wrong vectors, which have no bound.
 #[must_use]
 pub fn least_cosine(class: EquivalenceClass) -> Option<f64> {

@@ -8,7 +8,7 @@ mod quality;
 mod tests;
 
 use comparison::LENGTHS;
-pub use comparison::{Answers, Comparison, Expected, Int8Graph, class_of, least_cosine};
+pub use comparison::{Answers, Comparison, Expected, Int8Graph, class_of, class_within, least_cosine};
 pub use findings::quoted;
 pub use quality::{cosine, nearest_agreement, spearman};
 use tailmark_reports::record::EquivalenceClass;
@@ -36,7 +36,12 @@ pub fn compare(expected: Expected<'_>, answers: &Answers, int8: Option<&Int8Grap
     let has_length_one = LENGTHS.contains(&(1.0 + max_length_error));
     // A text that is truncated elsewhere is a different text, however close its vector is.
     let is_cut = findings::cut_elsewhere(expected, answers, &alone).is_some();
-    let class = if has_length_one && !is_cut { class_of(min_cosine) } else { EquivalenceClass::Wrong };
+    let spread = quality::spread(expected.vectors);
+    let class = match spread {
+        _ if !has_length_one || is_cut => EquivalenceClass::Wrong,
+        Some(spread) => class_within(min_cosine, spread),
+        None => class_of(min_cosine),
+    };
     let differs = |a: &[Vec<f32>], b: &[Vec<f32>]| {
         a.iter().zip(b).map(|(a, b)| quality::largest_difference(a, b)).fold(0.0, f64::max)
     };
@@ -53,6 +58,13 @@ pub fn compare(expected: Expected<'_>, answers: &Answers, int8: Option<&Int8Grap
         findings: Vec::new(),
     };
     comparison.findings = findings::of(expected, answers, &comparison, &alone, &together, int8);
+    if let (EquivalenceClass::CannotTell, Some(spread)) = (comparison.class, spread) {
+        comparison.findings.push(format!(
+            "the reference vectors of different texts are nearly parallel (their median cosine similarity is {:.5}), so a cosine of \
+             {min_cosine:.5} does not tell the model's vectors from others: the weights are probably not trained",
+            1.0 - spread
+        ));
+    }
     comparison
 }
 

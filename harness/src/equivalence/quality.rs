@@ -14,6 +14,15 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
+/// How far apart different vectors are: the median of `1 - cosine` over all pairs; `None` without a pair.
+#[must_use]
+pub(super) fn spread(vectors: &[Vec<f32>]) -> Option<f64> {
+    let pairs = (0..vectors.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let mut distances: Vec<f64> = pairs.map(|(a, b)| 1.0 - cosine(&vectors[a], &vectors[b])).collect();
+    distances.sort_by(f64::total_cmp);
+    distances.get(distances.len().checked_sub(1)? / 2).copied()
+}
+
 /// Euclidean length.
 pub(super) fn length(vector: &[f32]) -> f64 {
     dot(vector, vector).sqrt()

@@ -244,3 +244,64 @@ fn a_cache_is_seen_and_a_noisy_backend_is_not_taken_for_one() {
     assert!(!repeats(&[700, 710, 690, 720], &new).expect("times").caching, "warm caches of a processor");
     assert_eq!(repeats(&[], &new), None);
 }
+
+/// The reference as a model with weights that were never trained would have it: every text near one direction, `apart` from it.
+fn nearly_parallel(apart: f32) -> Reference {
+    let mut reference = reference();
+    for vector in &mut reference.vectors {
+        vector.iter_mut().for_each(|number| *number *= apart);
+        vector[0] += 1.0;
+        let length = quality::length(vector) as f32;
+        vector.iter_mut().for_each(|number| *number /= length);
+    }
+    reference
+}
+
+/// Another text's vectors: as wrong as vectors can be.
+fn of_other_texts(reference: &Reference) -> Answers {
+    let mut vectors = reference.vectors.clone();
+    vectors.rotate_left(1);
+    Answers { alone: vectors.clone(), again: vectors.clone(), together: vectors, ..right(reference) }
+}
+
+#[test]
+fn a_model_whose_texts_are_all_alike_cannot_tell_right_vectors_from_those_of_other_texts() {
+    let reference = nearly_parallel(0.01);
+    let found = compared(&reference, &of_other_texts(&reference));
+    assert!(found.min_cosine > 0.9995, "by its cosine alone it would be fp16-class: {}", found.min_cosine);
+    assert_eq!(found.class, EquivalenceClass::CannotTell);
+    let said = found.findings.last().expect("a finding");
+    assert!(said.contains("nearly parallel (their median cosine similarity is 0.999"), "{said}");
+    // The very same numbers are the same, however near the others are.
+    assert_eq!(compared(&reference, &right(&reference)).class, EquivalenceClass::Exact);
+}
+
+#[test]
+fn a_model_whose_texts_are_apart_keeps_its_classes() {
+    // As far from one another as those of models with a high mean similarity, such as e5, are.
+    let reference = nearly_parallel(0.6);
+    let noisy =
+        |vector: &[f32]| vector.iter().map(|number| (number * 64.0).round() / 64.0).collect::<Vec<f32>>();
+    let found = compared(
+        &reference,
+        &everywhere(&reference, |vector| {
+            let vector = noisy(vector);
+            let length = quality::length(&vector) as f32;
+            vector.iter().map(|number| number / length).collect()
+        }),
+    );
+    assert!(found.min_cosine < 0.9995, "{}", found.min_cosine);
+    assert_eq!(found.class, EquivalenceClass::Int8, "{}", found.min_cosine);
+    assert_eq!(compared(&reference, &of_other_texts(&reference)).class, EquivalenceClass::Wrong);
+}
+
+#[test]
+fn a_class_is_told_only_where_its_bound_is_small_against_the_spread() {
+    let told = |cosine, spread| class_within(cosine, spread);
+    assert_eq!(told(0.97, 0.9), EquivalenceClass::Int8);
+    assert_eq!(told(0.97, 0.09), EquivalenceClass::CannotTell);
+    assert_eq!(told(0.9999, 0.09), EquivalenceClass::Fp16);
+    assert_eq!(told(0.9999, 0.000_9), EquivalenceClass::CannotTell);
+    assert_eq!(told(1.0, 0.000_9), EquivalenceClass::Exact);
+    assert_eq!(told(0.5, 0.000_9), EquivalenceClass::Wrong);
+}

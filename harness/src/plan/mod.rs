@@ -30,6 +30,7 @@ pub use workers::WorkersPlan;
 use crate::load::LoadModel;
 use crate::objective::Objective;
 use crate::requirement::Requirement;
+use crate::scenario::PromptSetting;
 use crate::workload::Corpus;
 
 /// What a run will do.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub model: ModelPlan,
     /// The texts, where a backend has none of its own.
     pub corpus: Arc<Corpus>,
+    /// What is put before every text; `None` for what the model puts there itself.
+    pub prompt: Option<PromptSetting>,
     /// Texts per request, where a backend has no number of its own.
     pub batch_size: usize,
     /// Seed of their order.
@@ -91,6 +94,10 @@ pub struct ModelPlan {
     pub in_place: bool,
     /// Whether the folder is a model of one's own, with a manifest.
     pub own: bool,
+    /// Whether the name is that of a repository of the model hub.
+    pub hub: bool,
+    /// Which state of the repository.
+    pub revision: Option<String>,
 }
 
 /// One backend of the plan.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tailmark_providers::model;
+use tailmark_providers::model::hub_repository;
 use tailmark_providers::model::manifest::MANIFEST;
 use tailmark_providers::model::own;
 
@@ -45,8 +46,20 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
         Some(folder) => faults.extend(check_known(folder, &name)),
         None => {}
     }
-    if !own && let Err(unknown) = model::find(&name) {
-        let mut message = format!("unknown model `{name}`; known models are {}", unknown.known.join(", "));
+    let hub = section.folder.is_none() && model::find(&name).is_err() && hub_repository::is_name(&name);
+    if section.revision.is_some() && !hub {
+        let why = format!("`{name}` is no repository of the model hub; remove `revision`");
+        faults.push(("revision", why));
+    }
+    if !own
+        && !hub
+        && let Err(unknown) = model::find(&name)
+    {
+        let mut message = format!(
+            "unknown model `{name}`; known models are {}, and a repository of the model hub has a name such as \
+             BAAI/bge-small-en-v1.5",
+            unknown.known.join(", ")
+        );
         if let Some(folder) = section.folder.as_deref().filter(|folder| folder.is_dir()) {
             let folder = folder.display();
             message.push_str(&format!(
@@ -57,7 +70,14 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
         faults.push(("name", message));
     }
     if faults.is_empty() {
-        Ok(ModelPlan { name, folder: section.folder.clone(), in_place, own })
+        Ok(ModelPlan {
+            name,
+            folder: section.folder.clone(),
+            in_place,
+            own,
+            hub,
+            revision: section.revision.clone(),
+        })
     } else {
         Err(faults)
     }

@@ -104,6 +104,7 @@ pub fn resolve(
         title: scenario.title.clone().unwrap_or_default(),
         model,
         corpus,
+        prompt: scenario.workload.prompt.clone(),
         batch_size: scenario.workload.batch_size.unwrap_or(1) as usize,
         seed: scenario.workload.seed.unwrap_or(1),
         load,

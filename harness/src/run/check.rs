@@ -3,7 +3,7 @@
 
 use tailmark_providers::evidence::Evidence;
 use tailmark_providers::kinds::{Ask, Kind};
-use tailmark_providers::model::ResolvedModel;
+use tailmark_providers::model::{Recipe, ResolvedModel};
 use tailmark_providers::provider::{Loaded, Provider, ProviderError};
 use tailmark_providers::start::{Lacking, Provision};
 use tailmark_reports::record::{
@@ -45,6 +45,14 @@ impl Run<'_> {
             take_in(&mut self.backends[index], checked);
         }
         Ok(())
+    }
+
+    /// Has every backend load this recipe from now on.
+    pub(super) fn put_recipe(&mut self, recipe: &Recipe) {
+        let launches = self.backends.iter_mut().filter_map(|backend| backend.found.launch.as_mut());
+        for model in launches.filter_map(|launch| launch.load.model.as_mut()) {
+            model.recipe = recipe.clone();
+        }
     }
 
     fn fall_back(&mut self, index: usize, to: &'static Kind, why: String, provision: &mut Provision<'_>) {

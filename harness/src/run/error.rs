@@ -5,6 +5,8 @@ use std::io;
 use tailmark_providers::provider::ProviderError;
 use tailmark_providers::start::ModelError;
 
+use crate::making::MakingError;
+
 /// What kept a run from measuring.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -23,6 +25,26 @@ pub enum RunError {
     /// The model is not there and could not be fetched.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model of the hub cannot be had, or none can be made of it.
+    #[error(transparent)]
+    Making(#[from] MakingError),
+    /// The scenario asks for a prompt that the model does not have.
+    #[error(
+        "the model {model} has no prompt `{name}`{} Its prompts are: {}\n\nhint: a prompt of your own is written out: \
+         prompt = {{ text = \"...\" }}",
+        if meant.is_empty() { "." } else { meant },
+        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    )]
+    NoPrompt {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+        /// The one that was perhaps meant, as the end of a sentence; empty if none was.
+        meant: String,
+    },
     /// The model's tokenizer cannot count the corpus's tokens.
     #[error(transparent)]
     Tokenizer(#[from] ProviderError),

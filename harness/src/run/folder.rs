@@ -134,6 +134,7 @@ fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> R
             seed: plan.seed,
             tokens: None,
             truncated: 0,
+            prompt: None,
         },
         load: recorded::load(&*plan.load),
         objectives: plan.objectives.iter().map(Objective::to_record).collect(),

@@ -31,6 +31,10 @@ pub(super) async fn run(
     provide(plan, &mut run.backends, provision, model_store, &mut record)?;
     run.keep(&mut record);
     let checked = run.check(provision).await;
+    // The reference vectors are those of the model's own prompt, so only what is timed has another one.
+    if let Some(recipe) = provision.recipe() {
+        run.put_recipe(recipe);
+    }
     // A run that is killed from here on knows its backends.
     run.keep(&mut record);
     let interrupted = match checked {

@@ -11,11 +11,13 @@ mod error;
 mod folder;
 mod found;
 mod gate;
+mod hub_model;
 mod int8;
 mod losses;
 mod measure;
 mod measured;
 mod modes;
+mod places;
 mod provide;
 mod recorded;
 mod recovery;
@@ -26,12 +28,12 @@ mod session;
 mod stopping_rule;
 mod under_way;
 
-use std::path::Path;
 use std::sync::Arc;
 
 pub use error::RunError;
 use error::cannot;
 pub use folder::{RunFolder, Source};
+pub use places::Places;
 pub use recovery::{is_going_on, recover};
 pub use samples::complete as complete_samples;
 use tailmark_providers::cache;
@@ -41,17 +43,6 @@ use tailmark_reports::record::RunRecord;
 
 use crate::plan::Plan;
 use crate::screen::{Screen, shown};
-
-/// Where a run finds what it needs, and where it leaves what it saw.
-#[derive(Clone, Copy, Debug)]
-pub struct Places<'a> {
-    /// The folder in which the run's own folder is made.
-    pub runs: &'a Path,
-    /// A Python interpreter with the workers' packages, instead of an environment made by tailmark.
-    pub python: Option<&'a Path>,
-    /// The folder in which models are kept, instead of the one in the user's cache.
-    pub model_store: Option<&'a Path>,
-}
 
 /// A run that is over. Its folder is locked until this is dropped.
 #[derive(Debug)]
@@ -75,6 +66,7 @@ pub fn carry_out(
     let mut folder = RunFolder::create(places.runs, plan, source)?;
     screen.say(&format!("{}: {}\nrun folder {}", plan.name, plan.title, shown(folder.path()).display()));
     let cache = cache::default_folder().ok_or(RunError::NoCache)?;
+    let plan = &*hub_model::with_folder(plan, &places, &cache, screen)?;
     let mut provision = Provision::new(cache, own_server()?, places.python, screen.as_ref())
         .with_max_memory(plan.workers.max_memory);
     let record = tokio::runtime::Builder::new_current_thread()

@@ -64,15 +64,33 @@ pub struct Scenario {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSection {
-    /// Name of a known model, or of your own model in `folder`. Default: the name in the folder's manifest, or
+    /// Name of a known model, of a repository of the model hub (`BAAI/bge-small-en-v1.5`), or of your own model in `folder`. Default: the name in the folder's manifest, or
     /// `sentence-transformers/all-MiniLM-L6-v2` without one.
     pub name: Option<String>,
     /// The folder of the model to measure. A folder prepared by `tailmark model export` is used in place; any other must contain
     /// the files of the known model `name`, which are checked by hash and copied into the model store.
     pub folder: Option<PathBuf>,
+    /// A branch, a tag or a commit of a repository of the model hub. Default: what `tailmark.lock` beside the scenario has, or `main`.
+    pub revision: Option<String>,
     /// Use `folder` in place instead of copying it into the model store. Files that it lacks (for example `model.onnx`) are
     /// then missing for the backends too. Default: false.
     pub in_place: Option<bool>,
+}
+
+/// A prompt: a name, or a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a prompt is the name of one of the model's, `none`, or a table { text = \"...\" }"
+)]
+pub enum PromptSetting {
+    /// One of the model's, by its name; `none` for none.
+    Name(String),
+    /// One that is written out.
+    Text {
+        /// The text.
+        text: String,
+    },
 }
 
 /// The texts.
@@ -82,6 +100,9 @@ pub struct WorkloadSection {
     /// A shipped corpus by name, or a path to a file: one text per line; `.jsonl` or `.ndjson` with a string, or an object with
     /// a `text` member, per line; or `.json` with an array of those. Default: `short_queries`.
     pub corpus: Option<String>,
+    /// What is put before every text: the name of one of the model's prompts, `{ text = "..." }` for one that you write out, or `none`.
+    /// Default: what the model itself puts there.
+    pub prompt: Option<PromptSetting>,
     /// Texts per request, at least 1 and at most the texts in the corpus. Default: 1.
     pub batch_size: Option<u32>,
     /// Seed for the order of the texts. Default: 1.

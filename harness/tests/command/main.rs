@@ -6,6 +6,7 @@
 mod bad_workers;
 mod full_disk;
 mod help;
+mod hub;
 mod interruption;
 mod loads;
 mod lost_workers;

@@ -22,7 +22,8 @@ fn an_empty_store_is_listed_and_not_made() {
     let ended = model(&bench, &["list"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let lines: Vec<Vec<&str>> = ended.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines, [vec!["model", "state", "size", "graphs"], vec![MINILM, "not", "there"]]);
+    let columns = vec!["model", "state", "size", "dim.", "tokens", "pooling", "prompts", "graphs"];
+    assert_eq!(lines, [columns, vec![MINILM, "not", "there", "384", "256", "mean", "-"]]);
     assert!(!bench.path().join("home").exists());
     let verified = model(&bench, &["verify", "--all"]);
     assert_eq!((verified.code, verified.stdout.as_str()), (Some(0), ""), "{}", verified.stderr);

@@ -88,7 +88,11 @@ fn a_folder_becomes_a_model_and_its_own_files_stay_as_they_were() {
     );
     assert_eq!(ended.stdout, expected);
     assert!(ended.stderr.contains(&format!("export: about to write {at}/model.onnx\n")), "{}", ended.stderr);
-    assert!(ended.stderr.contains("note: there is no 1_Pooling/config.json"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("note: neither modules.json nor 1_Pooling/config.json is there"),
+        "{}",
+        ended.stderr
+    );
     let files = [
         "config.json",
         "model.onnx",
@@ -111,8 +115,10 @@ fn a_folder_becomes_a_model_and_its_own_files_stay_as_they_were() {
     );
     let listed = model(&bench, &["list"]);
     let line = listed.stdout.lines().find(|line| line.starts_with("tiny ")).expect("it is on the list");
-    assert!(line.contains("whole") && line.contains("model.onnx"), "{line}");
-    assert!(listed.stdout.contains(&format!("tiny is in {at}\n")), "{}", listed.stdout);
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!((cells[1], &cells[4..]), ("whole", &["2", "16", "mean", "-", "1"][..]), "{line}");
+    let places = model(&bench, &["list", "--verbose"]);
+    assert!(places.stdout.contains(&format!("tiny: {at}\n")), "{}", places.stdout);
 
     // What tailmark made itself it makes anew.
     assert_eq!(model_with(&bench, &["export", "tiny"], &[]).code, Some(0));
@@ -214,7 +220,7 @@ fn a_tool_that_fails_is_quoted_whole_and_leaves_nothing() {
         ("silent", "error: the Python tool `export` ended well and did not say what it made"),
         (
             "other_pooling",
-            "error: the Python tool `reference` made what was not asked for: reference.json is of another",
+            "error: the Python tool `export` made what was not asked for: reference.json is of another",
         ),
     ] {
         let ended = model_with(&bench, &["export", "tiny"], &[("FAKE_TOOLS", fault)]);

@@ -14,7 +14,17 @@ const FLOORS: &[&[&str]] = &[
     &["commands"],
     &["run"],
     &["driver", "monitor", "plan", "validity", "verdict"],
-    &["capacity", "environment", "equivalence", "load", "objective", "requirement", "statistics", "workload"],
+    &[
+        "capacity",
+        "environment",
+        "equivalence",
+        "load",
+        "making",
+        "objective",
+        "requirement",
+        "statistics",
+        "workload",
+    ],
     &["sample", "scenario", "screen"],
 ];
 

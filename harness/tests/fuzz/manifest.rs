@@ -1,6 +1,5 @@
 //! Manifests of models (`tailmark-model.json`): read and written again, or refused with the folder and the reason.
 
-use tailmark_providers::model::head::Head;
 use tailmark_providers::model::manifest::MANIFEST;
 use tailmark_providers::model::own;
 
@@ -75,7 +74,7 @@ fn check(input: &[u8]) -> Result<Seen, String> {
         }
     }
     for dimensions in [0, 1, manifest.dimensions, u32::MAX] {
-        let _ = Head::new(&manifest.recipe, dimensions);
+        let _ = manifest.recipe.dimensions(dimensions);
     }
     manifest.write(folder.path()).map_err(|why| format!("it cannot be written: {why}"))?;
     let again = own::read(folder.path()).map_err(|why| format!("it cannot be read again: {why}"))?;

@@ -26,6 +26,8 @@ pub struct Kind {
     pub available: fn(&Options, &Platform) -> Result<(), ProviderError>,
     /// Whether it runs the model, which is then fetched before it is started.
     pub needs_model: bool,
+    /// Whether it reads the model's own files of weights, which are not fetched from the model hub for others.
+    pub needs_weights: bool,
     /// How it is served and made, if it is written in this crate.
     pub own: Option<OwnBackend>,
     /// Gets what it needs, and says what is opened.
@@ -140,6 +142,7 @@ mod tests {
         check_placed: placed_anywhere,
         available: |options, _| options::parse::<ClientOptions>(options).map(|_| ()),
         needs_model: false,
+        needs_weights: false,
         own: None,
         start: |ask, _| {
             let load = LoadRequest { model: None, options: ask.options.clone() };
@@ -240,7 +243,12 @@ mod tests {
         let carried = to.options_from(&options);
         let found: BTreeMap<_, _> =
             carried.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
-        let expected = [("device", "\"auto\""), ("dtype", "\"float32\""), ("threads", "3")];
+        let expected = [
+            ("device", "\"auto\""),
+            ("dtype", "\"float32\""),
+            ("threads", "3"),
+            ("trust_remote_code", "false"),
+        ];
         assert_eq!(found, expected.map(|(key, value)| (key, value.to_owned())).into());
     }
 

@@ -13,6 +13,7 @@ pub(super) const KIND: Kind = Kind {
     check_placed: placed_anywhere,
     available: |options, _| options::parse::<NullOptions>(options).map(|_| ()),
     needs_model: false,
+    needs_weights: false,
     own: Some(OWN),
     start: |ask, provision| {
         let opening = provision.open_own(NAME, ask.placement, OWN.in_process);

@@ -16,6 +16,7 @@ pub(super) const KIND: Kind = Kind {
         options::parse::<OnnxOptions>(options)?.execution_provider.check_platform(platform)
     },
     needs_model: true,
+    needs_weights: false,
     own: Some(OWN),
     start,
 };
@@ -35,5 +36,5 @@ fn start(ask: Ask<'_>, provision: &mut Provision<'_>) -> Result<Started, Lacking
         options.insert(LIBRARY.to_owned(), library.to_string_lossy().into());
     }
     let opening = provision.open_own(NAME, ask.placement, OWN.in_process);
-    Ok(Started { opening, load: provision.load_model(options)? })
+    Ok(Started { opening, load: provision.load_graph(options)? })
 }

@@ -24,10 +24,11 @@ pub(super) const KIND: Kind = Kind {
         options::parse::<PythonOnnxOptions>(options)?.execution_provider.check_platform(platform)
     },
     needs_model: true,
+    needs_weights: false,
     own: None,
     start: |ask, provision| {
         let opening = Opening::Worker(provision.environment(Extra::Base)?.worker_command(NAME));
-        Ok(Started { opening, load: provision.load_model(ask.options.clone())? })
+        Ok(Started { opening, load: provision.load_graph(ask.options.clone())? })
     },
 };
 

@@ -22,10 +22,11 @@ pub(super) const KIND: Kind = Kind {
         options::parse::<PythonTorchOptions>(options)?.device.check_platform(platform)
     },
     needs_model: true,
+    needs_weights: true,
     own: None,
     start: |ask, provision| {
         let opening = Opening::Worker(provision.environment(Extra::Torch)?.worker_command(NAME));
-        Ok(Started { opening, load: provision.load_model(ask.options.clone())? })
+        Ok(Started { opening, load: provision.load_weights(ask.options.clone())? })
     },
 };
 
@@ -39,13 +40,21 @@ struct PythonTorchOptions {
     device: TorchDevice,
     /// Threads within one operator, on the CPU.
     threads: Threads,
-    /// Element type of the weights.
+    /// Element type of the weights; `auto` is the file's own.
     dtype: TorchDtype,
+    /// Runs the Python code that the model's folder brings with it, without which some models cannot be loaded. It can do whatever
+    /// you can: read it first.
+    trust_remote_code: bool,
 }
 
 impl Default for PythonTorchOptions {
     fn default() -> Self {
-        Self { device: TorchDevice::default(), threads: Threads::fixed(1), dtype: TorchDtype::default() }
+        Self {
+            device: TorchDevice::default(),
+            threads: Threads::fixed(1),
+            dtype: TorchDtype::default(),
+            trust_remote_code: false,
+        }
     }
 }
 
@@ -91,6 +100,8 @@ enum TorchDtype {
     Float16,
     /// 16 bits, eight of them exponent.
     Bfloat16,
+    /// What the file of weights has, which is what sentence-transformers computes in.
+    Auto,
 }
 
 #[cfg(test)]
@@ -127,7 +138,7 @@ mod tests {
     fn defaults_are_those_of_the_worker() {
         assert_eq!(
             serde_json::Value::Object(resolve::<PythonTorchOptions>(&serde_json::Map::new())),
-            json!({"device": "auto", "threads": 1, "dtype": "float32"})
+            json!({"device": "auto", "threads": 1, "dtype": "float32", "trust_remote_code": false})
         );
     }
 }

@@ -12,10 +12,11 @@ pub(super) const KIND: Kind = Kind {
     check_placed: placed_anywhere,
     available: |options, _| options::parse::<RtenOptions>(options).map(|_| ()),
     needs_model: true,
+    needs_weights: false,
     own: Some(OWN),
     start: |ask, provision| {
         let opening = provision.open_own(NAME, ask.placement, OWN.in_process);
-        Ok(Started { opening, load: provision.load_model(ask.options.clone())? })
+        Ok(Started { opening, load: provision.load_graph(ask.options.clone())? })
     },
 };
 

@@ -18,6 +18,7 @@ pub(super) const KIND: Kind = Kind {
     },
     available: |options, _| options::parse::<SimulatedOptions>(options).map(|_| ()),
     needs_model: false,
+    needs_weights: false,
     own: Some(OWN),
     start: |ask, provision| {
         let opening = provision.open_own(NAME, ask.placement, OWN.in_process);

@@ -35,16 +35,13 @@ struct Shape {
 /// What a folder that lacks files may be instead, the surest sign first.
 const SHAPES: [Shape; 6] = [
     Shape {
-        is: |name| {
-            name.starts_with("model-0") && name.ends_with(".safetensors") || name.ends_with(".index.json")
-        },
-        remedy: "its weights are in several files; one file is written by \
-                 `AutoModel.from_pretrained(\"{}\").save_pretrained(\"{}\", max_shard_size=\"100GB\")` of transformers",
+        is: |name| name.starts_with("model-0") && name.ends_with(".safetensors"),
+        remedy: "its weights are in several files, and the list of them, model.safetensors.index.json, is not there: fetch the model \
+                 again, with all of its files",
     },
     Shape {
-        is: |name| name == "pytorch_model.bin",
-        remedy: "its weights are in pytorch_model.bin; model.safetensors is written by \
-                 `AutoModel.from_pretrained(\"{}\").save_pretrained(\"{}\")` of transformers",
+        is: |name| name.ends_with(".gguf"),
+        remedy: "its weights are in GGUF, which no backend here reads: take the safetensors files of the model's own repository",
     },
     Shape {
         is: |name| name == "0_Transformer/",
@@ -53,8 +50,8 @@ const SHAPES: [Shape; 6] = [
     },
     Shape {
         is: |name| name.ends_with(".onnx"),
-        remedy: "it has an ONNX graph, and tailmark makes its own graph and the reference vectors from model.safetensors and the \
-                 configuration: take them from the model's own repository",
+        remedy: "it has an ONNX graph, and beside it tailmark needs config.json and tokenizer.json: take them from the model's own \
+                 repository",
     },
     Shape {
         is: |name| name == "adapter_config.json",
@@ -132,11 +129,7 @@ mod tests {
         };
         for (names, part) in [
             (&["config.json", "model-00001-of-00002.safetensors"][..], "its weights are in several files"),
-            (&["model.safetensors.index.json"], "save_pretrained(\"/m\", max_shard_size"),
-            (
-                &["pytorch_model.bin", "tokenizer.json"],
-                "`AutoModel.from_pretrained(\"/m\").save_pretrained(\"/m\")`",
-            ),
+            (&["model.gguf", "tokenizer.json"], "its weights are in GGUF"),
             (&["0_Transformer/", "modules.json"], "before version 1"),
             (&["onnx/", "onnx/model.onnx", "tokenizer.json"], "it has an ONNX graph"),
             (&["adapter_config.json", "adapter_model.safetensors"], "it holds an adapter"),

@@ -33,6 +33,8 @@ pub struct Hub {
     pub endpoint: Option<String>,
     /// Another cache folder than the usual one; `None` leaves it to the hub's own variables.
     pub cache: Option<PathBuf>,
+    /// How long the hub may keep silent, instead of the usual time.
+    pub silence: Option<Duration>,
 }
 
 impl Hub {
@@ -71,23 +73,37 @@ impl Hub {
         Ok(())
     }
 
-    fn cache(&self) -> Option<PathBuf> {
+    pub(super) fn cache_folder(&self) -> Option<PathBuf> {
         self.cache.clone().or_else(hub_cache::folder)
     }
 
-    fn address_of(&self, place: &HubPlace, file: &str) -> String {
+    /// How long it may keep silent.
+    pub(super) fn patience(&self) -> Duration {
+        self.silence.unwrap_or(SILENCE)
+    }
+
+    /// The hub's address, without a slash at its end.
+    pub(super) fn endpoint(&self) -> String {
         let endpoint = self.endpoint.clone().or_else(|| std::env::var("HF_ENDPOINT").ok());
-        let endpoint =
-            endpoint.filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| ENDPOINT.to_owned());
+        let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
+        endpoint.map_or_else(|| ENDPOINT.to_owned(), |endpoint| endpoint.trim_end_matches('/').to_owned())
+    }
+
+    fn address_of(&self, place: &HubPlace, file: &str) -> String {
         // A branch may contain a slash, which is not one of the path here.
         let revision = place.revision.replace('/', "%2F");
-        format!("{}/{}/resolve/{revision}/{file}", endpoint.trim_end_matches('/'), place.repository)
+        format!("{}/{}/resolve/{revision}/{file}", self.endpoint(), place.repository)
     }
 }
 
 /// A client that waits this long for each step, and trusts the certificates that the machine trusts: a company's proxy has
 /// one of its own.
-fn client(patience: Duration) -> Agent {
+pub(super) fn client(patience: Duration) -> Agent {
+    client_with(patience, patience)
+}
+
+/// The same, with another patience for each piece of a file.
+fn client_with(patience: Duration, silence: Duration) -> Agent {
     // Ring is the only provider that is compiled in. Whoever installed one before has done the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
@@ -98,7 +114,7 @@ fn client(patience: Duration) -> Agent {
         .timeout_resolve(Some(patience))
         .timeout_connect(Some(patience))
         .timeout_recv_response(Some(patience))
-        .timeout_per_read(Some(patience.max(SILENCE)))
+        .timeout_per_read(Some(silence))
         .build()
         .into()
 }
@@ -116,8 +132,10 @@ impl Fetch<'_> {
     /// Copies the file if the hub's own tools fetched it before; says whether they had.
     fn copy_cached(&self, file: &PinnedFile, target: &Path) -> Result<bool, FetchError> {
         let HubPlace { repository, revision } = self.place;
-        let cached =
-            self.hub.cache().and_then(|cache| hub_cache::find(&cache, repository, revision, &file.name));
+        let cached = self
+            .hub
+            .cache_folder()
+            .and_then(|cache| hub_cache::find(&cache, repository, revision, &file.name));
         // An outdated copy is no reason to give up: the network may have the right one.
         let Some(path) = cached.filter(|path| digest::check(path, file).is_ok()) else {
             return Ok(false);
@@ -127,7 +145,7 @@ impl Fetch<'_> {
     }
 
     fn download(&self, file: &PinnedFile, target: &Path, patience: Duration) -> Result<(), FetchError> {
-        let mut request = client(patience).get(self.hub.address_of(self.place, &file.name));
+        let mut request = client_with(patience, SILENCE).get(self.hub.address_of(self.place, &file.name));
         if let Some(token) = hub_cache::token() {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -164,7 +182,7 @@ fn failed(file: &PinnedFile, why: &str) -> FetchError {
 
 /// Why the hub does not send the file; `None` when it does. The hub names the reason in a header, because the same status
 /// stands for a file, a revision and a repository that are not there.
-fn refusal(response: &Response<Body>, revision: &str) -> Option<String> {
+pub(super) fn refusal(response: &Response<Body>, revision: &str) -> Option<String> {
     let status = response.status();
     if status.is_success() {
         return None;
@@ -186,7 +204,7 @@ fn refusal(response: &Response<Body>, revision: &str) -> Option<String> {
 }
 
 /// What went wrong in one line, without addresses: they say nothing that the reader could act on.
-fn describe(error: &ureq::Error) -> String {
+pub(super) fn describe(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::HostNotFound => "no connection (the name of its server is not known)".to_owned(),

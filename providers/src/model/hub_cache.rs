@@ -49,6 +49,15 @@ pub(super) fn find(cache: &Path, repository: &str, revision: &str, file: &str) -
     path.is_file().then_some(path)
 }
 
+/// A fetched repository: its commit, and the folder that has it; `None` when the cache lacks the revision.
+pub(super) fn snapshot(cache: &Path, repository: &str, revision: &str) -> Option<(String, PathBuf)> {
+    let folder = cache.join(format!("models--{}", repository.replace('/', "--")));
+    let commit = fs::read_to_string(folder.join("refs").join(revision));
+    let commit = commit.as_deref().map_or(revision, str::trim).to_owned();
+    let path = folder.join("snapshots").join(&commit);
+    path.is_dir().then_some((commit, path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use super::catalogue::KnownModel;
 use super::delivery::FetchError;
 use super::digest::{self, Fault, PinnedFile};
 use super::error::{SourceFailure, StoreError};
-use super::manifest::{GRAPH, GRAPH_DATA, Manifest, WEIGHTS};
+use super::manifest::{GRAPH, GraphData, Manifest};
 use super::named_folder;
 use super::reference::Reference;
 use super::sources::{Source, Sources};
@@ -26,7 +26,7 @@ pub struct ModelStore {
 }
 
 /// A model whose files were just checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedModel {
     /// Holds `model.safetensors`, `tokenizer.json`, `config.json`, `model.onnx` and `model.onnx_data`.
     pub folder: PathBuf,
@@ -96,8 +96,8 @@ impl ModelStore {
     fn is_complete(&self, model: &KnownModel) -> bool {
         let folder = self.folder_of(model);
         let whole = |file: &PinnedFile| digest::check(&folder.join(&file.name), file).is_ok();
-        model.manifest.files.iter().chain([&model.manifest.graph]).all(whole)
-            && model.manifest.graph_data().is_none_or(|weights| data_is_weights(&folder, weights))
+        model.manifest.files.iter().chain(&model.manifest.graph).all(whole)
+            && model.manifest.graph_data().iter().all(|data| data_is_there(&folder, data))
     }
 
     /// Under the lock: fetches what is missing or damaged, and says where from.
@@ -197,14 +197,14 @@ impl ModelStore {
         let folder = self.folder_of(model);
         let writing = |path: &Path, source| self.writing("write", path, source, model);
         let graph = folder.join(GRAPH);
-        if digest::check(&graph, &model.manifest.graph).is_err() {
+        if model.manifest.graph.as_ref().is_some_and(|file| digest::check(&graph, file).is_err()) {
             let aside = part.path.join(GRAPH);
             fs::write(&aside, model.graph).map_err(|source| writing(&aside, source))?;
             fs::rename(&aside, &graph).map_err(|source| writing(&graph, source))?;
         }
-        if model.manifest.graph_data().is_some_and(|weights| !data_is_weights(&folder, weights)) {
-            let (weights, data, aside) =
-                (folder.join(WEIGHTS), folder.join(GRAPH_DATA), part.path.join(GRAPH_DATA));
+        for file in model.manifest.graph_data().iter().filter(|file| !data_is_there(&folder, file)) {
+            let weights = folder.join(file.of.as_ref().unwrap_or(&file.name));
+            let (data, aside) = (folder.join(&file.name), part.path.join("data"));
             // Some file systems have no hard links; there it costs the space of a second copy.
             if fs::hard_link(&weights, &aside).is_err() {
                 fs::copy(&weights, &aside).map_err(|source| writing(&aside, source))?;
@@ -216,7 +216,7 @@ impl ModelStore {
 
     fn resolved(&self, model: &KnownModel, source: String) -> ResolvedModel {
         let manifest = model.manifest.clone();
-        let files = manifest.files.iter().chain([&manifest.graph]).cloned().collect();
+        let files = manifest.files.iter().chain(&manifest.graph).cloned().collect();
         let reference_json = model.reference_json.into();
         ResolvedModel { folder: self.folder_of(model), source, files, manifest, reference_json }
     }
@@ -332,10 +332,11 @@ impl Drop for PartFolder {
     }
 }
 
-/// Whether the graph will read the weights: either both names are one file, or the second one is a faithful copy.
-pub(crate) fn data_is_weights(folder: &Path, weights: &PinnedFile) -> bool {
-    let data = folder.join(GRAPH_DATA);
-    is_same_file(&folder.join(WEIGHTS), &data) || digest::check(&data, weights).is_ok()
+/// Whether the graph will read what it has to: either both names are one file, or there is a faithful copy.
+pub(crate) fn data_is_there(folder: &Path, data: &GraphData) -> bool {
+    let path = folder.join(&data.name);
+    data.of.as_ref().is_some_and(|of| is_same_file(&folder.join(of), &path))
+        || digest::check(&path, &data.file()).is_ok()
 }
 
 /// Whether two names are those of one file that is there.

@@ -1,13 +1,14 @@
 //! Whether a model's files are what they must be: every one of them by its hash, or a quick look at sizes alone. It changes
 //! nothing, and what follows from a fault is said elsewhere.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
 use super::catalogue::KnownModel;
 use super::digest::{self, PinnedFile};
 use super::inventory::graph_files;
-use super::manifest::{GRAPH, GRAPH_DATA, MANIFEST, Manifest, REFERENCE, WEIGHTS};
+use super::manifest::{GraphData, MANIFEST, Manifest, REFERENCE};
 use super::own::{self, OwnModelError};
 use super::store::{ModelStore, is_same_file};
 use super::variants::{self, VARIANTS, Variant};
@@ -45,9 +46,9 @@ pub enum Stock {
 
 /// The files that a model must consist of.
 struct Wanted<'a> {
-    files: Vec<&'a PinnedFile>,
-    /// What the graph reads under another name, if it does.
-    data: Option<&'a PinnedFile>,
+    files: Vec<Cow<'a, PinnedFile>>,
+    /// What the graph reads under other names.
+    data: Vec<&'a GraphData>,
 }
 
 /// Compares every file of a known model in the store with its hash.
@@ -95,20 +96,24 @@ pub fn stock_of_own(folder: &Path) -> Stock {
 }
 
 fn wanted(manifest: &Manifest) -> Wanted<'_> {
-    Wanted { files: manifest.all_files().collect(), data: manifest.graph_data() }
+    Wanted { files: manifest.all_files().collect(), data: second_names(manifest) }
 }
 
 /// The same of a known model in the store, whose reference vectors are compiled in.
 fn known_files(model: &KnownModel) -> Wanted<'_> {
     let manifest = &model.manifest;
-    Wanted { files: manifest.files.iter().chain([&manifest.graph]).collect(), data: manifest.graph_data() }
+    let files = manifest.files.iter().chain(&manifest.graph).map(Cow::Borrowed);
+    Wanted { files: files.collect(), data: second_names(manifest) }
+}
+
+fn second_names(manifest: &Manifest) -> Vec<&GraphData> {
+    manifest.graph_data().iter().filter(|data| data.of.is_some()).collect()
 }
 
 fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = wanted.files.iter().map(|file| by_hash(folder, file)).collect();
-    if let Some(weights) = wanted.data {
-        findings.push(Finding { name: GRAPH_DATA.to_owned(), state: data_state(folder, weights) });
-    }
+    let data = wanted.data.iter();
+    findings.extend(data.map(|data| Finding { name: data.name.clone(), state: data_state(folder, data) }));
     let recorded = match variants::read(folder) {
         Ok(recorded) => recorded,
         Err(error) => {
@@ -119,7 +124,8 @@ fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
     };
     findings.extend(recorded.iter().map(|variant| of_variant(folder, variant)));
     for name in graph_files(folder) {
-        if name != GRAPH && recorded.iter().all(|variant| variant.file.name != name) {
+        let known = wanted.files.iter().any(|file| file.name == name);
+        if !known && recorded.iter().all(|variant| variant.file.name != name) {
             findings.push(Finding { name, state: FileState::Unknown });
         }
     }
@@ -144,12 +150,14 @@ fn by_hash(folder: &Path, file: &PinnedFile) -> Finding {
 }
 
 /// A hard link to the weights needs no second look; a copy is hashed like any file.
-fn data_state(folder: &Path, weights: &PinnedFile) -> FileState {
-    if is_same_file(&folder.join(WEIGHTS), &folder.join(GRAPH_DATA)) {
-        return FileState::Right(format!("the same file as {WEIGHTS}"));
+fn data_state(folder: &Path, data: &GraphData) -> FileState {
+    let of = data.of.as_deref().unwrap_or_default();
+    let path = folder.join(&data.name);
+    if is_same_file(&folder.join(of), &path) {
+        return FileState::Right(format!("the same file as {of}"));
     }
-    match digest::check(&folder.join(GRAPH_DATA), weights) {
-        Ok(()) => FileState::Right(format!("a copy of {WEIGHTS}")),
+    match digest::check(&path, &data.file()) {
+        Ok(()) => FileState::Right(format!("a copy of {of}")),
         Err(fault) => FileState::Damaged(fault.to_string()),
     }
 }
@@ -158,7 +166,7 @@ fn stock(folder: &Path, wanted: &Wanted<'_>) -> Stock {
     let length = |name: &str| fs::metadata(folder.join(name)).ok().map(|found| found.len());
     let mut there = 0;
     let mut damaged = Vec::new();
-    let data = wanted.data.map(|weights| (GRAPH_DATA, weights.bytes));
+    let data = wanted.data.iter().map(|data| (data.name.as_str(), data.bytes));
     let variants = match variants::read(folder) {
         Ok(variants) => variants,
         Err(_) => {
@@ -166,7 +174,7 @@ fn stock(folder: &Path, wanted: &Wanted<'_>) -> Stock {
             Vec::new()
         }
     };
-    let files = wanted.files.iter().copied().chain(variants.iter().map(|variant| &variant.file));
+    let files = wanted.files.iter().map(|file| &**file).chain(variants.iter().map(|variant| &variant.file));
     for (name, bytes) in files.map(|file| (file.name.as_str(), file.bytes)).chain(data) {
         match length(name) {
             Some(found) => {

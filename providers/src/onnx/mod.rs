@@ -1,6 +1,7 @@
 //! The backend that runs the model's ONNX graph in ONNX Runtime, whose shared library is opened when the model is
 //! loaded. Decides which session a request runs in; `session` is how one is made, `profile` what the runtime records.
 
+mod inputs;
 mod library;
 mod profile;
 mod session;
@@ -11,16 +12,19 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ort::session::{Session, SessionInputValue};
-use ort::value::{Outlet, TensorRef};
+use ort::session::Session;
+use ort::value::Shape;
 
+use self::inputs::embed_error;
 use self::library::OnnxRuntime;
 use self::session::Making;
 use self::settings::{ExecutionProvider, GraphOptimization, OnnxOptions};
 use crate::evidence::{Evidence, ProveRequest, Ungrouped};
-use crate::graph::{self, GraphInput, StageEnds};
+use crate::graph::roles::{self, Element, Input, Output};
+use crate::graph::{self, StageEnds};
 use crate::graph_options::{StaticShape, pieces};
 use crate::model::head::{Head, TokenVectors};
+use crate::model::recipe::OutputKind;
 use crate::null::not_loaded;
 use crate::options;
 use crate::provider::{Backend, EmbedRequest, Embeddings, LoadRequest, Loaded, ProviderError, Runs};
@@ -39,10 +43,19 @@ struct Running {
     graph_file: PathBuf,
     tokenizer: Tokenizer,
     sessions: Sessions,
-    inputs: Vec<GraphInput>,
+    puts: Puts,
     head: Head,
     /// Used again for every request.
     batch: TokenBatch<i64>,
+}
+
+/// What goes into a graph and what is taken out of it.
+#[derive(Debug)]
+struct Puts {
+    inputs: Vec<Input>,
+    output: Output,
+    /// Given to the input `task_id`, if there is one.
+    task_id: u32,
 }
 
 /// One session for every shape, or one for each of the fixed shapes.
@@ -66,10 +79,18 @@ impl Backend for OnnxBackend {
         let tokenizer = Tokenizer::from_folder(&folder.folder, &folder.recipe)?;
         let sessions = Sessions::make(&Making::new(&runtime, &settings), shapes, &graph_file)?;
         let first = &sessions.sessions[0];
-        let inputs = GraphInput::of_graph(first.inputs().iter().map(Outlet::name))?;
-        let (token_dimensions, dtype) = session::output(first)?;
-        let head = graph::head(folder, token_dimensions)?;
-        let dimensions = head.dimensions();
+        let mut inputs = roles::inputs(&session::declared(first.inputs()), &folder.recipe)?;
+        if !sessions.shapes.is_empty() {
+            // Which of the fixed shapes a batch runs in is chosen before; the other sessions have other axes.
+            inputs.iter_mut().for_each(Input::free_square);
+        }
+        let puts = Puts {
+            inputs,
+            output: roles::output(&session::declared(first.outputs()), &folder.recipe)?,
+            task_id: folder.recipe.task_id.unwrap_or_default(),
+        };
+        let head = graph::head(folder, &puts.output, &tokenizer)?;
+        let (dimensions, dtype) = (head.dimensions(), puts.output.element.name().to_owned());
         let provider = settings.execution_provider;
         let runs = Runs {
             engine: Some("onnxruntime".to_owned()),
@@ -85,7 +106,7 @@ impl Backend for OnnxBackend {
         };
         let batch = TokenBatch::default();
         self.running =
-            Some(Running { runtime, settings, graph_file, tokenizer, sessions, inputs, head, batch });
+            Some(Running { runtime, settings, graph_file, tokenizer, sessions, puts, head, batch });
         let finished = Instant::now();
         Ok(Loaded {
             dimensions,
@@ -98,12 +119,12 @@ impl Backend for OnnxBackend {
 
     fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, ProviderError> {
         let started = Instant::now();
-        let Running { tokenizer, sessions, inputs, head, batch, .. } =
+        let Running { tokenizer, sessions, puts, head, batch, .. } =
             self.running.as_mut().ok_or_else(not_loaded)?;
         tokenizer.encode(&request.texts, batch)?;
         let tokenized = Instant::now();
         let (mut vectors, mut pooling_ns) = (Vec::new(), 0);
-        sessions.run(inputs, batch, |rows, tokens| {
+        sessions.run(puts, batch, |rows, tokens| {
             let began = Instant::now();
             let pooled = head.apply(tokens, &batch.token_counts[rows], request.normalize);
             // The usual case is one piece: its vectors are taken as they are.
@@ -172,7 +193,7 @@ impl Running {
         let shapes = self.sessions.shape_for(&self.batch)?;
         let mut sessions = Sessions::make(&making, shapes, &self.graph_file)?;
         for _ in 0..=runs {
-            sessions.run(&self.inputs, &self.batch, |_, _| {})?;
+            sessions.run(&self.puts, &self.batch, |_, _| {})?;
         }
         let file =
             sessions.sessions[0].end_profiling().map_err(|error| failed(error.message().to_owned()))?;
@@ -206,13 +227,13 @@ impl Sessions {
     /// Runs the batch, in pieces if shapes are fixed; `take` gets the token vectors of each stretch of texts, in order.
     fn run(
         &mut self,
-        inputs: &[GraphInput],
+        puts: &Puts,
         batch: &TokenBatch<i64>,
         mut take: impl FnMut(Range<usize>, TokenVectors<'_>),
     ) -> Result<(), ProviderError> {
         if self.shapes.is_empty() {
             let rows = 0..batch.token_counts.len();
-            return run(&mut self.sessions[0], inputs, batch, [rows.len(), batch.sequence], |tokens| {
+            return run(&mut self.sessions[0], puts, batch, [rows.len(), batch.sequence], |tokens| {
                 take(rows, tokens);
             });
         }
@@ -221,7 +242,7 @@ impl Sessions {
             let shape = self.shapes[piece.shape];
             let padded = batch.padded(rows.clone(), shape.batch(), shape.tokens());
             let session = &mut self.sessions[piece.shape];
-            run(session, inputs, &padded, [shape.batch(), shape.tokens()], |tokens| take(rows, tokens))?;
+            run(session, puts, &padded, [shape.batch(), shape.tokens()], |tokens| take(rows, tokens))?;
         }
         Ok(())
     }
@@ -230,31 +251,45 @@ impl Sessions {
 /// One run of a session on a whole batch of this shape.
 fn run(
     session: &mut Session,
-    inputs: &[GraphInput],
+    puts: &Puts,
     batch: &TokenBatch<i64>,
     shape: [usize; 2],
     take: impl FnOnce(TokenVectors<'_>),
 ) -> Result<(), ProviderError> {
-    let values = inputs
+    if shape.contains(&0) {
+        // Texts of no tokens at all: there is nothing to run, and their vectors are zero.
+        let dimensions = puts.output.dimensions.unwrap_or_default() as usize;
+        let (values, sequence) = match puts.output.is {
+            OutputKind::Tokens => (Vec::new(), 0),
+            OutputKind::Text => (vec![0.0; shape[0] * dimensions], 1),
+        };
+        take(TokenVectors { values: &values, sequence, dimensions });
+        return Ok(());
+    }
+    let values = puts
+        .inputs
         .iter()
-        .map(|input| TensorRef::from_array_view((shape, input.of_batch(batch))).map(SessionInputValue::from))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(embed_error)?;
+        .map(|input| inputs::value(input, puts.task_id, batch, shape))
+        .collect::<Result<Vec<_>, _>>()?;
     let outputs = session.run(values.as_slice()).map_err(embed_error)?;
-    let (found, hidden) = outputs[graph::OUTPUT].try_extract_tensor::<f32>().map_err(embed_error)?;
-    let found: Vec<usize> = found.iter().map(|axis| usize::try_from(*axis).unwrap_or_default()).collect();
-    let dimensions = graph::check_shape(&found, shape[0], shape[1])?;
-    take(TokenVectors { values: hidden, sequence: shape[1], dimensions });
+    let output = &outputs[puts.output.name.as_str()];
+    let axes = |found: &Shape| found.iter().map(|axis| usize::try_from(*axis).unwrap_or_default()).collect();
+    if puts.output.element == Element::Float16 {
+        let (found, halves) = output.try_extract_tensor::<half::f16>().map_err(embed_error)?;
+        let (found, values): (Vec<usize>, Vec<f32>) =
+            (axes(found), halves.iter().map(|half| half.to_f32()).collect());
+        take(graph::vectors(&puts.output, &values, &found, shape)?);
+        return Ok(());
+    }
+    let (found, values) = output.try_extract_tensor::<f32>().map_err(embed_error)?;
+    let found: Vec<usize> = axes(found);
+    take(graph::vectors(&puts.output, values, &found, shape)?);
     Ok(())
 }
 
 /// A batch that no shape holds: `load` saw to it that one holds the longest text.
 fn too_long() -> ProviderError {
     ProviderError::Embed("a text has more tokens than the largest of `static_shapes`".to_owned())
-}
-
-fn embed_error(error: ort::Error) -> ProviderError {
-    ProviderError::Embed(error.message().to_owned())
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use ort::ep::{
 };
 use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
-use ort::value::{TensorElementType, ValueType};
+use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::library::OnnxRuntime;
 use super::settings::{ExecutionProvider, GraphOptimization, OnnxOptions};
-use crate::graph;
+use crate::graph::roles::{Declared, Element};
 use crate::graph_options::StaticShape;
 use crate::provider::ProviderError;
 
@@ -165,19 +165,29 @@ pub(super) fn device(provider: ExecutionProvider) -> &'static str {
     if computes_on_cpu(provider) { "cpu" } else { provider.name() }
 }
 
-/// The length of a vector, and the element type of the output that holds the token vectors.
-pub(super) fn output(session: &Session) -> Result<(u32, String), ProviderError> {
-    let output = session.outputs().iter().find(|output| output.name() == graph::OUTPUT);
-    let output =
-        output.ok_or_else(|| ProviderError::Load(format!("the graph has no output `{}`", graph::OUTPUT)))?;
-    match output.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
-            Ok((graph::dimensions(shape.last().copied())?, "float32".to_owned()))
-        }
-        other => Err(ProviderError::Load(format!(
-            "the graph's output `{}` is {other}, expected a float32 tensor",
-            graph::OUTPUT
-        ))),
+/// What a graph declares of its inputs or outputs.
+pub(super) fn declared(puts: &[Outlet]) -> Vec<Declared> {
+    puts.iter()
+        .map(|put| {
+            let (element, axes) = match put.dtype() {
+                ValueType::Tensor { ty, shape, .. } => {
+                    let axes = shape.iter().map(|axis| usize::try_from(*axis).ok()).collect();
+                    (element(*ty), axes)
+                }
+                other => (Element::Other(other.to_string()), Vec::new()),
+            };
+            Declared { name: put.name().to_owned(), element, axes }
+        })
+        .collect()
+}
+
+fn element(found: TensorElementType) -> Element {
+    match found {
+        TensorElementType::Int64 => Element::Int64,
+        TensorElementType::Int32 => Element::Int32,
+        TensorElementType::Float32 => Element::Float32,
+        TensorElementType::Float16 => Element::Float16,
+        other => Element::Other(other.to_string()),
     }
 }
 

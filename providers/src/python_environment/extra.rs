@@ -61,6 +61,7 @@ impl Extra {
                 "torch",
                 "transformers",
                 "onnx",
+                "onnxscript",
                 "sentence-transformers",
             ],
         }

@@ -88,9 +88,29 @@ impl PythonEnvironment {
         user_python: Option<&Path>,
         progress: &dyn Progress,
     ) -> Result<Self, PythonError> {
+        Self::ensure_with(Extra::Export, cache_root, user_python, progress)
+    }
+
+    /// The one for tools that run graphs and tables, without torch.
+    ///
+    /// # Errors
+    /// As [`ensure`](Self::ensure).
+    pub fn for_graphs(
+        cache_root: &Path,
+        user_python: Option<&Path>,
+        progress: &dyn Progress,
+    ) -> Result<Self, PythonError> {
+        Self::ensure_with(Extra::Base, cache_root, user_python, progress)
+    }
+
+    fn ensure_with(
+        extra: Extra,
+        cache_root: &Path,
+        user_python: Option<&Path>,
+        progress: &dyn Progress,
+    ) -> Result<Self, PythonError> {
         let tools = Tools::from_environment();
-        let request = EnvironmentRequest { extra: Extra::Export, cache_root, user_python, tools: &tools };
-        Self::ensure(&request, progress)
+        Self::ensure(&EnvironmentRequest { extra, cache_root, user_python, tools: &tools }, progress)
     }
 
     /// The interpreter.

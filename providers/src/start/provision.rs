@@ -7,13 +7,19 @@ use std::path::{Path, PathBuf};
 use super::lacking::Lacking;
 use super::launch::{MakeProvider, Opening};
 use super::placement::Placement;
+use serde_json::Value;
+
 use crate::model::catalogue::UnknownModel;
+use crate::model::manifest::{GRAPH, GraphForm, Manifest};
 use crate::model::own::OwnModelError;
-use crate::model::{self, Hub, ModelStore, ResolvedModel, Sources, StoreError, own};
+use crate::model::{self, Hub, ModelStore, Recipe, ResolvedModel, Sources, StoreError, own};
 use crate::progress::Progress;
 use crate::provider::{LoadRequest, ModelFolder, Options};
 use crate::python_environment::{EnvironmentRequest, Extra, PackageTool, PythonEnvironment, Tools};
 use crate::worker_command::WorkerCommand;
+
+/// The option that names a graph.
+const GRAPH_OPTION: &str = "graph";
 
 /// Provides what backends need, each thing once.
 pub struct Provision<'a> {
@@ -24,6 +30,8 @@ pub struct Provision<'a> {
     server: WorkerCommand,
     environments: HashMap<Extra, Result<PythonEnvironment, Lacking>>,
     model: Option<ResolvedModel>,
+    /// The model's recipe with another prompt, for what is timed.
+    prompted: Option<Recipe>,
     max_memory: Option<u64>,
     /// Whether nothing more is to be got: only what is there already counts.
     closed: bool,
@@ -74,6 +82,7 @@ impl<'a> Provision<'a> {
             server,
             environments: HashMap::new(),
             model: None,
+            prompted: None,
             max_memory: None,
             closed: false,
         }
@@ -114,6 +123,18 @@ impl<'a> Provision<'a> {
         self.model.as_ref()
     }
 
+    /// Has the texts that are timed embedded by this recipe, which is the model's with another prompt. The comparison with the
+    /// reference is left to the model's own.
+    pub fn put_prompt(&mut self, recipe: Option<Recipe>) {
+        self.prompted = recipe;
+    }
+
+    /// The recipe by which texts are timed, once the model is there.
+    #[must_use]
+    pub fn recipe(&self) -> Option<&Recipe> {
+        self.prompted.as_ref().or_else(|| Some(&self.model.as_ref()?.manifest.recipe))
+    }
+
     /// The limit of a worker's memory.
     pub(crate) fn max_memory(&self) -> Option<u64> {
         self.max_memory
@@ -128,6 +149,58 @@ impl<'a> Provision<'a> {
         })?;
         let folder = ModelFolder { folder: model.folder.clone(), recipe: model.manifest.recipe.clone() };
         Ok(LoadRequest { model: Some(folder), options })
+    }
+
+    /// The same for a backend that runs a graph. The usual name stands for the model's own graph, whatever that is called; a
+    /// graph that is pinned has to be as it was.
+    pub(crate) fn load_graph(&self, mut options: Options) -> Result<LoadRequest, Lacking> {
+        if let Some(ResolvedModel { manifest, folder, .. }) = &self.model {
+            let Some(own) = &manifest.graph else {
+                return Err(Lacking::NotAvailable(format!(
+                    "the model {} is a table of vectors and has no graph; the kind `static` runs it",
+                    manifest.name
+                )));
+            };
+            let asked = options.get(GRAPH_OPTION).and_then(Value::as_str).unwrap_or(GRAPH);
+            if asked == GRAPH && !folder.join(GRAPH).is_file() {
+                options.insert(GRAPH_OPTION.to_owned(), own.name.clone().into());
+            } else {
+                graph_is_as_pinned(manifest, folder, asked)?;
+            }
+        }
+        self.load_model(options)
+    }
+
+    /// The same for a backend that reads a table of vectors.
+    pub(crate) fn load_table(&self, options: Options) -> Result<LoadRequest, Lacking> {
+        if let Some(manifest) = self.model.as_ref().map(|model| &model.manifest)
+            && manifest.form != GraphForm::Table
+        {
+            return Err(Lacking::NotAvailable(format!(
+                "the model {} is a transformer, and the kind `static` runs tables of vectors alone",
+                manifest.name
+            )));
+        }
+        self.load_model(options)
+    }
+
+    /// The same for a backend that loads the model's weights with the library that made them.
+    pub(crate) fn load_weights(&self, options: Options) -> Result<LoadRequest, Lacking> {
+        if let Some(manifest) = self.model.as_ref().map(|model| &model.manifest) {
+            if manifest.form == GraphForm::Table {
+                return Err(Lacking::NotAvailable(format!(
+                    "the model {} is a table of vectors; the kind `static` runs it",
+                    manifest.name
+                )));
+            }
+            if manifest.weights.is_empty() {
+                return Err(Lacking::NotAvailable(format!(
+                    "the model {} came as a graph alone, and torch needs its weights",
+                    manifest.name
+                )));
+            }
+        }
+        self.load_model(options)
     }
 
     /// The Python environment with these packages, made at need.
@@ -172,4 +245,20 @@ impl<'a> Provision<'a> {
         self.closed = false;
         done
     }
+}
+
+/// Whether a graph that is known is still the file that it was; nothing is said of others.
+fn graph_is_as_pinned(manifest: &Manifest, folder: &Path, name: &str) -> Result<(), Lacking> {
+    // The model's own files were checked when it was resolved.
+    if manifest.all_graphs().any(|graph| graph.name == name) {
+        return Ok(());
+    }
+    let variants = model::variants::read(folder).map_err(|error| Lacking::Broken(error.to_string()))?;
+    let Some(variant) = variants.into_iter().find(|variant| variant.file.name == name) else { return Ok(()) };
+    model::check_file(&folder.join(name), &variant.file).map_err(|fault| {
+        Lacking::Broken(format!(
+            "the graph {} {fault}\n\nhint: make it anew with the command that made it",
+            folder.join(name).display()
+        ))
+    })
 }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tailmark_worker.kinds import KINDS, make
 
 TOOLS = {
+    "convert": "tailmark_worker.convert",
     "compare": "tailmark_worker.compare",
     "export": "tailmark_worker.export",
     "optimize": "tailmark_worker.optimize",

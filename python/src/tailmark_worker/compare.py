@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tailmark_worker.comparison import (
     Comparison,
-    TorchBaseline,
     graph_token_vectors,
-    load_torch,
+    torch_baseline,
     torch_token_vectors,
 )
+from tailmark_worker.loading import load_transformer
 from tailmark_worker.model_folder import add_model_arguments, read_model
 from tailmark_worker.tool import last_line, made_with, run, say
 
@@ -29,10 +29,10 @@ def compare(folder: Path, graph: Path | None, dtype: str, *, recipe: str | None 
     model = read_model(folder, recipe)
     made_with("the comparison")
     if graph is None:
-        candidate = torch_token_vectors(load_torch(model.folder, dtype))
+        candidate = torch_token_vectors(load_transformer(model.folder, dtype=dtype))
     else:
-        candidate = graph_token_vectors(graph)
-    return TorchBaseline(model, load_torch(model.folder)).compare(candidate)
+        candidate = graph_token_vectors(graph, model.recipe)
+    return torch_baseline(model, load_transformer(model.folder)).compare(candidate)
 
 
 def main(arguments: Sequence[str]) -> int:

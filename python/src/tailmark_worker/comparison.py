@@ -3,19 +3,19 @@
 Knows how a folder and a graph give vectors; does not decide which difference is too large.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tailmark_worker import int8_kernels, pooling, ranking
+from tailmark_worker import graph_roles, int8_kernels, pooling, ranking
 from tailmark_worker.backend import ModelFileError, ModelFolder
 from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
 from tailmark_worker.head import Head
-from tailmark_worker.model_folder import readable
 from tailmark_worker.pooling import Floats
+from tailmark_worker.recipe import Recipe, RecipeError
 from tailmark_worker.tokenizer import Batch, Tokenizer
 from tailmark_worker.tool import ToolError, library
 
@@ -25,10 +25,15 @@ SHORT_CHARACTERS = 300
 """Only texts up to this length are also run in batches, where a short text costs as much as the longest."""
 
 OUTPUT_NAME = "last_hidden_state"
-NAMED_AT_MOST = 5
+
+TEXTS_AXES = 2
+"""The axes of what a graph gives for texts; for tokens there is one more."""
 
 TokenVectors = Callable[[Batch], Floats]
-"""Vectors [texts, tokens, dimensions] of a batch."""
+"""Vectors [texts, tokens, dimensions] of a batch, or [texts, dimensions]."""
+
+Vectors = Callable[[Sequence[str]], Floats]
+"""Texts to vectors of length one, each text embedded alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +74,34 @@ class TextVectors:
 
     def __init__(self, model: ModelFolder, token_vectors: TokenVectors) -> None:
         """Read the tokenizer; ``token_vectors`` computes."""
-        self._recipe = model.recipe
+        self._model = model
         self._token_vectors = token_vectors
         self._tokenizer = Tokenizer(model)
+        self._head: Head | None = None
 
     def batch(self, texts: Sequence[str]) -> tuple[Floats, list[int]]:
         """The vectors of texts in one batch, and their numbers of tokens."""
         batch = self._tokenizer.encode(texts)
         hidden = self._token_vectors(batch).astype(np.float32, copy=False)
-        head = Head(self._recipe, int(hidden.shape[2]), pooling)
-        return head.apply(hidden, batch.attention_mask, normalize=True), batch.token_counts
+        if self._head is None:
+            self._head = self._head_for(hidden.shape)
+        return self._head.apply(hidden, batch.attention_mask, normalize=True), batch.token_counts
+
+    def _head_for(self, shape: tuple[int, ...]) -> Head:
+        """The head for vectors [texts, tokens, dimensions], or [texts, dimensions]."""
+        model = self._model
+        try:
+            if len(shape) == TEXTS_AXES:
+                return Head.of_texts(model.recipe, shape[-1], pooling)
+            return Head(
+                model.recipe,
+                shape[-1],
+                pooling,
+                model.folder,
+                prompt_tokens=self._tokenizer.prompt_tokens,
+            )
+        except RecipeError as error:
+            raise ToolError(f"its recipe cannot be followed: {error}") from error
 
     def together(self, texts: Sequence[str], size: int) -> Floats:
         """The vectors of texts in batches of ``size``."""
@@ -86,20 +109,24 @@ class TextVectors:
         return np.concatenate([self.batch(texts[start : start + size])[0] for start in starts])
 
 
-class TorchBaseline:
-    """Torch's vectors of the committed texts, made once for all comparisons."""
+class Baseline:
+    """The vectors that others are compared with, of the committed texts, made once for all comparisons."""
 
-    def __init__(self, model: ModelFolder, torch_model: Any) -> None:
-        """Embed the committed texts. Those of the reference run alone, so that no padding is involved."""
+    def __init__(self, model: ModelFolder, vectors: Vectors) -> None:
+        """Embed the committed texts; ``vectors`` embeds each alone, so that no padding is involved."""
         self._model = model
-        vectors = TextVectors(model, torch_token_vectors(torch_model))
-        self._texts = reference_texts()
-        self._pairs = graded_pairs()
-        alone = vectors.together(self._texts, 1)
-        short = [len(text) <= SHORT_CHARACTERS for text in self._texts]
-        self._short_texts = [text for text in self._texts if len(text) <= SHORT_CHARACTERS]
-        self._expected = np.concatenate([alone, alone[short]])
-        self._neighbours, self._spearman = self._use(vectors)
+        tokenizer = Tokenizer(model)
+        self.texts = [text for text in reference_texts() if tokenizer.encode([text]).token_counts[0] > 0]
+        self.pairs = graded_pairs()
+        self.alone = vectors(self.texts)
+        short = [len(text) <= SHORT_CHARACTERS for text in self.texts]
+        self._short_texts = [text for text in self.texts if len(text) <= SHORT_CHARACTERS]
+        self._expected = np.concatenate([self.alone, self.alone[short]])
+        self.neighbours = ranking.nearest(vectors(neighbour_texts()), NEIGHBOURS)
+        left = vectors([pair.a for pair in self.pairs])
+        right = vectors([pair.b for pair in self.pairs])
+        self.cosines = ranking.cosines(left, right)
+        self.spearman = ranking.spearman(self.cosines, [pair.grade for pair in self.pairs])
 
     def compare(self, token_vectors: TokenVectors) -> Comparison:
         """Compare other vectors: each text alone, and the short ones again in batches with padding.
@@ -108,7 +135,7 @@ class TorchBaseline:
             ToolError: the vectors have another length, or contain numbers that are not finite.
         """
         vectors = TextVectors(self._model, token_vectors)
-        alone, batched = vectors.together(self._texts, 1), vectors.together(self._short_texts, BATCH_TEXTS)
+        alone, batched = vectors.together(self.texts, 1), vectors.together(self._short_texts, BATCH_TEXTS)
         found, expected = np.concatenate([alone, batched]), self._expected
         if found.shape != expected.shape:
             raise ToolError(f"vectors have {found.shape[1]} dimensions, and torch's have {expected.shape[1]}")
@@ -120,60 +147,24 @@ class TorchBaseline:
             min_cosine=float(alike.min()),
             mean_cosine=float(alike.mean()),
             max_abs_difference=float(np.abs(found - expected).max()),
-            neighbour_agreement=ranking.agreement(neighbours, self._neighbours),
+            neighbour_agreement=ranking.agreement(neighbours, self.neighbours),
             spearman=correlation,
-            torch_spearman=self._spearman,
+            torch_spearman=self.spearman,
         )
 
     def _use(self, vectors: TextVectors) -> tuple[list[list[int]], float | None]:
         neighbours = ranking.nearest(vectors.together(neighbour_texts(), BATCH_TEXTS), NEIGHBOURS)
-        left = vectors.together([pair.a for pair in self._pairs], BATCH_TEXTS)
-        right = vectors.together([pair.b for pair in self._pairs], BATCH_TEXTS)
-        grades = [pair.grade for pair in self._pairs]
+        left = vectors.together([pair.a for pair in self.pairs], BATCH_TEXTS)
+        right = vectors.together([pair.b for pair in self.pairs], BATCH_TEXTS)
+        grades = [pair.grade for pair in self.pairs]
         return neighbours, ranking.spearman(ranking.cosines(left, right), grades)
-
-
-def load_torch(folder: Path, dtype: str = "float32", attention: str | None = None) -> Any:
-    """The model in torch on the CPU; ``attention`` names one of transformers' implementations."""
-    import torch
-    import transformers
-
-    transformers.logging.disable_progress_bar()
-    chosen = {} if attention is None else {"attn_implementation": attention}
-    with library(f"loading {folder} with transformers"), readable(folder) as place:
-        model, about = transformers.AutoModel.from_pretrained(
-            str(place),
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype=getattr(torch, dtype),
-            **chosen,
-        )
-    _refuse_what_was_made_up(folder, about["missing_keys"])
-    return model.to("cpu").eval()
-
-
-def _refuse_what_was_made_up(folder: Path, missing: Iterable[str]) -> None:
-    """Refuse a model of which weights are missing: the library draws them at random and goes on.
-
-    Those of a pooler are not missed: its output is not used.
-    """
-    wanted = sorted(name for name in missing if "pooler" not in name.split("."))
-    if wanted:
-        shown = ", ".join(wanted[:NAMED_AT_MOST]) + (", ..." if len(wanted) > NAMED_AT_MOST else "")
-        raise ToolError(
-            f"{folder / 'model.safetensors'} lacks {len(wanted)} of the model's tensors, "
-            f"which would be drawn at random: {shown}\n\n"
-            "hint: the file is damaged or of another model than config.json: fetch both from one place"
-        )
 
 
 def torch_token_vectors(model: Any) -> TokenVectors:
     """Token vectors by torch."""
     import torch
 
-    from tailmark_worker.python_torch import takes_token_types
+    from tailmark_worker.loading import takes_token_types
 
     token_types = takes_token_types(model)
 
@@ -183,7 +174,7 @@ def torch_token_vectors(model: Any) -> TokenVectors:
             "attention_mask": torch.from_numpy(batch.attention_mask),
         }
         if token_types:
-            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+            inputs["token_type_ids"] = torch.from_numpy(batch.token_type_ids)
         with library("torch"), torch.inference_mode():
             hidden: Floats = model(**inputs).last_hidden_state.float().numpy()
         return hidden
@@ -191,10 +182,13 @@ def torch_token_vectors(model: Any) -> TokenVectors:
     return run
 
 
-def graph_token_vectors(path: Path, *, exact_sums: bool = False) -> TokenVectors:
-    """Token vectors by onnxruntime on the CPU.
+def graph_token_vectors(
+    path: Path, recipe: Recipe | None = None, *, exact_sums: bool = False
+) -> TokenVectors:
+    """Token vectors by onnxruntime on the CPU; those of the texts where the graph gives nothing else.
 
-    ``exact_sums`` keeps int8 kernels from saturating, on a processor where they do: see `int8_kernels`.
+    ``recipe`` says which of two outputs is taken. ``exact_sums`` keeps int8 kernels from saturating, on a
+    processor where they do: see `int8_kernels`.
     """
     import onnxruntime
 
@@ -206,20 +200,21 @@ def graph_token_vectors(path: Path, *, exact_sums: bool = False) -> TokenVectors
             sess_options=int8_kernels.settings(exact=exact_sums),
             providers=["CPUExecutionProvider"],
         )
-    wanted = {put.name for put in session.get_inputs()}
+    puts = graph_roles.of_session(session, recipe or Recipe(max_tokens=1, head=()))
 
     def run(batch: Batch) -> Floats:
-        everything = {
-            "input_ids": batch.input_ids,
-            "attention_mask": batch.attention_mask,
-            "token_type_ids": np.zeros_like(batch.input_ids),
-        }
+        inputs = puts.values(batch.input_ids, batch.attention_mask, batch.token_type_ids)
         with library(f"onnxruntime on {path.name}"):
-            inputs = {name: array for name, array in everything.items() if name in wanted}
-            hidden: Floats = session.run([OUTPUT_NAME], inputs)[0]
-        return hidden
+            found: Floats = session.run([puts.output.name], inputs)[0].astype(np.float32, copy=False)
+        return found
 
     return run
+
+
+def torch_baseline(model: ModelFolder, torch_model: Any) -> Baseline:
+    """Torch's own vectors, by the model's recipe."""
+    vectors = TextVectors(model, torch_token_vectors(torch_model))
+    return Baseline(model, lambda texts: vectors.together(texts, 1))
 
 
 def largest_token_difference(

@@ -6,15 +6,19 @@ files.
 """
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tailmark_worker import ranking
 from tailmark_worker.backend import ModelFolder, NotAvailableError
+from tailmark_worker.committed_texts import reference_texts
+from tailmark_worker.comparison import BATCH_TEXTS, SHORT_CHARACTERS, TextVectors, TokenVectors
 from tailmark_worker.model_folder import readable
 from tailmark_worker.pooling import Floats, scale_to_unit
 from tailmark_worker.tokenizer import Tokenizer
@@ -24,6 +28,11 @@ LIBRARY = "sentence-transformers"
 
 SMALLEST_COSINE = 0.9999
 """Single precision on both sides differs by far less; another pooling or another case by far more."""
+
+LONGEST_COMPARED = 1024
+"""A text that is cut to more tokens than this is compared by its tokens alone: it would take minutes."""
+
+TEXTS_WITH_A_PROMPT = 8
 
 SHOWN_CHARACTERS = 40
 SHOWN_TOKENS = 4
@@ -39,19 +48,54 @@ LONG_TEXT_WORDS = ("first", "words", "of", "a", "long", "text", "that", "ends", 
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """How close the vectors by a recipe are to the library's."""
+
+    library: str
+    version: str
+    smallest_cosine: float
+    """Over all texts, prompts and batches that were compared."""
+    prompts: int
+    """How many named prompts were compared."""
+    compared: int
+    """How many vectors were compared."""
+
+    def as_json(self) -> dict[str, object]:
+        """What the manifest keeps."""
+        return {
+            "library": self.library,
+            "version": self.version,
+            "smallest_cosine": round(self.smallest_cosine, 9),
+        }
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        prompts = "" if not self.prompts else f", with each of {self.prompts} prompts"
+        return (
+            f"compared with {self.library} {self.version}: the same tokens, and over {self.compared} vectors"
+            f"{prompts} a cosine of {self.smallest_cosine:.7f} at worst to those of `encode`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Encoder:
     """The library's model of a folder."""
 
     model: Any
     version: str
 
-    def vectors(self, texts: Sequence[str]) -> Floats:
-        """The vectors of texts, each embedded alone, scaled to length one."""
+    def vectors(self, texts: Sequence[str], prompt: str | None = None, batch_texts: int = 1) -> Floats:
+        """The vectors of texts, scaled to length one; ``prompt`` names one, instead of the default."""
         with library(LIBRARY):
             found = self.model.encode(
-                list(texts), batch_size=1, show_progress_bar=False, convert_to_numpy=True
+                list(texts),
+                **({} if prompt is None else {"prompt_name": prompt}),
+                batch_size=batch_texts,
+                show_progress_bar=False,
+                convert_to_numpy=True,
             )
-        return scale_to_unit(np.asarray(found, np.float32))
+        unit: Floats = scale_to_unit(np.asarray(found, np.float32))
+        return unit
 
     def ids(self, text: str) -> list[int]:
         """The token ids of a text, with its prompt, as `encode` hands them to the transformer."""
@@ -72,7 +116,7 @@ class Encoder:
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[Encoder]:
+def opened(folder: Path, *, trust_remote_code: bool = False) -> Iterator[Encoder]:
     """The library's model of a folder, in single precision on the CPU.
 
     Raises:
@@ -87,15 +131,16 @@ def opened(folder: Path) -> Iterator[Encoder]:
             "the comparison with `encode`", f"{error}; it needs the extra `export`"
         ) from error
     transformers.logging.disable_progress_bar()
+    pickled = not any(folder.glob("*.safetensors"))
     with readable(folder) as place:
         with library(f"loading {folder} with {LIBRARY}"):
             model = sentence_transformers.SentenceTransformer(
                 str(place),
                 device="cpu",
                 local_files_only=True,
-                trust_remote_code=False,
+                trust_remote_code=trust_remote_code,
                 # The file may be in half precision, in which the library would compute.
-                model_kwargs={"dtype": "float32", "use_safetensors": True},
+                model_kwargs={"dtype": "float32", **({"weights_only": True} if pickled else {})},
             )
         yield Encoder(model, str(sentence_transformers.__version__))
 
@@ -120,12 +165,51 @@ def refuse_other_tokens(encoder: Encoder, model: ModelFolder, texts: Sequence[st
             )
 
 
-def refuse_other_vectors(encoder: Encoder, expected: Floats, found: Floats, texts: Sequence[str]) -> float:
-    """The smallest cosine between the library's vectors and those of a graph and a recipe.
+def check(encoder: Encoder, model: ModelFolder, token_vectors: TokenVectors) -> Checked:
+    """Compare a graph and a recipe with the library: texts alone and in batches, and with every prompt.
 
     Raises:
-        ToolError: they are not the same vectors.
+        ToolError: some text has other tokens or another vector.
     """
+    tokenizer = Tokenizer(model)
+    texts = [text for text in reference_texts() if tokenizer.encode([text]).token_counts[0] > 0]
+    refuse_other_tokens(encoder, model, texts)
+    texts += EXTRA_TEXTS
+    if model.recipe.max_tokens <= LONGEST_COMPARED:
+        texts.append(_long_text(model.recipe.max_tokens))
+    found = [_compared(encoder, model, token_vectors, texts, None, 1)]
+    short = sorted((text for text in texts if len(text) <= SHORT_CHARACTERS), key=_order)
+    found.append(_compared(encoder, model, token_vectors, short, None, BATCH_TEXTS))
+    few = [*short[:TEXTS_WITH_A_PROMPT], *EXTRA_TEXTS]
+    for prompt in model.recipe.prompts:
+        asked = replace(model, recipe=replace(model.recipe, default_prompt=prompt))
+        found.append(_compared(encoder, asked, token_vectors, few, prompt, 1))
+        found.append(_compared(encoder, asked, token_vectors, few, prompt, BATCH_TEXTS))
+    return Checked(
+        LIBRARY,
+        encoder.version,
+        min(float(alike.min()) for alike in found),
+        len(model.recipe.prompts),
+        sum(len(alike) for alike in found),
+    )
+
+
+def _order(text: str) -> str:
+    """Texts in this order have neighbours of unequal lengths, and the same ones every time."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _compared(
+    encoder: Encoder,
+    model: ModelFolder,
+    token_vectors: TokenVectors,
+    texts: Sequence[str],
+    prompt: str | None,
+    batch_texts: int,
+) -> npt.NDArray[np.float64]:
+    """The cosine of each text's vector to the library's, none of which is too small."""
+    expected = encoder.vectors(texts, prompt, batch_texts)
+    found = TextVectors(model, token_vectors).together(texts, batch_texts)
     if expected.shape != found.shape:
         raise ToolError(
             f"{LIBRARY}'s vectors have {expected.shape[1]} numbers and those of the graph {found.shape[1]}; "
@@ -135,13 +219,16 @@ def refuse_other_vectors(encoder: Encoder, expected: Floats, found: Floats, text
     worst = int(np.argmin(alike))
     if not alike[worst] >= SMALLEST_COSINE:
         other = int((alike < SMALLEST_COSINE).sum())
+        how = "" if prompt is None else f" with the prompt `{prompt}`"
+        how += "" if batch_texts == 1 else f" in batches of {batch_texts}"
         raise ToolError(
-            f"the vectors are not those of `SentenceTransformer(folder).encode`: {other} of {len(texts)} "
-            f"texts have a cosine below {SMALLEST_COSINE}, the smallest is {alike[worst]:.4f}, "
-            f"of {_shown(texts[worst])}; the tokens are the same, and its modules are {encoder.modules()}"
-            "\n\nhint: what comes after the tokens is not what modules.json and the files beside it say"
+            f"the vectors are not those of `SentenceTransformer(folder).encode`{how}: "
+            f"{other} of {len(texts)} texts have a cosine below {SMALLEST_COSINE}, "
+            f"the smallest is {alike[worst]:.4f}, of {_shown(texts[worst])}; the tokens are the same, "
+            f"and its modules are {encoder.modules()}\n\n"
+            "hint: what comes after the tokens is not what modules.json and the files beside it say"
         )
-    return float(alike[worst])
+    return np.asarray(alike)
 
 
 def _long_text(max_tokens: int) -> str:

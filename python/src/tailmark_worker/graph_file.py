@@ -19,6 +19,8 @@ GRAPH_NAME = "model.onnx"
 WEIGHTS_NAME = "model.onnx_data"
 """What the weights are called beside the graph. Some runtimes insist on the ending."""
 
+DATA_ENDING = ".onnx_data"
+
 FUSED_DOMAIN = "com.microsoft"
 """Where onnxruntime keeps the operators that it has beside those of the standard."""
 
@@ -26,6 +28,7 @@ FUSED_DOMAIN = "com.microsoft"
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name, or make a copy where the file system has no links. Replaces ``target``."""
     target.unlink(missing_ok=True)
+    source = source.resolve()  # a link to it would lead out of the folder, and runtimes refuse that
     try:
         os.link(source, target)
     except OSError:

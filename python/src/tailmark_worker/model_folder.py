@@ -19,7 +19,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 def add_model_arguments(parser: ArgumentParser) -> None:
     """The arguments that name a model."""
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds model.safetensors")
+    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="holds the model's files")
     parser.add_argument(
         "--recipe",
         metavar="JSON",
@@ -44,8 +44,7 @@ def read_model(folder: Path, recipe: str | None = None) -> ModelFolder:
         model = ModelFolder(folder, read_recipe(given))
     except (ValueError, RecipeError) as error:
         raise ModelFileError(path, f"it is not a recipe: {error}") from error
-    for name in ("model.safetensors", "config.json", "tokenizer.json"):
-        model.file(name)
+    model.file("tokenizer.json")
     return model
 
 

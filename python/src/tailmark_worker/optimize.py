@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailmark_worker.comparison import Comparison, TorchBaseline, graph_token_vectors, load_torch
+from tailmark_worker.comparison import Comparison, graph_token_vectors, torch_baseline
 from tailmark_worker.graph_file import (
     FUSED_DOMAIN,
     GRAPH_NAME,
@@ -21,6 +21,7 @@ from tailmark_worker.graph_file import (
     serialize,
     strip,
 )
+from tailmark_worker.loading import load_transformer
 from tailmark_worker.model_folder import add_model_arguments, read_model
 from tailmark_worker.tool import (
     ToolError,
@@ -67,10 +68,10 @@ def optimize(
     """
     model = read_model(folder, recipe)
     made_with("the optimizer")
-    loaded = load_graph(graph, model.file("model.safetensors"))
+    loaded = load_graph(graph, model.folder / "model.safetensors")
     refuse_what_is_not_single_precision(loaded, graph)
     before = operators(loaded)
-    torch_model = load_torch(model.folder)
+    torch_model = load_transformer(model.folder)
     with workspace(output) as aside:
         whole = aside / "whole.onnx"
         whole.write_bytes(serialize(loaded))
@@ -89,7 +90,7 @@ def optimize(
         strip(fused.model)
         candidate = aside / GRAPH_NAME
         candidate.write_bytes(serialize(fused.model))
-        comparison = TorchBaseline(model, torch_model).compare(graph_token_vectors(candidate))
+        comparison = torch_baseline(model, torch_model).compare(graph_token_vectors(candidate, model.recipe))
         _refuse_what_moved(comparison, half=half)
         candidate.replace(output)
     return Optimized(

@@ -53,12 +53,19 @@ class OptionReader:
         return {str(name): entry for name, entry in value.items()}
 
     def file_name(self, key: str, default: str) -> str:
-        """The name of a file in a folder that is known: no path, so that nothing outside it is read."""
+        """The name of a file in a folder that is known, or below it: nothing outside it is read."""
         value = self.name(key, default)
-        if "/" in value or "\\" in value or value in (".", ".."):
+        if "\\" in value or any(part in ("", ".", "..") for part in value.split("/")):
             raise OptionError(
-                key, f"found {_shown(value)}, expected the name of a file in the model folder, without a path"
+                key, f"found {_shown(value)}, expected the name of a file in the model folder or below it"
             )
+        return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise OptionError(key, f"found {_shown(value)}, expected true or false")
         return value
 
     def pairs(self, key: str) -> list[tuple[int, int]]:

@@ -24,8 +24,6 @@ from tailmark_worker.onnx_session import BATCH, CPU_PROVIDER, OPTIMISATION, TOKE
 from tailmark_worker.options import OptionReader
 from tailmark_worker.recipe import RecipeError
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 LARGEST_THREADS = 1024
 GRAPH = "model.onnx"
 EXPORT_HINT = "; `python -m tailmark_worker export` makes it from model.safetensors"
@@ -40,6 +38,8 @@ class Feed:
     shape: tuple[int, int] | None
     """The bucket, or None for the session that takes any shape."""
     inputs: Mapping[str, Any]
+    mask: Any
+    """1 for a token, 0 for padding."""
     texts: int
 
 
@@ -55,8 +55,7 @@ class OnnxBackend:
         self._recipe: Any = None
         self._sessions: dict[tuple[int, int] | None, Any] = {}
         self._head: Any = None
-        self._inputs: tuple[str, ...] = ()
-        self._output = ""
+        self._puts: Any = None
 
     def load(self, model: ModelFolder | None, options: Options) -> Loaded:
         """Read the options, import onnxruntime, open the sessions, and look at what they really run on."""
@@ -78,7 +77,7 @@ class OnnxBackend:
             import numpy
             import onnxruntime
 
-            from tailmark_worker import head, pooling, static_shapes, tokenizer
+            from tailmark_worker import graph_roles, head, pooling, static_shapes, tokenizer
         except ImportError as error:
             raise NotAvailableError("`python-onnx`", str(error)) from error
         imported = time.perf_counter_ns()
@@ -94,14 +93,21 @@ class OnnxBackend:
         self._sessions = {shape: self._open(asked, shape) for shape in shapes or [None]}
         session = next(iter(self._sessions.values()))
         running = session.get_providers()[0]
-        self._inputs = known_inputs(session)
-        output = token_vectors(session)
-        self._output = output.name
-        token_dimensions = output.shape[-1]
-        if not isinstance(token_dimensions, int):
-            raise LoadError(f"output `{output.name}` has no fixed number of dimensions: {output.shape}")
+        self._puts = graph_roles.of_session(session, model.recipe, fixed=bool(buckets))
+        output = self._puts.output
+        if output.dimensions is None:
+            raise LoadError(f"the graph's output `{output.name}` does not declare the length of a vector")
         try:
-            self._head = head.Head(model.recipe, token_dimensions, pooling)
+            if output.kind == "text":
+                self._head = head.Head.of_texts(model.recipe, output.dimensions, pooling)
+            else:
+                self._head = head.Head(
+                    model.recipe,
+                    output.dimensions,
+                    pooling,
+                    model.folder,
+                    prompt_tokens=self._tokenizer.prompt_tokens,
+                )
         except RecipeError as error:
             raise LoadError(f"its recipe cannot be followed: {error}") from error
         finished = time.perf_counter_ns()
@@ -115,7 +121,7 @@ class OnnxBackend:
                 device=short_name(running),
                 execution_provider=running,
                 threads=int(session.get_session_options().intra_op_num_threads),
-                dtype=ELEMENT_TYPES.get(output.type, output.type),
+                dtype=output.element,
                 versions={
                     "numpy": numpy.__version__,
                     "onnxruntime": version,
@@ -134,14 +140,16 @@ class OnnxBackend:
         feeds = self._feeds(batch)
         tokenized = time.perf_counter_ns()
         try:
-            hidden = [self._sessions[feed.shape].run([self._output], feed.inputs)[0] for feed in feeds]
+            hidden = [self._run(feed) for feed in feeds]
+        except EmbedError:
+            raise
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise EmbedError(str(error)) from error
         inferred = time.perf_counter_ns()
         parts = [
             self._head.apply(
-                tokens[: feed.texts].astype("float32", copy=False),
-                feed.inputs["attention_mask"][: feed.texts],
+                tokens[: feed.texts],
+                feed.mask[: feed.texts],
                 normalize=normalize,
             )
             for tokens, feed in zip(hidden, feeds, strict=True)
@@ -198,7 +206,11 @@ class OnnxBackend:
                 f"execution provider `{asked}`",
                 f"onnxruntime accepted it and made the session on {running} instead",
             )
-        unfixed = [put for put in session.get_inputs() if shape and put.shape != list(shape)]
+        unfixed = [
+            put
+            for put in session.get_inputs()
+            if shape and len(put.shape) == len(shape) and put.shape != list(shape)
+        ]
         if unfixed:
             raise LoadError(
                 f"input `{unfixed[0].name}` has the shape {unfixed[0].shape} and could not be fixed to "
@@ -206,24 +218,33 @@ class OnnxBackend:
             )
         return session
 
+    def _run(self, feed: Feed) -> Any:
+        """The output of a session; of texts without any tokens it is zero, and nothing is run."""
+        output = self._puts.output
+        if not feed.mask.any():
+            shape = feed.mask.shape if output.kind == "tokens" else feed.mask.shape[:1]
+            return self._numpy.zeros((*shape, output.dimensions), dtype="float32")
+        return self._sessions[feed.shape].run([output.name], feed.inputs)[0]
+
     def _feeds(self, batch: Any) -> list[Feed]:
         """The calls that a batch takes: one, or with buckets one for each piece."""
         if None in self._sessions:
-            return [self._feed(None, batch.input_ids, batch.attention_mask, len(batch.token_counts))]
-        cut = self._shapes.pieces(batch.token_counts, list(self._sessions))
+            rows = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            return [self._feed(None, rows, len(batch.token_counts))]
+        shapes = self._shapes
+        cut = shapes.pieces(batch.token_counts, list(self._sessions))
         feeds = []
         for piece in cut:
-            ids, mask = self._shapes.padded(
-                batch.input_ids, batch.attention_mask, piece, self._tokenizer.padding_id
+            rows = (
+                shapes.padded(batch.input_ids, piece, self._tokenizer.padding_id),
+                shapes.padded_mask(batch.attention_mask, piece),
+                shapes.padded(batch.token_type_ids, piece, 0),
             )
-            feeds.append(self._feed(piece.shape, ids, mask, piece.texts))
+            feeds.append(self._feed(piece.shape, rows, piece.texts))
         return feeds
 
-    def _feed(self, shape: tuple[int, int] | None, ids: Any, mask: Any, texts: int) -> Feed:
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if "token_type_ids" in self._inputs:
-            inputs["token_type_ids"] = self._numpy.zeros_like(ids)
-        return Feed(shape, inputs, texts)
+    def _feed(self, shape: tuple[int, int] | None, rows: tuple[Any, Any, Any], texts: int) -> Feed:
+        return Feed(shape, self._puts.values(*rows), rows[1], texts)
 
     def _profiled(self, recipe: Recipe, feeds: Sequence[Feed], runs: int) -> tuple[Sequence[Kernel], int]:
         """The kernels over all calls of the recorded runs, and how many runs were recorded."""
@@ -233,7 +254,7 @@ class OnnxBackend:
         parts, recorded = [], runs
         for shape in dict.fromkeys(feed.shape for feed in feeds):
             inputs = [feed.inputs for feed in feeds if feed.shape == shape]
-            part = onnx_profile.record(partial(recipe.open, shape), self._output, inputs, runs)
+            part = onnx_profile.record(partial(recipe.open, shape), self._puts.output.name, inputs, runs)
             parts.append(part)
             recorded = min(recorded, part.calls // len(inputs))
         return onnx_profile.united(parts), recorded
@@ -262,26 +283,6 @@ def check_buckets(buckets: Sequence[tuple[int, int]], max_tokens: int) -> None:
             f"the longest bucket holds {longest} tokens, and texts are cut to max_tokens = {max_tokens}: "
             f"expected a bucket of at least {max_tokens} tokens",
         )
-
-
-def known_inputs(session: Any) -> tuple[str, ...]:
-    """The names of the inputs, all of which this kind knows how to fill."""
-    names = tuple(put.name for put in session.get_inputs())
-    unknown = [name for name in names if name not in INPUTS]
-    if unknown or not set(INPUTS[:2]) <= set(names):
-        raise LoadError(f"the graph takes {', '.join(names)}; expected are {', '.join(INPUTS)}")
-    return names
-
-
-def token_vectors(session: Any) -> Any:
-    """The output that is one vector per token; a graph may also have pooled ones."""
-    outputs = session.get_outputs()
-    candidates = [put for put in outputs if len(put.shape) == 3]
-    named = [put for put in candidates if put.name == "last_hidden_state"]
-    if not candidates:
-        names = ", ".join(f"{put.name} {put.shape}" for put in outputs)
-        raise LoadError(f"the graph has no output of shape [batch, sequence, dimensions]; it has {names}")
-    return (named or candidates)[0]
 
 
 def short_name(provider: str) -> str:

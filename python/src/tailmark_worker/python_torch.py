@@ -26,7 +26,7 @@ from tailmark_worker.options import OptionReader
 from tailmark_worker.recipe import RecipeError
 
 DEVICES = ("auto", "mps", "cuda", "cpu")
-DTYPES = ("float32", "float16", "bfloat16")
+DTYPES = ("float32", "float16", "bfloat16", "auto")
 LARGEST_THREADS = 1024
 TIMED = ("cpu", "cuda")
 """The devices whose times are in the profile of torch's profiler."""
@@ -52,11 +52,13 @@ class TorchBackend:
         asked = reader.choice("device", "auto", DEVICES)
         threads = reader.count("threads", 1, LARGEST_THREADS)
         dtype = reader.choice("dtype", "float32", DTYPES)
+        trusted = reader.flag("trust_remote_code", default=False)
         reader.finish()
         if model is None:
             raise LoadError("`python-torch` needs a model; `load` came without `model`")
-        model.file("model.safetensors")
-        model.file("config.json")
+        from tailmark_worker.loading import refuse_a_folder_without_weights
+
+        refuse_a_folder_without_weights(model.folder)
 
         started = time.perf_counter_ns()
         # The library under torch's profiler writes a line at its every start and stop into the log.
@@ -66,7 +68,7 @@ class TorchBackend:
             import torch
             import transformers
 
-            from tailmark_worker import head, pooling, tokenizer, torch_profile
+            from tailmark_worker import head, loading, pooling, tokenizer, torch_arithmetic, torch_profile
             from tailmark_worker.model_folder import readable
         except ImportError as error:
             raise NotAvailableError("`python-torch`", f"{error}; it needs the extra `torch`") from error
@@ -85,20 +87,19 @@ class TorchBackend:
         torch.set_num_threads(threads)
         transformers.logging.disable_progress_bar()
         self._tokenizer = tokenizer.Tokenizer(model)
+        loaded = loading.load_transformer(model.folder, dtype=dtype, trust_remote_code=trusted)
         try:
-            with readable(model.folder) as folder:
-                loaded = transformers.AutoModel.from_pretrained(
-                    str(folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype)
-                )
             self._model = loaded.to(self._device).eval()
-        except Exception as error:  # whatever the libraries raise, the model is not there
+        except Exception as error:  # whatever the library raises, the model is not there
             raise LoadError(f"{type(error).__name__}: {error}") from error
-        self._takes_token_types = takes_token_types(self._model)
+        self._takes_token_types = loading.takes_token_types(self._model)
         try:
             self._head = head.Head(
                 model.recipe,
-                int(self._model.config.hidden_size),
-                TorchArithmetic(torch, pooling.SMALLEST_LENGTH),
+                loading.token_dimensions(self._model),
+                torch_arithmetic.TorchArithmetic(torch),
+                model.folder,
+                prompt_tokens=self._tokenizer.prompt_tokens,
             )
         except RecipeError as error:
             raise LoadError(f"its recipe cannot be followed: {error}") from error
@@ -192,7 +193,7 @@ class TorchBackend:
             "attention_mask": self._torch.from_numpy(batch.attention_mask).to(self._device),
         }
         if self._takes_token_types:
-            inputs["token_type_ids"] = self._torch.zeros_like(inputs["input_ids"])
+            inputs["token_type_ids"] = self._torch.from_numpy(batch.token_type_ids).to(self._device)
         return inputs
 
     def _run(self, inputs: Mapping[str, Any]) -> Any:
@@ -209,37 +210,20 @@ class TorchBackend:
             self._torch.cuda.synchronize()
 
 
-class TorchArithmetic:
-    """The arithmetic of a head whose vectors are tensors, on whatever device they are."""
-
-    def __init__(self, torch: Any, smallest_length: float) -> None:
-        """``smallest_length`` is divided by instead of a length below it."""
-        self._torch = torch
-        self._smallest_length = smallest_length
-
-    def mean_pool(self, hidden: Any, attention_mask: Any) -> Any:
-        """The mean over the tokens whose mask is 1."""
-        weights = attention_mask.unsqueeze(-1).to(self._torch.float32)
-        return (hidden.to(self._torch.float32) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-
-    def first_token(self, hidden: Any) -> Any:
-        """The vector of each text's first token."""
-        return hidden[:, 0].to(self._torch.float32)
-
-    def scale_to_unit(self, vectors: Any) -> Any:
-        """Each row divided by its length."""
-        return self._torch.nn.functional.normalize(vectors, p=2.0, dim=1, eps=self._smallest_length)
-
-
 def _import_model_code(transformers: Any, folder: Path) -> None:
-    """Import the module that defines the model.
+    """Import the module that defines the model, unless the model brings it.
 
     The library puts that off until the weights are loaded, and it takes far longer than they do: without
     this, seconds of importing would be reported as loading.
     """
+    from tailmark_worker.loading import custom_code, is_native, loader
+
+    if custom_code(folder) and not is_native(transformers, folder):
+        return
     try:
         config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True)
-        transformers.MODEL_MAPPING[type(config)]
+        if loader(transformers, folder) is transformers.AutoModel:
+            transformers.MODEL_MAPPING[type(config)]
     except Exception as error:  # whatever the library raises, there is no model
         raise LoadError(f"{type(error).__name__}: {error}") from error
 
@@ -286,10 +270,3 @@ def _allocation_fault(torch: Any, device: str) -> str | None:
     except RuntimeError as error:
         return f"torch says that it is available, but a first allocation on it failed: {error}"
     return None
-
-
-def takes_token_types(model: Any) -> bool:
-    """Whether the model's forward pass has token types; that of DistilBERT, for one, has not."""
-    import inspect
-
-    return "token_type_ids" in inspect.signature(model.forward).parameters

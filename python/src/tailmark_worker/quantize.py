@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tailmark_worker import int8_kernels
-from tailmark_worker.comparison import Comparison, TorchBaseline, graph_token_vectors, load_torch
+from tailmark_worker.comparison import Comparison, graph_token_vectors, torch_baseline
 from tailmark_worker.graph_file import (
     GRAPH_NAME,
     load_graph,
@@ -23,6 +23,7 @@ from tailmark_worker.graph_file import (
     serialize,
     strip,
 )
+from tailmark_worker.loading import load_transformer
 from tailmark_worker.model_folder import add_model_arguments, read_model
 from tailmark_worker.tool import (
     ToolError,
@@ -98,7 +99,7 @@ def quantize(
     """
     model = read_model(folder, recipe)
     made_with("the quantizer")
-    loaded = load_graph(graph, model.file("model.safetensors"))
+    loaded = load_graph(graph, model.folder / "model.safetensors")
     refuse_what_is_not_single_precision(loaded, graph)
     _fold_transposed_weights(loaded)
     saturates = int8_kernels.add_known_sum().saturates
@@ -106,17 +107,17 @@ def quantize(
         whole = aside / "whole.onnx"
         whole.write_bytes(serialize(loaded))
         del loaded
-        baseline = TorchBaseline(model, load_torch(model.folder))
+        baseline = torch_baseline(model, load_transformer(model.folder))
 
         def make(*, per_channel: bool, reduced_range: bool) -> Candidate:
             name = f"{per_channel:d}{reduced_range:d}-{GRAPH_NAME}"
             products = _quantize(whole, aside / name, per_channel=per_channel, reduced_range=reduced_range)
             if products == 0:
                 raise ToolError(f"{graph} has no product with weights that could be quantized")
-            here = baseline.compare(graph_token_vectors(aside / name))
+            here = baseline.compare(graph_token_vectors(aside / name, model.recipe))
             # A reduced range cannot saturate, and without saturation every sum is exact.
             if saturates and not reduced_range:
-                exact = baseline.compare(graph_token_vectors(aside / name, exact_sums=True))
+                exact = baseline.compare(graph_token_vectors(aside / name, model.recipe, exact_sums=True))
             else:
                 exact = here
             return Candidate(aside / name, per_channel, reduced_range, products, here, exact)

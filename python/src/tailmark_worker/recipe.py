@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 Side = Literal["left", "right"]
+TokenTypes = Literal["zeros", "tokenizer"]
+OutputKind = Literal["tokens", "text"]
+
+TOKEN_TYPES = ("zeros", "tokenizer")
+OUTPUTS = ("tokens", "text")
 
 MEMBERS = (
     "prompts",
@@ -17,6 +22,10 @@ MEMBERS = (
     "max_tokens",
     "truncation_side",
     "padding_id",
+    "token_types",
+    "special_tokens",
+    "task_id",
+    "output",
     "head",
 )
 
@@ -51,6 +60,14 @@ class Recipe:
     """Which end of a text that is too long is lost."""
     padding_id: int = 0
     """The token that fills shorter texts up to the longest of a batch, at the right."""
+    token_types: TokenTypes = "zeros"  # noqa: S105  # tokens of a text
+    """What a model that has token types is given as such."""
+    special_tokens: bool = True
+    """Whether the tokenizer's special tokens are put around a text."""
+    task_id: int | None = None
+    """What a graph's input `task_id` is given; a graph that has this input cannot be run without."""
+    output: OutputKind | None = None
+    """Which of a graph's outputs is taken where it has both kinds; tokens unless this says otherwise."""
 
     @property
     def prompt(self) -> str:
@@ -82,12 +99,25 @@ def read_recipe(value: object) -> Recipe:
         lower_case=_flag("lower_case", members),
         truncation_side="left" if side == "left" else "right",
         padding_id=_integer("padding_id", members.get("padding_id", 0), least=0),
+        token_types="tokenizer" if _one_of("token_types", members, TOKEN_TYPES) == "tokenizer" else "zeros",
+        special_tokens=_flag("special_tokens", members, usual=True),
+        task_id=None if members.get("task_id") is None else _integer("task_id", members["task_id"], least=0),
+        output=_output(members),
     )
 
 
 def as_object(recipe: Recipe) -> dict[str, object]:
     """The recipe as it came, with every member."""
     default = {} if recipe.default_prompt is None else {"default_prompt": recipe.default_prompt}
+    optional: dict[str, object] = {}
+    if recipe.token_types != TOKEN_TYPES[0]:
+        optional["token_types"] = recipe.token_types
+    if not recipe.special_tokens:
+        optional["special_tokens"] = False
+    if recipe.task_id is not None:
+        optional["task_id"] = recipe.task_id
+    if recipe.output is not None:
+        optional["output"] = recipe.output
     return {
         "prompts": dict(recipe.prompts),
         **default,
@@ -96,6 +126,7 @@ def as_object(recipe: Recipe) -> dict[str, object]:
         "max_tokens": recipe.max_tokens,
         "truncation_side": recipe.truncation_side,
         "padding_id": recipe.padding_id,
+        **optional,
         "head": [{"module": module.name, **module.settings} for module in recipe.head],
     }
 
@@ -106,11 +137,24 @@ def _prompts(value: object) -> dict[str, str]:
     return {str(name): text for name, text in value.items()}
 
 
-def _flag(name: str, members: Mapping[str, object]) -> bool:
-    value = members.get(name, False)
+def _flag(name: str, members: Mapping[str, object], *, usual: bool = False) -> bool:
+    value = members.get(name, usual)
     if not isinstance(value, bool):
         _refuse(f"`{name}` must be true or false")
     return value
+
+
+def _one_of(name: str, members: Mapping[str, object], allowed: tuple[str, ...]) -> str:
+    value = members.get(name, allowed[0])
+    if not isinstance(value, str) or value not in allowed:
+        _refuse(f"`{name}` must be one of {', '.join(allowed)}")
+    return value
+
+
+def _output(members: Mapping[str, object]) -> OutputKind | None:
+    if members.get("output") is None:
+        return None
+    return "text" if _one_of("output", members, OUTPUTS) == "text" else "tokens"
 
 
 def _integer(name: str, value: object, *, least: int) -> int:

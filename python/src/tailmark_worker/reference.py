@@ -11,26 +11,27 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tailmark_worker import encode, ranking
-from tailmark_worker.backend import ModelFolder
-from tailmark_worker.committed_texts import graded_pairs, neighbour_texts, reference_texts
+from tailmark_worker import ranking
+from tailmark_worker.backend import ModelFileError, ModelFolder
+from tailmark_worker.committed_texts import neighbour_texts
 from tailmark_worker.comparison import (
     NEIGHBOURS,
+    Baseline,
     TextVectors,
     graph_token_vectors,
-    load_torch,
     torch_token_vectors,
 )
-from tailmark_worker.graph_file import runnable
 from tailmark_worker.model_folder import add_model_arguments, read_model
-from tailmark_worker.pooling import Floats, to_bytes
+from tailmark_worker.pooling import to_bytes
 from tailmark_worker.recipe import as_object
 from tailmark_worker.tokenizer import Tokenizer
-from tailmark_worker.tool import made_with, run, say, workspace
+from tailmark_worker.tool import last_line, made_with, run, say, workspace
 
+WEIGHTS = "model.safetensors"
+PICKLED = "pytorch_model.bin"
 MODEL_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 COSINE_DIGITS = 6
 """Digits after the point. What is beyond differs from one processor to the next."""
@@ -42,87 +43,146 @@ INVISIBLE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 """Characters that would make the file look different from what it says: written as escapes."""
 
 
-Vectors = Callable[[Sequence[str]], Floats]
-"""Texts to vectors of length one, each text embedded alone."""
-
-
 def reference(
-    folder: Path, name: str = MODEL_NAME, *, recipe: str | None = None, encoded_like: Path | None = None
+    folder: Path,
+    name: str = MODEL_NAME,
+    *,
+    recipe: str | None = None,
+    by_graph: Path | None = None,
+    data: Sequence[str] = (),
 ) -> dict[str, object]:
-    """The reference of a model folder, as it is written.
+    """The reference of a model folder, as it is written: torch's vectors, or those of a graph.
 
-    With ``encoded_like`` the vectors are those of sentence-transformers, and those of that graph by the
-    recipe have to be the same.
+    ``data`` are the files below the folder that the graph takes weights from.
 
     Raises:
         ModelFileError: a file is missing or is not what its name says.
-        NotAvailableError: the extra `torch`, or `export`, is not installed.
-        ToolError: the model cannot be loaded, or its vectors are not those of sentence-transformers.
+        NotAvailableError: the extra `torch` is not installed.
+        ToolError: the model cannot be loaded.
     """
     model = read_model(folder, recipe)
-    versions = made_with("the reference", libraries=("torch", "transformers"))
-    import torch
+    if by_graph is not None:
+        versions = made_with("the reference", libraries=("onnxruntime",))
+        vectors = TextVectors(model, graph_token_vectors(by_graph, model.recipe))
+    else:
+        from tailmark_worker.loading import load_transformer
 
-    torch.set_num_threads(1)  # sums in another order have other last digits
-    tokenizer = Tokenizer(model)
-    texts = [text for text in reference_texts() if tokenizer.encode([text]).token_counts[0] > 0]
-    if encoded_like is None:
-        by_recipe = TextVectors(model, torch_token_vectors(load_torch(model.folder)))
-        return _content(model, name, versions, texts, lambda some: by_recipe.together(some, 1))
-    with encode.opened(model.folder) as encoder:
-        encode.refuse_other_tokens(encoder, model, texts)
-        with runnable(encoded_like, model.file("model.safetensors")) as graph:
-            of_graph = TextVectors(model, graph_token_vectors(graph)).together(texts, 1)
-        cosine = encode.refuse_other_vectors(encoder, encoder.vectors(texts), of_graph, texts)
-        say(
-            f"compared with {encode.LIBRARY} {encoder.version}: the same tokens, "
-            f"and a cosine of {cosine:.7f} at worst to the vectors of `encode`"
-        )
-        versions[encode.LIBRARY] = encoder.version
-        return _content(model, name, versions, texts, encoder.vectors)
+        versions = made_with("the reference", libraries=("torch", "transformers"))
+        import torch
+
+        torch.set_num_threads(1)  # sums in another order have other last digits
+        vectors = TextVectors(model, torch_token_vectors(load_transformer(model.folder)))
+    files = [] if by_graph is None else [_below(by_graph, model.folder), *data]
+    return content(model, name, versions, Baseline(model, lambda texts: vectors.together(texts, 1)), files)
 
 
-def _content(
-    model: ModelFolder, name: str, versions: dict[str, str], texts: list[str], vectors: Vectors
+def _below(path: Path, folder: Path) -> str:
+    try:
+        return path.resolve().relative_to(folder).as_posix()
+    except ValueError:
+        raise ModelFileError(path, f"it is not in the model's folder {folder}") from None
+
+
+def by_table(folder: Path, name: str, *, recipe: str | None = None) -> dict[str, object]:
+    """The reference of a table of vectors: each text's rows, pooled by the model's recipe.
+
+    Raises:
+        ModelFileError: a file is missing or is not what its name says.
+    """
+    from tailmark_worker import table
+
+    model = read_model(folder, recipe)
+    vectors = TextVectors(model, table.token_vectors(model))
+    versions = made_with("the reference", libraries=("numpy",))
+    return content(model, name, versions, Baseline(model, lambda texts: vectors.together(texts, 1)))
+
+
+def content(
+    model: ModelFolder,
+    name: str,
+    versions: Mapping[str, str],
+    baseline: Baseline,
+    graph_files: Sequence[str] = (),
 ) -> dict[str, object]:
-    found = vectors(texts)
+    """The reference as it is written, of vectors that were made before."""
     tokenizer = Tokenizer(model)
-    with model.file("model.safetensors").open("rb") as weights:
-        digest = hashlib.file_digest(weights, "sha256").hexdigest()
-    return {
-        "model": name,
-        "weights_sha256": digest,
-        "made_with": versions,
-        "recipe": as_object(model.recipe),
-        "dimensions": int(found.shape[1]),
-        "texts": texts,
-        "token_counts": [tokenizer.encode([text]).token_counts[0] for text in texts],
-        "vectors": [base64.b64encode(vector).decode("ascii") for vector in to_bytes(found)],
-        "neighbours": _neighbours(vectors),
-        "graded_pairs": _graded_pairs(vectors),
-    }
-
-
-def _neighbours(vectors: Vectors) -> dict[str, object]:
+    cosines = [round(float(cosine), COSINE_DIGITS) for cosine in baseline.cosines]
     texts = neighbour_texts()
     return {
-        "corpus_sha256": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
-        "of": NEIGHBOURS,
-        "texts": texts,
-        "nearest": ranking.nearest(vectors(texts), NEIGHBOURS),
+        "model": name,
+        "weights_sha256": weights_digest(model, graph_files),
+        "made_with": dict(versions),
+        "recipe": as_object(model.recipe),
+        "dimensions": int(baseline.alone.shape[1]),
+        "texts": baseline.texts,
+        "token_counts": [tokenizer.encode([text]).token_counts[0] for text in baseline.texts],
+        "vectors": [base64.b64encode(vector).decode("ascii") for vector in to_bytes(baseline.alone)],
+        "neighbours": {
+            "corpus_sha256": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
+            "of": NEIGHBOURS,
+            "texts": texts,
+            "nearest": baseline.neighbours,
+        },
+        "graded_pairs": {
+            "pairs": [{"a": pair.a, "b": pair.b, "grade": pair.grade} for pair in baseline.pairs],
+            "cosines": cosines,
+            "spearman": ranking.spearman(cosines, [pair.grade for pair in baseline.pairs]),
+        },
     }
 
 
-def _graded_pairs(vectors: Vectors) -> dict[str, object]:
-    pairs = graded_pairs()
-    left = vectors([pair.a for pair in pairs])
-    right = vectors([pair.b for pair in pairs])
-    cosines = [round(float(cosine), COSINE_DIGITS) for cosine in ranking.cosines(left, right)]
-    return {
-        "pairs": [{"a": pair.a, "b": pair.b, "grade": pair.grade} for pair in pairs],
-        "cosines": cosines,
-        "spearman": ranking.spearman(cosines, [pair.grade for pair in pairs]),
-    }
+def weights_of(model: ModelFolder) -> list[Path]:
+    """The safetensors files of a model, its shards in order; none if it has its weights in another form."""
+    whole = model.folder / WEIGHTS
+    if whole.is_file():
+        return [whole]
+    index = model.folder / f"{WEIGHTS}.index.json"
+    return [model.folder / name for name in _shards(index)] if index.is_file() else []
+
+
+def weights_digest(model: ModelFolder, graph_files: Sequence[str] = ()) -> str:
+    """What tells the weights of one model from those of another.
+
+    The SHA-256 of their file. For several it is that of a list with a line of hash and name for each, two
+    spaces apart, sorted by name; and the same of the graph and its data, if the weights are nowhere else.
+    """
+    named = weights_of(model) or _pickled(model.folder)
+    if len(named) == 1:
+        return _sha256(named[0])
+    files = named or [model.folder / name for name in graph_files]
+    lines = sorted((path.relative_to(model.folder).as_posix(), _sha256(path)) for path in files)
+    return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in lines).encode()).hexdigest()
+
+
+def _pickled(folder: Path) -> list[Path]:
+    whole = folder / PICKLED
+    if whole.is_file():
+        return [whole]
+    index = folder / f"{PICKLED}.index.json"
+    return [folder / name for name in _shards(index)] if index.is_file() else []
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        names = {str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(index, f"it does not say which file has which tensor: {error}") from error
+    if any("/" in name or "\\" in name or name.startswith(".") for name in names):
+        raise ModelFileError(index, "it names a file outside the model's folder")
+    return sorted(names)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(made: Mapping[str, object], output: Path) -> None:
+    """Write a reference, whole or not at all."""
+    with workspace(output) as aside:
+        candidate = aside / "reference.json"
+        candidate.write_text(as_text(dict(made)) + "\n", encoding="utf-8")
+        candidate.replace(output)
 
 
 def as_text(value: object, level: int = 0) -> str:
@@ -149,32 +209,42 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--name", default=MODEL_NAME, help="the model's name in the file (default: %(default)s)"
     )
-    parser.add_argument(
-        "--encode",
-        action="store_true",
-        help="write what SentenceTransformer(FOLDER).encode answers; refuse a graph that answers otherwise",
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--by-graph",
+        type=Path,
+        metavar="FILE.onnx",
+        help="write what this graph answers on the CPU; needs no torch",
+    )
+    source.add_argument(
+        "--by-table", action="store_true", help="write what a table of vectors answers; needs no torch"
     )
     parser.add_argument(
-        "--graph", type=Path, metavar="FILE.onnx", help="what `export` wrote; needed by --encode"
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --by-graph: a file, below FOLDER, that the graph takes weights from; may be repeated",
     )
     given = parser.parse_args(arguments)
-    if given.encode != (given.graph is not None):
-        parser.error(
-            "--encode and --graph are needed together: the graph's vectors are compared with those of encode"
-        )
 
     def work() -> None:
-        content = reference(given.model, given.name, recipe=given.recipe, encoded_like=given.graph)
-        with workspace(given.output) as aside:
-            candidate = aside / "reference.json"
-            candidate.write_text(as_text(content) + "\n", encoding="utf-8")
-            candidate.replace(given.output)
-        graded, texts, recipe = content["graded_pairs"], content["texts"], content["recipe"]
+        if given.by_table:
+            made = by_table(given.model, given.name, recipe=given.recipe)
+        else:
+            made = reference(
+                given.model, given.name, recipe=given.recipe, by_graph=given.by_graph, data=given.data
+            )
+        write(made, given.output)
+        graded, texts, recipe = made["graded_pairs"], made["texts"], made["recipe"]
         # They were made a few lines above.
         assert isinstance(graded, dict) and isinstance(texts, list) and isinstance(recipe, dict)  # noqa: S101, PT018
+        spearman = graded["spearman"]
         say(
             f"{given.output}: {len(texts)} texts of at most {recipe['max_tokens']} tokens, "
-            f"{content['dimensions']} dimensions, Spearman {graded['spearman']:.4f}"
+            f"{made['dimensions']} dimensions, "
+            f"Spearman {'undefined' if spearman is None else format(spearman, '.4f')}"
         )
+        last_line({"made_with": made["made_with"]})
 
     return run(work)

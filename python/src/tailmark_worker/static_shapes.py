@@ -51,15 +51,19 @@ def smallest(buckets: Sequence[Shape], texts: int, tokens: int) -> Shape:
     return min(holding, key=lambda bucket: (bucket.batch * bucket.tokens, bucket.tokens))
 
 
-def padded(ids: Ids, mask: Ids, piece: Piece, pad_id: int) -> tuple[Ids, Ids]:
-    """Ids and mask of a piece in the shape of its bucket."""
-    rows = slice(piece.first, piece.first + piece.texts)
-    width = min(ids.shape[1], piece.shape.tokens)
-    all_ids = np.full(piece.shape, pad_id, dtype=np.int64)
-    all_mask = np.zeros(piece.shape, dtype=np.int64)
-    all_ids[: piece.texts, :width] = ids[rows, :width]
-    all_mask[: piece.texts, :width] = mask[rows, :width]
+def padded(rows: Ids, piece: Piece, filling: int) -> Ids:
+    """The rows of a piece in the shape of its bucket."""
+    here = slice(piece.first, piece.first + piece.texts)
+    width = min(rows.shape[1], piece.shape.tokens)
+    wide = np.full(piece.shape, filling, dtype=np.int64)
+    wide[: piece.texts, :width] = rows[here, :width]
+    return wide
+
+
+def padded_mask(mask: Ids, piece: Piece) -> Ids:
+    """The mask of a piece in the shape of its bucket."""
+    wide = padded(mask, piece, 0)
     # Attention over nothing at all is a division by zero in some runtimes. These rows are dropped, but NaN
     # can cost time before that.
-    all_mask[piece.texts :, 0] = 1
-    return all_ids, all_mask
+    wide[piece.texts :, 0] = 1
+    return wide

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tokenizers
 
 from tailmark_worker.backend import ModelFileError, ModelFolder
-from tailmark_worker.recipe import Recipe
+from tailmark_worker.recipe import TOKEN_TYPES, Recipe
 
 VERSION: str = tokenizers.__version__
 
@@ -26,6 +26,8 @@ class Batch:
 
     input_ids: Ids
     attention_mask: Ids
+    token_type_ids: Ids
+    """Zeros, or what the tokenizer says, as the recipe has it."""
     token_counts: list[int]
     truncated: int
 
@@ -50,22 +52,40 @@ class Tokenizer:
             ) from error
         self.padding_id = recipe.padding_id
         self._prompt = recipe.prompt
+        self._special = recipe.special_tokens
+        self._typed = recipe.token_types == TOKEN_TYPES[1]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """With how many tokens of the prompt each text begins.
+
+        Those of the prompt alone, but for a special token at its end, which then comes after the text: as
+        sentence-transformers counts them.
+        """
+        if not self._prompt:
+            return 0
+        encoding = self._tokenizer.encode(self._prompt, add_special_tokens=self._special)
+        ends_special = encoding.special_tokens_mask[-1:] == [1]
+        return len(encoding.ids) - int(ends_special)
 
     def encode(self, texts: Sequence[str]) -> Batch:
         """Token ids of the texts, in their order."""
         whole = [self._prompt + text for text in texts] if self._prompt else list(texts)
-        encodings = self._tokenizer.encode_batch_fast(whole)
+        encodings = self._tokenizer.encode_batch_fast(whole, add_special_tokens=self._special)
         counts = [len(encoding.ids) for encoding in encodings]
         # A model without special tokens makes nothing of an empty text; one position of padding keeps the
         # shapes legal.
         width = max(1, *counts)
         ids = np.full((len(counts), width), self.padding_id, dtype=np.int64)
         mask = np.zeros((len(counts), width), dtype=np.int64)
+        types = np.zeros_like(mask)
         for row, encoding in enumerate(encodings):
             ids[row, : counts[row]] = encoding.ids
             mask[row, : counts[row]] = 1
+            if self._typed:
+                types[row, : counts[row]] = encoding.type_ids
         truncated = sum(1 for encoding in encodings if encoding.overflowing)
-        return Batch(ids, mask, counts, truncated)
+        return Batch(ids, mask, types, counts, truncated)
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """What a person can read of ids."""

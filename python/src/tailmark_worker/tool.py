@@ -64,9 +64,14 @@ def library(what: str) -> Iterator[None]:
 @contextlib.contextmanager
 def workspace(output: Path) -> Iterator[Path]:
     """A passing folder beside the output: made in it and renamed, no file is ever half there."""
+    is_new = not output.parent.exists()
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as folder:
-        yield Path(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as folder:
+            yield Path(folder)
+    finally:
+        if is_new and not any(output.parent.iterdir()):
+            output.parent.rmdir()
 
 
 def run(work: Callable[[], None]) -> int:

@@ -27,6 +27,9 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     if let Some(model) = sentences::model::model(record) {
         page.paragraph(sentence(&capitalized(&model)));
     }
+    for about in sentences::model::about(record) {
+        page.paragraph(sentence(&capitalized(&about)));
+    }
     load::write(page, record);
     if let Some(mode) = sentences::mode(record) {
         page.paragraph(mode);

@@ -56,6 +56,9 @@ pub enum EquivalenceClass {
     Fp16,
     /// As far off as careful 8-bit weights put them.
     Int8,
+    /// Near the reference, and so are those of every other text: how near says nothing.
+    #[serde(rename = "cannot-tell")]
+    CannotTell,
     /// Other vectors than the model's.
     Wrong,
 }

@@ -158,6 +158,9 @@ pub struct Model {
     pub dimensions: u32,
     /// Texts are cut to this many tokens.
     pub max_tokens: u32,
+    /// What the vectors were compared with when the model was made, and what else a reader should know of it: one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<String>,
 }
 
 /// A file of the model.
@@ -186,6 +189,20 @@ pub struct Workload {
     pub tokens: Option<TokenCounts>,
     /// Texts of the corpus longer than the model takes; they were cut.
     pub truncated: u64,
+    /// What was put before every text; its tokens are counted in `tokens`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+}
+
+/// A text that is put before every text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Prompt {
+    /// The model's name for it; `None` for one that the scenario wrote out.
+    pub name: Option<String>,
+    /// The text.
+    pub text: String,
+    /// Its tokens, special tokens included.
+    pub tokens: u32,
 }
 
 /// Token counts over the corpus, special tokens included.

@@ -12,6 +12,7 @@ pub(crate) fn in_short(equivalence: &Equivalence) -> &'static str {
             EquivalenceClass::Exact => "exact",
             EquivalenceClass::Fp16 => "fp16",
             EquivalenceClass::Int8 => "int8",
+            EquivalenceClass::CannotTell => "cannot tell",
             EquivalenceClass::Wrong => "wrong",
         },
     }

@@ -1,10 +1,12 @@
 //! The model in words: which one, and which weights.
 
-use crate::record::{Model, ModelFile, RunRecord};
+use crate::record::{Model, ModelFile, Prompt, RunRecord};
 use crate::units::counted;
 
 /// Digits of a hash that tell weights apart at a glance.
 const DIGITS: usize = 8;
+/// Characters of a prompt that are shown.
+const LONGEST_PROMPT: usize = 60;
 
 /// For example `model: sentence-transformers/all-MiniLM-L6-v2, weights 53aa5117…`; `None` for a run without a model.
 pub(crate) fn model(record: &RunRecord) -> Option<String> {
@@ -19,6 +21,21 @@ pub(crate) fn model(record: &RunRecord) -> Option<String> {
         format!(", weights {}…{more}", &file.sha256.get(..DIGITS).unwrap_or(&file.sha256))
     });
     Some(format!("model: {}{}", model.name, hash.unwrap_or_default()))
+}
+
+/// What was compared, which prompt was put before the texts, and what else is to be known of the model: one sentence each.
+pub(crate) fn about(record: &RunRecord) -> Vec<String> {
+    let mut said: Vec<String> = record.model.iter().flat_map(|model| model.about.clone()).collect();
+    if let Some(Prompt { name, text, tokens }) = &record.workload.prompt {
+        let named =
+            name.as_ref().map_or_else(|| "a prompt".to_owned(), |name| format!("the prompt `{name}`"));
+        let mut shown: String = text.chars().take(LONGEST_PROMPT).collect();
+        if shown.len() < text.len() {
+            shown.push_str("...");
+        }
+        said.push(format!("before every text: {named}, {shown:?}, {}", counted(u64::from(*tokens), "token")));
+    }
+    said
 }
 
 /// The files with the weights: those in a format that holds nothing else, or the largest file.

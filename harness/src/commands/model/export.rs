@@ -13,13 +13,14 @@ use tailmark_providers::model::{KnownModel, ModelStore};
 use tailmark_providers::python_environment::pinned_for_tools;
 use tailmark_reports::units;
 
-use super::fetch::resolve;
+use super::fetch::{cache, resolve};
 use super::output::print;
 use super::subject::{Subject, absolute};
-use super::tool::{Made, ToolRunner, in_words, recipe_flag};
 use super::{ExportArguments, own_export};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
+use crate::making::link_weights;
+use crate::making::tool::{Made, ToolRunner, in_words, recipe_flag};
 use crate::screen::Screen;
 
 /// Exports what is meant.
@@ -43,7 +44,7 @@ fn export_known(
     }
     let output = arguments.output.as_deref().map(empty_of_graphs).transpose()?;
     let model = resolve(store, known, None, screen)?;
-    let python = ToolRunner::new(arguments.tools.python.as_deref(), screen)?;
+    let python = ToolRunner::new(&cache()?, arguments.tools.python.as_deref(), screen)?;
     let target = output.as_deref().unwrap_or(&model.folder);
     let aside = Aside::within(target).map_err(cannot("write the graph"))?;
     let folder = absolute(&model.folder)?;
@@ -59,12 +60,12 @@ fn export_known(
         "--form".as_ref(),
         arguments.form.name().as_ref(),
     ];
-    let made = python.make("export", &flags, (file.parent().unwrap_or(target), target))?;
+    let made: Made = python.make("export", &flags, (file.parent().unwrap_or(target), target))?;
     let found = fs::read(&file).map_err(cannot("read the graph that was made"))?;
     let mut text = compared(known, &found, &made);
     if let Some(output) = &output {
         if made.form == GraphForm::GraphOnly.name() {
-            own_export::link_weights(&folder.join(WEIGHTS), &aside, &output.join(GRAPH_DATA))?;
+            link_weights(&folder.join(WEIGHTS), &aside, &output.join(GRAPH_DATA))?;
         }
         aside.put(GRAPH, &output.join(GRAPH)).map_err(cannot("put the graph in its place"))?;
         let _ = writeln!(text, "written to {}", output.join(GRAPH).display());
@@ -99,7 +100,7 @@ fn compared(model: &KnownModel, found: &[u8], made: &Made) -> String {
         None => writeln!(
             text,
             "identical to the committed graph, byte for byte (sha256 {})",
-            model.manifest.graph.sha256
+            model.manifest.graph.as_ref().map_or("", |graph| graph.sha256.as_str())
         ),
         Some(_) if made.form != GraphForm::GraphOnly.name() => {
             writeln!(text, "not compared with the committed graph, which is graph-only")

@@ -9,7 +9,6 @@ mod output;
 mod own_export;
 mod remove;
 mod subject;
-mod tool;
 mod variant;
 mod verify;
 
@@ -27,7 +26,7 @@ use crate::screen::Screen;
 pub fn run(arguments: &ModelArguments) -> Result<Exit, CommandError> {
     let screen = Screen::new();
     let done = match &arguments.command {
-        ModelCommand::List(store) => list::run(&store.open()?),
+        ModelCommand::List(arguments) => list::run(arguments),
         ModelCommand::Fetch(arguments) => fetch::run(arguments, &screen),
         ModelCommand::Verify(arguments) => verify::run(arguments, &screen),
         ModelCommand::Export(arguments) => export::run(arguments, &screen),

@@ -1,26 +1,21 @@
-//! `tailmark model export FOLDER`: makes a model of a folder of the user's own. It writes a graph, reference vectors and a
-//! manifest, and never over a file that tailmark did not make.
+//! `tailmark model export FOLDER`: makes a model of a folder of the user's own, and puts it on the list.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tailmark_providers::model::aside::Aside;
-use tailmark_providers::model::manifest::{
-    GRAPH, GRAPH_DATA, GraphForm, MANIFEST, Manifest, REFERENCE, WEIGHTS,
-};
+use tailmark_providers::model::manifest::{GraphForm, MANIFEST, Manifest, REFERENCE};
 use tailmark_providers::model::own;
-use tailmark_providers::model::own::describe::{self, Description};
-use tailmark_providers::model::recipe::{Recipe, Side};
 use tailmark_providers::model::{self, ModelStore};
 use tailmark_reports::units;
 
 use super::ExportArguments;
+use super::fetch::cache;
 use super::output::print;
 use super::subject::absolute;
-use super::tool::{Made, ToolRunner, in_words, recipe_flag};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
+use crate::making::tool::in_words;
+use crate::making::{MadeModel, Wanted, make};
 use crate::screen::Screen;
 
 /// Makes the graph, the reference vectors and the manifest of the model in `source`.
@@ -30,125 +25,72 @@ pub(super) fn run(
     store: &ModelStore,
     screen: &Screen,
 ) -> Result<Exit, CommandError> {
-    let described = describe::describe(source)?;
     let name = name_of(arguments, source)?;
-    let target = target(arguments, source, &described)?;
-    screen.say(&format!(
-        "{name}: {}, {} dimensions, texts up to {} tokens, {}",
-        described.model_type,
-        described.dimensions,
-        described.recipe.max_tokens,
-        in_steps(&described.recipe)
-    ));
-    described.notes.iter().for_each(|note| screen.say(&format!("note: {note}")));
-    let python = ToolRunner::new(arguments.tools.python.as_deref(), screen)?;
-    let aside = Aside::within(&target).map_err(cannot(format!("write into {}", target.display())))?;
-    let made = make(&python, arguments, source, &described, &name, &aside, &target)?;
-    let form = GraphForm::find(&made.form).ok_or_else(|| CommandError::PythonTool {
-        tool: "export".to_owned(),
-        what: format!("made an unknown form `{}`", made.form),
-    })?;
-    let manifest = Manifest::pin(
-        &name,
-        (described.dimensions, &described.recipe),
-        (source, &described.files),
-        (aside.path(), form),
-    )
-    .map_err(cannot("read the files of the model"))?;
-    let reference =
-        fs::read_to_string(aside.path().join(REFERENCE)).map_err(cannot("read the reference vectors"))?;
-    manifest.check_reference(&reference).map_err(|why| CommandError::PythonTool {
-        tool: "reference".to_owned(),
-        what: format!("made what was not asked for: {REFERENCE} {why}"),
-    })?;
-    let put = |file: &str| aside.put(file, &target.join(file)).map_err(cannot(format!("write {file}")));
-    if target != source {
-        for file in &described.files {
-            let place = target.join(file);
-            fs::create_dir_all(place.parent().unwrap_or(&target)).map_err(cannot("make a folder"))?;
-            // A copy and no link: what is done to the user's folder later must not reach into this one.
-            fs::copy(source.join(file), aside.path().join("copied"))
-                .map_err(cannot(format!("copy {file}")))?;
-            aside.put("copied", &place).map_err(cannot(format!("write {file}")))?;
-        }
-    }
-    match form {
-        GraphForm::GraphOnly => link_weights(&target.join(WEIGHTS), &aside, &target.join(GRAPH_DATA))?,
-        // What is there was made for an earlier graph, which read it.
-        GraphForm::SelfContained => {
-            let _ = fs::remove_file(target.join(GRAPH_DATA));
-        }
-    }
-    put(GRAPH)?;
-    put(REFERENCE)?;
-    manifest.write(&target).map_err(cannot(format!("write {MANIFEST}")))?;
-    drop(aside);
+    let target = target(arguments, source)?;
+    let wanted = Wanted {
+        source,
+        target: &target,
+        name: &name,
+        form: arguments.form.name(),
+        graph: arguments.graph.as_deref(),
+        prefer_graph: false,
+        trust_remote_code: arguments.trust_remote_code,
+        hub: None,
+        python: arguments.tools.python.as_deref(),
+        cache: &cache()?,
+    };
+    let made = make(&wanted, screen)?;
     // The model can be used by its folder all the same, so this is no failure of the export.
     if let Err(error) = store.register(&name, &target) {
         screen.say(&format!("note: {name} is not listed: {error}"));
     }
-    finish(&name, &target, &manifest, &made)
+    finish(&name, &target, &made)
 }
 
-fn finish(name: &str, target: &Path, manifest: &Manifest, made: &Made) -> Result<Exit, CommandError> {
-    let data = match manifest.form {
-        GraphForm::GraphOnly => format!(", {GRAPH_DATA} (the weights under another name)"),
-        GraphForm::SelfContained => String::new(),
-    };
-    let mut text = format!(
-        "{name}: {}, {}, {}\nwritten to {}: {GRAPH}{data}, {REFERENCE}, {MANIFEST}\n",
-        made.form,
-        units::bytes(manifest.graph.bytes),
-        in_words(&made.figures()),
-        target.display()
-    );
-    let older = model::variants::read(target).unwrap_or_default();
-    for variant in older.iter().filter(|variant| variant.made_from != manifest.graph.sha256) {
-        text.push_str(&format!("{} was made from another graph: make it anew\n", variant.file.name));
+fn finish(name: &str, target: &Path, made: &MadeModel) -> Result<Exit, CommandError> {
+    let manifest = &made.manifest;
+    let mut text = format!("{name}: {}", manifest.form.name());
+    if let Some(graph) = &manifest.graph {
+        text.push_str(&format!(", {}", units::bytes(graph.bytes)));
+    }
+    match (&made.figures, &manifest.checked_against) {
+        (Some(figures), _) => text.push_str(&format!(", {}", in_words(figures))),
+        (None, Some(against)) if against.graph.is_some() => text.push_str(
+            "; its reference vectors are those of this graph in onnxruntime: compared with the graph, not with torch",
+        ),
+        (None, _) => text.push_str("; its reference vectors were made by numpy"),
+    }
+    text.push_str(&format!("\nwritten to {}: {}\n", target.display(), written(manifest)));
+    for variant in &made.outdated {
+        text.push_str(&format!("{variant} was made from another graph: make it anew\n"));
     }
     text.push_str(&format!("a scenario takes it with --set model.folder={}\n", target.display()));
     print(&text)?;
     Ok(Exit::Pass)
 }
 
-/// Runs the two tools, so that graph and reference vectors lie aside.
-fn make(
-    python: &ToolRunner<'_>,
-    arguments: &ExportArguments,
-    source: &Path,
-    described: &Description,
-    name: &str,
-    aside: &Aside,
-    target: &Path,
-) -> Result<Made, CommandError> {
-    let (graph, reference) = (aside.path().join(GRAPH), aside.path().join(REFERENCE));
-    let shown = (aside.path(), target);
-    let recipe = recipe_flag(&described.recipe);
-    let model: [&OsStr; 4] = ["--model".as_ref(), source.as_ref(), "--recipe".as_ref(), recipe.as_ref()];
-    let export: [&OsStr; 4] =
-        ["--output".as_ref(), graph.as_ref(), "--form".as_ref(), arguments.form.name().as_ref()];
-    let made = python.make("export", &[model, export].concat(), shown)?;
-    // The vectors are those that people get who call sentence-transformers, and the graph's are compared with them.
-    let vectors: [&OsStr; 7] = [
-        "--output".as_ref(),
-        reference.as_ref(),
-        "--name".as_ref(),
-        name.as_ref(),
-        "--graph".as_ref(),
-        graph.as_ref(),
-        "--encode".as_ref(),
-    ];
-    python.run("reference", &[&model[..], &vectors].concat(), shown)?;
-    Ok(made)
+/// The files that were made, in words.
+fn written(manifest: &Manifest) -> String {
+    let graph = match manifest.form {
+        GraphForm::GraphOnly | GraphForm::SelfContained if !manifest.graph.as_ref().is_some_and(is_own) => {
+            String::new()
+        }
+        GraphForm::Table => String::new(),
+        _ => {
+            let mut names: Vec<String> = manifest.graph.iter().map(|graph| graph.name.clone()).collect();
+            names.extend(manifest.data.iter().map(|data| match &data.of {
+                Some(_) => format!("{} (the weights under another name)", data.name),
+                None => data.name.clone(),
+            }));
+            format!("{}, ", names.join(", "))
+        }
+    };
+    format!("{graph}{REFERENCE}, {MANIFEST}")
 }
 
-/// What is done to texts and vectors, for a person.
-fn in_steps(recipe: &Recipe) -> String {
-    let prompt = recipe.default_prompt.as_ref().map(|name| format!("prompt `{name}`"));
-    let case = recipe.lower_case.then(|| "lower case".to_owned());
-    let side = (recipe.truncation_side == Side::Left).then(|| "cut at the beginning".to_owned());
-    let head = recipe.head.iter().map(ToString::to_string);
-    prompt.into_iter().chain(case).chain(side).chain(head).collect::<Vec<_>>().join(", ")
+/// Whether tailmark made the graph: others are where they were.
+fn is_own(graph: &model::PinnedFile) -> bool {
+    graph.name == model::manifest::GRAPH
 }
 
 /// What the model is called: as asked for, as before, or as its folder.
@@ -171,43 +113,9 @@ fn name_of(arguments: &ExportArguments, source: &Path) -> Result<String, Command
     Ok(name)
 }
 
-/// The folder to write to, where nothing but what tailmark made is in the way.
-fn target(
-    arguments: &ExportArguments,
-    source: &Path,
-    described: &Description,
-) -> Result<PathBuf, CommandError> {
-    let target = match &arguments.output {
-        Some(folder) => {
-            fs::create_dir_all(folder).map_err(cannot(format!("make the folder {}", folder.display())))?;
-            absolute(folder)?
-        }
-        None => source.to_owned(),
-    };
-    if own::is_in(&target) {
-        return Ok(target);
-    }
-    let made = [GRAPH, GRAPH_DATA, REFERENCE].map(str::to_owned);
-    let copied = if target == source { &[][..] } else { &described.files };
-    let in_the_way: Vec<&str> =
-        made.iter().chain(copied).map(String::as_str).filter(|name| target.join(name).exists()).collect();
-    if in_the_way.is_empty() {
-        return Ok(target);
-    }
-    Err(CommandError::Usage(format!(
-        "{} has files that tailmark did not make and does not write over: {}\n\nhint: name an empty folder with --output",
-        target.display(),
-        in_the_way.join(", ")
-    )))
-}
-
-/// Gives the weights the name under which the graph looks for them; a copy where the file system has no hard links.
-pub(super) fn link_weights(weights: &Path, aside: &Aside, data: &Path) -> Result<(), CommandError> {
-    let made = aside.path().join("data");
-    if fs::hard_link(weights, &made).is_err() {
-        fs::copy(weights, &made).map_err(cannot("copy the weights"))?;
-    }
-    // Renaming one name of a file onto another of the same file does nothing and leaves both.
-    let _ = fs::remove_file(data);
-    aside.put("data", data).map_err(cannot("give the weights their second name"))
+/// The folder to write to, which is made if it is not there.
+fn target(arguments: &ExportArguments, source: &Path) -> Result<PathBuf, CommandError> {
+    let Some(folder) = &arguments.output else { return Ok(source.to_owned()) };
+    fs::create_dir_all(folder).map_err(cannot(format!("make the folder {}", folder.display())))?;
+    absolute(folder)
 }

@@ -10,14 +10,14 @@ use tailmark_providers::model::variants::{self, Variant};
 use tailmark_providers::model::{ModelStore, ResolvedModel};
 use tailmark_reports::units;
 
-use super::fetch::resolve;
+use super::fetch::{cache, resolve};
 use super::output::print;
 use super::subject::Subject;
-use super::tool::{ToolRunner, in_words, recipe_flag};
 use super::{OptimizeArguments, QuantizeArguments, ToolOptions};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::environment;
+use crate::making::tool::{Made, ToolRunner, in_words, recipe_flag};
 use crate::screen::Screen;
 
 /// A graph to be made.
@@ -56,10 +56,13 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
     let model = whole(&store, &subject, screen)?;
     // A list that cannot be added to is found out before the work, not after it.
     variants::read(&model.folder)?;
-    let python = ToolRunner::new(options.python.as_deref(), screen)?;
+    let python = ToolRunner::new(&cache()?, options.python.as_deref(), screen)?;
     let folder = &model.folder;
     let aside = Aside::within(folder).map_err(cannot("write into the model's folder"))?;
-    let (graph, output) = (folder.join("model.onnx"), aside.path().join(wanted.file));
+    let made_from = model.manifest.graph.as_ref().ok_or_else(|| {
+        CommandError::Usage(format!("{} is a table of vectors: it has no graph", model.manifest.name))
+    })?;
+    let (graph, output) = (folder.join(&made_from.name), aside.path().join(wanted.file));
     let recipe = recipe_flag(&model.manifest.recipe);
     let flags: [&OsStr; 8] = [
         "--model".as_ref(),
@@ -72,14 +75,13 @@ fn make(model: &str, options: &ToolOptions, wanted: &Wanted, screen: &Screen) ->
         output.as_ref(),
     ];
     let flags: Vec<&OsStr> = flags.into_iter().chain(wanted.flags.iter().map(OsStr::new)).collect();
-    let made = python.make(wanted.tool, &flags, (aside.path(), folder))?;
+    let made: Made = python.make(wanted.tool, &flags, (aside.path(), folder))?;
     let file =
         variants::measure(aside.path(), wanted.file).map_err(cannot("read the graph that was made"))?;
-    let made_from = model.files.iter().find(|file| file.name == "model.onnx");
     let variant = Variant {
         file,
         form: made.form.clone(),
-        made_from: made_from.map_or_else(String::new, |graph| graph.sha256.clone()),
+        made_from: made_from.sha256.clone(),
         figures: made.figures(),
         made_with: made.made_with.clone(),
         int8: made.int8(environment::machine().cpu),

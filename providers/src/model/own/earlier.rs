@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::describe;
 use crate::model::digest::PinnedFile;
-use crate::model::manifest::{GraphForm, Manifest};
+use crate::model::manifest::{GraphForm, Manifest, WEIGHTS};
 use crate::model::recipe::{Module, PoolingMode, Recipe};
 
 /// A manifest of that form.
@@ -40,7 +40,7 @@ impl Earlier {
         let described = describe::describe(folder).map_err(|error| {
             format!("an earlier version of tailmark wrote it, and {}", before_hint(&error.to_string()))
         })?;
-        let mut head = vec![Module::Pooling { mode: self.pooling }];
+        let mut head = vec![Module::pooling(self.pooling)];
         head.extend(self.normalize.then_some(Module::Normalize));
         // It had no padding of its own, and prompts without a default are used by nobody who does not name them.
         let known = Recipe {
@@ -54,15 +54,23 @@ impl Earlier {
              reference vectors may be wrong"
                 .to_owned());
         }
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             name: self.name,
             dimensions: self.dimensions,
             recipe: described.recipe,
             files: self.files,
+            weights: vec![WEIGHTS.to_owned()],
             form: self.form,
-            graph: self.graph,
+            graph: Some(self.graph),
+            data: Vec::new(),
+            graphs: Vec::new(),
             reference: self.reference,
+            checked_against: None,
+            source: None,
+            custom_code: Vec::new(),
+            notes: Vec::new(),
         };
+        manifest.name_usual_data();
         manifest.check()?;
         Ok(manifest)
     }

@@ -6,12 +6,14 @@ pub mod describe;
 mod earlier;
 pub mod registry;
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::digest;
-use super::manifest::{GRAPH_DATA, MANIFEST, Manifest, REFERENCE, WEIGHTS};
-use super::store::{ResolvedModel, data_is_weights};
+pub use super::manifest::is_in;
+use super::manifest::{MANIFEST, Manifest, REFERENCE};
+use super::store::{ResolvedModel, data_is_there};
 use crate::text_file::{self, TextFileError};
 
 /// Why a folder is no model of the user's own.
@@ -50,12 +52,6 @@ pub enum OwnModelError {
     },
 }
 
-/// Whether the folder says that it is a model of the user's own.
-#[must_use]
-pub fn is_in(folder: &Path) -> bool {
-    folder.join(MANIFEST).is_file()
-}
-
 /// Reads the manifest of a folder.
 ///
 /// # Errors
@@ -90,16 +86,20 @@ pub fn resolve(folder: &Path) -> Result<ResolvedModel, OwnModelError> {
         why,
     };
     for file in manifest.all_files() {
-        digest::check(&folder.join(&file.name), file)
+        digest::check(&folder.join(&file.name), &file)
             .map_err(|fault| damaged(&file.name, fault.to_string()))?;
     }
-    if manifest.graph_data().is_some_and(|weights| !data_is_weights(folder, weights)) {
-        return Err(damaged(GRAPH_DATA, format!("is missing or is not {WEIGHTS}")));
+    let second_names = manifest.graph_data().iter().filter(|data| data.of.is_some());
+    if let Some(data) = second_names.into_iter().find(|data| !data_is_there(folder, data)) {
+        return Err(damaged(
+            &data.name,
+            format!("is missing or is not {}", data.of.as_deref().unwrap_or_default()),
+        ));
     }
     let reference_json = fs::read_to_string(folder.join(REFERENCE))
         .map_err(|error| damaged(REFERENCE, format!("cannot be read: {error}")))?;
     manifest.check_reference(&reference_json).map_err(|why| damaged(REFERENCE, why))?;
-    let files = manifest.all_files().cloned().collect();
+    let files = manifest.all_files().map(Cow::into_owned).collect();
     let note = if is_earlier {
         "; an earlier version of tailmark exported it and did not compare it with sentence-transformers: export it again"
     } else {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 
 use super::*;
 use crate::model::digest::sha256_of;
-use crate::model::manifest::{GRAPH, GraphForm};
+use crate::model::manifest::{GRAPH, GRAPH_DATA, GraphForm, ToPin, WEIGHTS};
 use crate::model::recipe::{PoolingMode, Recipe};
 
 /// Writes a whole model of the user's own, in the graph-only form, and gives its manifest.
@@ -24,8 +24,17 @@ pub(crate) fn write_model(folder: &Path) -> Manifest {
     });
     fs::write(folder.join(REFERENCE), reference.to_string()).unwrap();
     let files = ["config.json", "tokenizer.json", WEIGHTS].map(str::to_owned);
-    let made = (folder, GraphForm::GraphOnly);
-    let manifest = Manifest::pin("mine/tiny", (2, &recipe), (folder, &files), made).unwrap();
+    let to_pin = ToPin {
+        folder,
+        files: &files,
+        weights: &files[2..],
+        form: GraphForm::GraphOnly,
+        graph_folder: folder,
+        graph: Some(GRAPH),
+        data: &[(GRAPH_DATA.to_owned(), Some(WEIGHTS.to_owned()))],
+        reference_folder: folder,
+    };
+    let manifest = Manifest::pin("mine/tiny", (2, &recipe), &to_pin).unwrap();
     manifest.write(folder).unwrap();
     manifest
 }
@@ -118,7 +127,9 @@ fn write_as_earlier(folder: &Path, max_tokens: u32) {
         let mut content: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap();
         let members = content.as_object_mut().unwrap();
-        members.remove("recipe");
+        for later in ["recipe", "weights", "data"] {
+            members.remove(later);
+        }
         members.extend(more.as_object().unwrap().clone());
         change(&mut content);
         fs::write(folder.join(name), content.to_string()).unwrap();

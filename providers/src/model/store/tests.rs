@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::super::catalogue::{HubPlace, PackagePlace, Places};
 use super::super::hub::Hub;
-use super::super::manifest::{GraphForm, REFERENCE};
+use super::super::manifest::{GRAPH_DATA, GraphForm, REFERENCE, WEIGHTS};
 use super::super::recipe::{PoolingMode, Recipe};
 use super::super::sources::PackageInstaller;
 use super::*;
@@ -21,17 +21,30 @@ fn pinned((name, content): (&str, &[u8])) -> PinnedFile {
     PinnedFile { name: name.to_owned(), bytes: content.len() as u64, sha256: digest::sha256_of(content) }
 }
 
+fn manifest() -> Manifest {
+    let mut manifest = Manifest {
+        name: "someone/tiny".to_owned(),
+        dimensions: 2,
+        recipe: Recipe::pooling(PoolingMode::Mean, 8),
+        files: FILES.map(pinned).into(),
+        weights: vec![WEIGHTS.to_owned()],
+        form: GraphForm::GraphOnly,
+        graph: Some(pinned((GRAPH, GRAPH_CONTENT))),
+        data: Vec::new(),
+        graphs: Vec::new(),
+        reference: pinned((REFERENCE, b"{}")),
+        checked_against: None,
+        source: None,
+        custom_code: Vec::new(),
+        notes: Vec::new(),
+    };
+    manifest.name_usual_data();
+    manifest
+}
+
 fn tiny() -> KnownModel {
     KnownModel {
-        manifest: Manifest {
-            name: "someone/tiny".to_owned(),
-            dimensions: 2,
-            recipe: Recipe::pooling(PoolingMode::Mean, 8),
-            files: FILES.map(pinned).into(),
-            form: GraphForm::GraphOnly,
-            graph: pinned((GRAPH, GRAPH_CONTENT)),
-            reference: pinned((REFERENCE, b"{}")),
-        },
+        manifest: manifest(),
         places: Places {
             hub: HubPlace { repository: "someone/tiny".to_owned(), revision: "main".to_owned() },
             package: PackagePlace {
@@ -81,7 +94,7 @@ impl PackageInstaller for Packages {
 
 /// A hub that is not asked, with an empty cache.
 fn offline(folder: &Path) -> Hub {
-    Hub { offline: true, endpoint: None, cache: Some(folder.join("hub-cache")) }
+    Hub { offline: true, endpoint: None, cache: Some(folder.join("hub-cache")), silence: None }
 }
 
 struct Scratch {

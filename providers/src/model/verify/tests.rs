@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::manifest::{GRAPH, GRAPH_DATA, WEIGHTS};
 use super::super::own::tests::write_model;
 use super::super::variants::{Figures, Int8, Variant, measure, record};
 use super::*;

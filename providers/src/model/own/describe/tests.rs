@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::model::recipe::{PoolingMode, Side};
+use crate::model::recipe::{Activation, Dense, PoolingMode, PoolingModes, Side};
 
 /// A folder with these files beside weights and a tokenizer that nobody reads here.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -49,7 +49,7 @@ fn a_sentence_transformers_folder_says_everything() {
         model_type: "bert".to_owned(),
         dimensions: 32,
         recipe: Recipe {
-            head: vec![Module::Pooling { mode: PoolingMode::Mean }, Module::Normalize],
+            head: vec![Module::pooling(PoolingMode::Mean), Module::Normalize],
             ..Recipe::pooling(PoolingMode::Mean, 48)
         },
         files: [
@@ -63,6 +63,13 @@ fn a_sentence_transformers_folder_says_everything() {
         ]
         .map(str::to_owned)
         .into(),
+        weights: vec!["model.safetensors".to_owned()],
+        graphs: Vec::new(),
+        is_table: false,
+        assumed_pooling: false,
+        converted: Vec::new(),
+        makes_tokenizer: false,
+        custom_code: Vec::new(),
         notes: Vec::new(),
     };
     assert_eq!(found, expected);
@@ -72,8 +79,15 @@ fn a_sentence_transformers_folder_says_everything() {
 fn a_folder_that_holds_a_transformer_alone_is_pooled_by_the_mean_and_says_so() {
     let found = of(&[BERT]);
     assert_eq!(found.recipe, Recipe::pooling(PoolingMode::Mean, 64));
-    let note = "there is no 1_Pooling/config.json, so vectors are the mean over a text's tokens";
+    let note = "neither modules.json nor 1_Pooling/config.json is there, so a text's vector is the mean over a text's tokens, as \
+                sentence-transformers has it";
     assert_eq!(found.notes, [note]);
+    let causal = of(&[(
+        "config.json",
+        r#"{"model_type": "qwen3", "hidden_size": 32, "max_position_embeddings": 64, "architectures": ["Qwen3ForCausalLM"]}"#,
+    )]);
+    assert_eq!(causal.recipe, Recipe::pooling(PoolingMode::Last, 64));
+    assert!(causal.notes[0].contains("that of a text's last token"), "{:?}", causal.notes);
 }
 
 #[test]
@@ -119,42 +133,235 @@ fn cls_pooling_is_read_in_the_older_and_in_the_newer_form() {
 }
 
 #[test]
-fn another_pooling_and_two_at_once_are_refused_by_name() {
+fn every_pooling_of_sentence_transformers_is_read_and_several_stand_side_by_side() {
+    let head = |settings: &str| of(&[BERT, ("1_Pooling/config.json", settings)]).recipe.head;
+    for (name, flag, mode) in [
+        ("mean", "mean_tokens", PoolingMode::Mean),
+        ("cls", "cls_token", PoolingMode::Cls),
+        ("max", "max_tokens", PoolingMode::Max),
+        ("mean_sqrt_len_tokens", "mean_sqrt_len_tokens", PoolingMode::MeanSqrtLen),
+        ("weightedmean", "weightedmean_tokens", PoolingMode::WeightedMean),
+        ("lasttoken", "lasttoken", PoolingMode::Last),
+    ] {
+        assert_eq!(head(&format!(r#"{{"pooling_mode": "{name}"}}"#)), [Module::pooling(mode)]);
+        assert_eq!(head(&format!(r#"{{"pooling_mode_{flag}": true}}"#)), [Module::pooling(mode)]);
+    }
+    let both =
+        |modes: [PoolingMode; 2]| Module::Pooling { mode: PoolingModes(modes.into()), include_prompt: true };
+    let (cls, mean) = (PoolingMode::Cls, PoolingMode::Mean);
+    assert_eq!(head(r#"{"pooling_mode": ["mean", "cls"]}"#), [both([mean, cls])]);
+    // A row of flags has an order of its own.
+    assert_eq!(
+        head(r#"{"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true}"#),
+        [both([cls, mean])]
+    );
+    let found = of(&[BERT, ("1_Pooling/config.json", r#"{"pooling_mode": ["mean", "cls"]}"#)]);
+    assert_eq!(found.dimensions, 64, "two vectors of 32 numbers");
+    let left_out = head(r#"{"pooling_mode": "mean", "include_prompt": false}"#);
+    assert_eq!(left_out, [Module::Pooling { mode: mean.into(), include_prompt: false }]);
+}
+
+#[test]
+fn another_pooling_and_none_are_refused_by_name() {
+    let supported = "supported are cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken";
     for (settings, expected) in [
-        (
-            r#"{"pooling_mode_max_tokens": true}"#,
-            "its pooling is max_tokens; supported are mean and cls, one at a time",
-        ),
-        (
-            r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#,
-            "its pooling is cls_token with mean_tokens; supported are mean and cls, one at a time",
-        ),
-        (
-            r#"{"pooling_mode": "lasttoken"}"#,
-            "its pooling is lasttoken; supported are mean and cls, one at a time",
-        ),
-        (r#"{"pooling_mode_mean_tokens": false}"#, "it names no pooling; supported are mean and cls"),
+        (r#"{"pooling_mode": "median"}"#, "its pooling is median"),
+        (r#"{"pooling_mode_median_tokens": true}"#, "its pooling is median_tokens"),
+        (r#"{"pooling_mode_mean_tokens": false}"#, "it names no pooling"),
     ] {
         let found = refused(&[BERT, ("1_Pooling/config.json", settings)]);
-        assert_eq!(found, format!("1_Pooling/config.json: {expected}"));
+        assert_eq!(found, format!("1_Pooling/config.json: {expected}; {supported}"));
+    }
+}
+
+/// A list of modules: a transformer, the pooling, and these.
+fn with_modules(modules: &[(&str, &str)]) -> String {
+    let more = modules.iter().map(|(kind, place)| format!(r#", {{"path": "{place}", "type": "m.{kind}"}}"#));
+    format!(r#"[{{"path": "", "type": "m.Transformer"}}{}]"#, more.collect::<String>())
+}
+
+const POOLING: (&str, &str) = ("1_Pooling/config.json", r#"{"pooling_mode": "cls"}"#);
+
+#[test]
+fn dense_and_layer_norm_are_read_with_the_files_of_their_numbers() {
+    let modules = with_modules(&[
+        ("Pooling", "1_Pooling"),
+        ("Dense", "2_Dense"),
+        ("LayerNorm", "3_LayerNorm"),
+        ("Dropout", "4"),
+    ]);
+    let dense = r#"{"in_features": 32, "out_features": 16, "bias": false, "activation_function": "torch.nn.modules.activation.ReLU"}"#;
+    let files = [
+        BERT,
+        POOLING,
+        ("modules.json", &modules),
+        ("2_Dense/config.json", dense),
+        ("2_Dense/model.safetensors", "numbers"),
+        ("3_LayerNorm/config.json", r#"{"dimension": 16}"#),
+        ("3_LayerNorm/pytorch_model.bin", "numbers"),
+    ];
+    let found = of(&files);
+    let expected = [
+        Module::pooling(PoolingMode::Cls),
+        Module::Dense(Dense {
+            file: "2_Dense/model.safetensors".to_owned(),
+            inputs: 32,
+            dimensions: 16,
+            activation: Activation::Relu,
+            bias: false,
+            residual: false,
+        }),
+        Module::LayerNorm { file: "3_LayerNorm/model.safetensors".to_owned(), dimensions: 16 },
+    ];
+    assert_eq!((found.recipe.head.as_slice(), found.dimensions), (&expected[..], 16));
+    assert!(found.files.contains(&"2_Dense/model.safetensors".to_owned()), "{:?}", found.files);
+    let made = Converted {
+        from: "3_LayerNorm/pytorch_model.bin".to_owned(),
+        to: "3_LayerNorm/model.safetensors".to_owned(),
+    };
+    assert_eq!(found.converted, [made]);
+    let unnamed = files.map(|(name, content)| match name {
+        "2_Dense/config.json" => (name, r#"{"in_features": 32, "out_features": 16}"#),
+        _ => (name, content),
+    });
+    assert!(
+        matches!(
+            &of(&unnamed).recipe.head[1],
+            Module::Dense(Dense { activation: Activation::Tanh, bias: true, .. })
+        ),
+        "what a Dense module leaves out is as in sentence-transformers"
+    );
+}
+
+#[test]
+fn modules_that_cannot_be_followed_are_refused_by_name() {
+    let dense = r#"{"in_features": 32, "out_features": 16, "bias": true, "activation_function": "torch.nn.Identity"}"#;
+    let with = |modules: &[(&str, &str)], dense: &str| {
+        let modules = with_modules(modules);
+        refused(&[BERT, POOLING, ("modules.json", &modules), ("2_Dense/config.json", dense)])
+    };
+    let (pooling, dense_module) = (("Pooling", "1_Pooling"), ("Dense", "2_Dense"));
+    for (said, part) in [
+        (with(&[dense_module, pooling], dense), "modules.json: its module `Dense` comes before the pooling"),
+        (with(&[pooling, pooling], dense), "modules.json: it has a second module `Pooling`"),
+        (
+            with(&[("Normalize", "2"), pooling], dense),
+            "modules.json: its module `Normalize` comes before the pooling",
+        ),
+        (with(&[], dense), "modules.json: it has no module `Pooling`"),
+        (
+            with(&[pooling, ("CNN", "2_CNN")], dense),
+            "modules.json: it has a module `CNN` (2_CNN), and supported are",
+        ),
+        (
+            with(&[pooling, ("Dense", "../x")], dense),
+            "its module `Dense` is in `../x`, which is no folder below",
+        ),
+        (
+            with(&[pooling, dense_module], &dense.replace("32", "31")),
+            "its module `dense` takes vectors of 31 numbers and gives 16, and the module before it gives 32",
+        ),
+        (
+            with(&[pooling, dense_module], &dense.replace("torch.nn.Identity", "mine.Swish")),
+            "2_Dense/config.json: its activation is `mine.Swish`; supported are torch's Identity, Tanh,",
+        ),
+        (
+            with(
+                &[pooling, dense_module],
+                &dense.replace("true", r#"true, "module_input_name": "token_embeddings""#),
+            ),
+            "2_Dense/config.json: its `module_input_name` is `token_embeddings`",
+        ),
+        (
+            with(&[pooling, dense_module], "{}"),
+            "2_Dense/config.json: it does not say how long its vectors are",
+        ),
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    for (kind, hint) in [
+        ("SpladePooling", "its vectors are sparse"),
+        ("Router", "queries and documents by different models"),
+        ("CLIPModel", "it is CLIP"),
+    ] {
+        let modules = format!(r#"[{{"path": "", "type": "m.{kind}"}}]"#);
+        let said = refused(&[BERT, ("modules.json", &modules)]);
+        assert!(said.contains(&format!("it has a module `{kind}`")) && said.contains(hint), "{said}");
     }
 }
 
 #[test]
-fn a_dense_module_and_an_unknown_one_are_refused_by_name() {
-    let with = |kind: &str| {
-        let modules = format!(
-            r#"[{{"path": "", "type": "m.Transformer"}}, {{"path": "2_{kind}", "type": "m.{kind}"}}]"#
-        );
-        refused(&[BERT, ("modules.json", &modules)])
-    };
-    let dense = with("Dense");
+fn what_is_no_model_of_texts_vectors_is_refused_by_name() {
+    let ranker =
+        r#"{"model_type": "bert", "hidden_size": 8, "architectures": ["BertForSequenceClassification"]}"#;
+    let said = refused(&[("config.json", ranker)]);
+    assert!(said.contains("it is a `BertForSequenceClassification`, a re-ranker or a classifier"), "{said}");
+    let said = refused(&[("config.json", r#"{"model_type": "clip"}"#)]);
+    assert!(said.contains("its model type is `clip`: it embeds images or sound too"), "{said}");
+}
+
+#[test]
+fn weights_in_shards_are_all_named_and_a_missing_one_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    write(BERT.0, BERT.1);
+    write("tokenizer.json", "{}");
+    let index = r#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
+    write("model.safetensors.index.json", index);
+    write("model-00001-of-00002.safetensors", "weights");
+    let error = describe(folder.path()).unwrap_err().to_string();
     assert!(
-        dense.starts_with("modules.json: it has a module `Dense` (2_Dense), and supported are"),
-        "{dense}"
+        error.contains("it names files of weights that are not there: model-00002-of-00002.safetensors"),
+        "{error}"
     );
-    assert!(dense.contains("\n\nhint: tailmark cannot run a model with a Dense module"), "{dense}");
-    assert!(with("CNN").starts_with("modules.json: it has a module `CNN` (2_CNN)"));
+    write("model-00002-of-00002.safetensors", "weights");
+    let found = describe(folder.path()).unwrap();
+    assert_eq!(found.weights, ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]);
+    assert!(found.files.contains(&"model.safetensors.index.json".to_owned()), "{:?}", found.files);
+    write("model.safetensors.index.json", r#"{"weight_map": {"a": "../elsewhere.safetensors"}}"#);
+    let error = describe(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("there is no usable `weight_map`"), "{error}");
+}
+
+#[test]
+fn graphs_alone_are_a_model_and_the_one_in_single_precision_stands_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("onnx")).unwrap();
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    for (name, content) in [
+        BERT,
+        ("tokenizer.json", "{}"),
+        ("onnx/model_quantized.onnx", "graph"),
+        ("onnx/model.onnx", "graph"),
+        ("onnx/model_fp16.onnx", "graph"),
+    ] {
+        write(name, content);
+    }
+    let found = describe(folder.path()).unwrap();
+    assert_eq!(found.weights, Vec::<String>::new());
+    let names: Vec<&str> = found.graphs.iter().map(|graph| graph.name.as_str()).collect();
+    assert_eq!(names, ["onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_quantized.onnx"]);
+    assert_eq!(usual_graph(&found.graphs).map(|graph| graph.name.as_str()), Some("onnx/model.onnx"));
+    let without = &found.graphs[1..];
+    assert_eq!(usual_graph(without).map(|graph| graph.name.as_str()), Some("onnx/model_fp16.onnx"));
+    assert!(is_reduced("onnx/model_fp16.onnx") && is_reduced("onnx/model_qint8_arm64.onnx"));
+    assert!(!is_reduced("onnx/model.onnx") && !is_reduced("onnx/decoder.onnx"));
+}
+
+#[test]
+fn a_tokenizer_in_another_form_is_made_and_code_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    write(
+        "config.json",
+        r#"{"hidden_size": 8, "max_position_embeddings": 64, "auto_map": {"AutoModel": "modeling_x.X"}}"#,
+    );
+    for name in ["model.safetensors", "vocab.txt", "modeling_x.py"] {
+        write(name, "content");
+    }
+    let found = describe(folder.path()).unwrap();
+    assert!(found.makes_tokenizer && found.files.contains(&"vocab.txt".to_owned()), "{found:?}");
+    assert_eq!(found.custom_code, ["modeling_x.py"]);
 }
 
 #[test]
@@ -176,7 +383,7 @@ fn files_that_say_nothing_are_named() {
     assert_eq!(refused(&[("config.json", "[]")]), "config.json: it is not a JSON object");
     assert_eq!(
         refused(&[("config.json", r#"{"max_position_embeddings": 64}"#)]),
-        "config.json: it does not say how long a vector is: there is no `hidden_size` and no `dim`"
+        "config.json: it does not say how long a token's vector is: there is none of `hidden_size`, `dim`, `d_model`, `n_embd`"
     );
     assert!(refused(&[("config.json", r#"{"hidden_size": 8}"#)]).contains("how many tokens the model takes"));
     assert_eq!(
@@ -212,25 +419,18 @@ fn a_default_prompt_is_put_before_every_text_and_others_are_named() {
 }
 
 #[test]
-fn a_default_prompt_that_is_not_there_or_is_not_pooled_is_refused() {
+fn a_default_prompt_that_is_not_there_is_refused() {
     let missing = refused(&[BERT, sentence_transformers(r#"{"default_prompt_name": "query"}"#)]);
     assert!(
         missing.contains("its default prompt is `query`, and it has no prompt of that name"),
         "{missing}"
-    );
-    let prompts = r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#;
-    let pooling = r#"{"pooling_mode": "mean", "include_prompt": false}"#;
-    let left_out = refused(&[BERT, sentence_transformers(prompts), ("1_Pooling/config.json", pooling)]);
-    assert_eq!(
-        left_out,
-        "1_Pooling/config.json: its pooling leaves out the tokens of the default prompt `query`, and no backend here does"
     );
 }
 
 #[test]
 fn vectors_that_are_cut_are_as_long_as_what_is_left() {
     let found = of(&[BERT, MODULES_OF_MINILM, sentence_transformers(r#"{"truncate_dim": 8}"#)]);
-    let pooling = Module::Pooling { mode: PoolingMode::Mean };
+    let pooling = Module::pooling(PoolingMode::Mean);
     assert_eq!(found.recipe.head, [pooling, Module::Normalize, Module::Truncate { dimensions: 8 }]);
     assert_eq!(found.dimensions, 8);
     let longer = refused(&[BERT, sentence_transformers(r#"{"truncate_dim": 33}"#)]);
@@ -294,22 +494,15 @@ fn what_takes_its_vector_from_elsewhere_is_refused() {
         ),
         "{pooled}"
     );
-    let causal =
-        r#"{"hidden_size": 8, "max_position_embeddings": 64, "architectures": ["Qwen3ForCausalLM"]}"#;
-    let last = refused(&[("config.json", causal)]);
-    assert!(
-        last.contains("it is a `Qwen3ForCausalLM`, and without modules.json its vector is that of the last"),
-        "{last}"
-    );
     let outside = r#"[{"path": "", "type": "m.Transformer"}, {"path": "../p", "type": "m.Pooling"}]"#;
     let led = refused(&[BERT, ("modules.json", outside)]);
-    assert_eq!(led, "modules.json: its pooling is in `../p`, which is no folder below this one");
+    assert_eq!(led, "modules.json: its module `Pooling` is in `../p`, which is no folder below this one");
 }
 
 #[test]
 fn a_model_in_another_form_is_told_what_it_is_and_what_makes_it_readable() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["config.json", "tokenizer.json", "pytorch_model.bin"] {
+    for name in ["config.json", "tokenizer.json", "model.gguf"] {
         fs::write(folder.path().join(name), "{}").unwrap();
     }
     let error = describe(folder.path()).unwrap_err().to_string();
@@ -317,18 +510,46 @@ fn a_model_in_another_form_is_told_what_it_is_and_what_makes_it_readable() {
     assert_eq!(
         error,
         format!(
-            "{at} is not a model folder: it lacks model.safetensors; it contains config.json, pytorch_model.bin, \
-             tokenizer.json\n\nhint: its weights are in pytorch_model.bin; model.safetensors is written by \
-             `AutoModel.from_pretrained(\"{at}\").save_pretrained(\"{at}\")` of transformers"
+            "{at} is not a model folder: it lacks model.safetensors; it contains config.json, model.gguf, tokenizer.json\n\nhint: \
+             its weights are in GGUF, which no backend here reads: take the safetensors files of the model's own repository"
         )
     );
-    let modules = r#"[{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]"#;
-    fs::write(folder.path().join("modules.json"), modules).unwrap();
-    let error = describe(folder.path()).unwrap_err().to_string();
-    assert!(
-        error.contains("it has a module `StaticEmbedding`") && error.contains("a table of vectors"),
-        "{error}"
+}
+
+/// A safetensors file whose header says this, with no numbers.
+fn header(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+#[test]
+fn a_table_of_vectors_is_a_model_of_its_own_kind_in_either_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| fs::write(folder.path().join(name), content).unwrap();
+    write("tokenizer.json", b"{}");
+    write(
+        "model.safetensors",
+        &header(r#"{"embeddings": {"dtype": "F32", "shape": [9, 4], "data_offsets": [0, 0]}}"#),
     );
+    write("config.json", br#"{"model_type": "model2vec", "normalize": true}"#);
+    let found = describe(folder.path()).unwrap();
+    assert_eq!((found.is_table, found.dimensions, found.model_type.as_str()), (true, 4, "model2vec"));
+    assert_eq!(found.recipe.head, [Module::pooling(PoolingMode::Mean), Module::Normalize]);
+    assert!(!found.recipe.special_tokens);
+
+    fs::remove_file(folder.path().join("config.json")).unwrap();
+    write("modules.json", br#"[{"path": "", "type": "m.StaticEmbedding"}]"#);
+    let found = describe(folder.path()).unwrap();
+    assert_eq!(
+        (found.is_table, found.dimensions, found.model_type.as_str()),
+        (true, 4, "a table of vectors")
+    );
+    assert_eq!(found.recipe.head, [Module::pooling(PoolingMode::Mean)]);
+    write(
+        "model.safetensors",
+        &header(r#"{"weight": {"dtype": "F32", "shape": [9, 4], "data_offsets": [0, 0]}}"#),
+    );
+    let error = describe(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("none of its tensors is `embedding.weight` or `embeddings`"), "{error}");
 }
 
 #[test]

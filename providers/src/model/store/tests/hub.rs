@@ -46,6 +46,7 @@ fn fetch_from_hub(scratch: &Scratch, endpoint: &str) -> Result<ResolvedModel, St
         offline: false,
         endpoint: Some(endpoint.to_owned()),
         cache: Some(scratch.folder.path().join("hub-cache")),
+        silence: None,
     };
     scratch.store.resolve(&tiny(), None, &Sources { hub, packages: &NoPackages }, &Silent)
 }

@@ -8,24 +8,26 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tailmark_providers::model::Recipe;
+use tailmark_providers::model::manifest::CheckedAgainst;
 use tailmark_providers::model::variants::{Figures, Int8};
 use tailmark_providers::python_environment::PythonEnvironment;
 
-use crate::commands::CommandError;
+use super::MakingError;
 use crate::screen::Screen;
 
 /// The tools in an environment that has what they need.
-pub(super) struct ToolRunner<'a> {
+pub(crate) struct ToolRunner<'a> {
     environment: PythonEnvironment,
     screen: &'a Screen,
 }
 
 /// What a tool says of the graph it made.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(super) struct Made {
+pub(crate) struct Made {
     /// What it is, for example `graph-only` or `float16`.
-    pub(super) form: String,
+    pub(crate) form: String,
     min_cosine: Option<f64>,
     mean_cosine: Option<f64>,
     max_abs_difference: Option<f64>,
@@ -34,9 +36,31 @@ pub(super) struct Made {
     reduced_range: Option<bool>,
     kernels_saturate: Option<bool>,
     exact: Option<Compared>,
+    /// The files that a graph takes its weights from.
+    #[serde(default)]
+    pub(crate) data: Vec<MadeData>,
+    /// What the vectors were compared with.
+    pub(crate) checked_against: Option<CheckedAgainst>,
     /// Libraries and their versions.
     #[serde(default)]
-    pub(super) made_with: BTreeMap<String, String>,
+    pub(crate) made_with: BTreeMap<String, String>,
+}
+
+/// A file that a graph takes weights from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct MadeData {
+    /// Its name, beside the graph.
+    pub(crate) name: String,
+    /// The file of weights that it is, under another name.
+    pub(crate) of: Option<String>,
+}
+
+/// What a tool says that makes no graph.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(crate) struct MadeReference {
+    /// Libraries and their versions.
+    #[serde(default)]
+    pub(crate) made_with: BTreeMap<String, String>,
 }
 
 /// Figures as a tool says them, which may be more than are kept.
@@ -51,7 +75,7 @@ struct Compared {
 
 impl Made {
     /// What its int8 products come to, if the tool says so. `processor` is the one that it ran on.
-    pub(super) fn int8(&self, processor: Option<String>) -> Option<Int8> {
+    pub(crate) fn int8(&self, processor: Option<String>) -> Option<Int8> {
         let exact = self.exact?;
         Some(Int8 {
             reduced_range: self.reduced_range?,
@@ -68,7 +92,7 @@ impl Made {
     }
 
     /// How close its vectors are to torch's.
-    pub(super) fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         Figures {
             min_cosine: self.min_cosine,
             mean_cosine: self.mean_cosine,
@@ -80,12 +104,12 @@ impl Made {
 }
 
 /// A recipe as the tools take it, so that they need not read the model's files for it.
-pub(super) fn recipe_flag(recipe: &Recipe) -> String {
+pub(crate) fn recipe_flag(recipe: &Recipe) -> String {
     serde_json::to_string(recipe).expect("a recipe is JSON: this is a bug")
 }
 
 /// Figures as one part of a sentence.
-pub(super) fn in_words(figures: &Figures) -> String {
+pub(crate) fn in_words(figures: &Figures) -> String {
     let mut parts = Vec::new();
     if let (Some(min), Some(mean)) = (figures.min_cosine, figures.mean_cosine) {
         parts.push(format!("cosine to torch {min:.6} at least, {mean:.6} on average"));
@@ -101,9 +125,21 @@ pub(super) fn in_words(figures: &Figures) -> String {
 }
 
 impl<'a> ToolRunner<'a> {
-    /// Finds or makes the environment, or checks the user's.
-    pub(super) fn new(python: Option<&Path>, screen: &'a Screen) -> Result<Self, CommandError> {
-        let environment = PythonEnvironment::for_tools(&super::fetch::cache()?, python, screen)?;
+    /// Finds or makes the environment, or checks the user's: one with torch and the exporter.
+    pub(crate) fn new(cache: &Path, python: Option<&Path>, screen: &'a Screen) -> Result<Self, MakingError> {
+        Self::within(PythonEnvironment::for_tools(cache, python, screen)?, screen)
+    }
+
+    /// The same without torch, for tools that run a graph or a table.
+    pub(crate) fn of_graphs(
+        cache: &Path,
+        python: Option<&Path>,
+        screen: &'a Screen,
+    ) -> Result<Self, MakingError> {
+        Self::within(PythonEnvironment::for_graphs(cache, python, screen)?, screen)
+    }
+
+    fn within(environment: PythonEnvironment, screen: &'a Screen) -> Result<Self, MakingError> {
         screen.clear();
         Ok(Self { environment, screen })
     }
@@ -111,15 +147,15 @@ impl<'a> ToolRunner<'a> {
     /// Runs a tool to its end. `shown` is what its output calls a folder, and what a person is to read instead.
     ///
     /// There is no deadline: how long a conversion takes is the model's affair, and a person is watching.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         tool: &str,
         arguments: &[&OsStr],
         shown: (&Path, &Path),
-    ) -> Result<Option<Made>, CommandError> {
+    ) -> Result<Option<String>, MakingError> {
         let mut command = self.environment.worker_command(tool).to_command();
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |what: String| CommandError::PythonTool { tool: tool.to_owned(), what };
+        let failed = |what: String| MakingError::Tool { tool: tool.to_owned(), what };
         let mut child = command.spawn().map_err(|error| failed(format!("cannot be started: {error}")))?;
         let (from, to) = (shown.0.display().to_string(), shown.1.display().to_string());
         let say = |line: &str| self.screen.say(&line.replace(&from, &to));
@@ -141,26 +177,25 @@ impl<'a> ToolRunner<'a> {
             )));
         }
         trouble.iter().for_each(|line| say(line));
-        match last.as_deref().map(|line| (line, serde_json::from_str::<Made>(line))) {
-            Some((_, Ok(made))) => Ok(Some(made)),
-            // The object of a tool that makes no graph has other members, and is for programs as well.
-            Some((line, Err(_))) if line.starts_with('{') => Ok(None),
-            Some((line, Err(_))) => {
-                say(line);
+        match last {
+            Some(line) if line.starts_with('{') => Ok(Some(line)),
+            Some(line) => {
+                say(&line);
                 Ok(None)
             }
             None => Ok(None),
         }
     }
 
-    /// Runs a tool that makes a graph.
-    pub(super) fn make(
+    /// Runs a tool that says in its last line what it made.
+    pub(crate) fn make<T: DeserializeOwned>(
         &self,
         tool: &str,
         arguments: &[&OsStr],
         shown: (&Path, &Path),
-    ) -> Result<Made, CommandError> {
-        self.run(tool, arguments, shown)?.ok_or_else(|| CommandError::PythonTool {
+    ) -> Result<T, MakingError> {
+        let last = self.run(tool, arguments, shown)?;
+        last.and_then(|line| serde_json::from_str(&line).ok()).ok_or_else(|| MakingError::Tool {
             tool: tool.to_owned(),
             what:
                 "ended well and did not say what it made: its last line is not the JSON object it should be"
