@@ -63,6 +63,7 @@ step mypy python_tool mypy
 step python-tests python_tool python -m pytest
 step requirements python/requirements/generate.sh --check
 if [ "$torch" = yes ]; then
+    step models ci/models.sh --few
     step smoke run_scenario smoke --backend python-torch-cpu
     step run-folder python3 ci/run_folder.py check "$runs/smoke" null onnx-cpu onnx-in-process rten-cpu python-onnx-cpu \
         python-torch-cpu
