@@ -158,7 +158,8 @@ impl Way {
     /// Refuses a target with files that would be lost.
     fn refuse_to_write_over(&self, wanted: &Wanted<'_>, described: &Description) -> Result<(), MakingError> {
         let Wanted { source, target, .. } = *wanted;
-        if own::is_in(target) {
+        let is_theirs = |name: &str| described.graphs.iter().any(|graph| graph.name == name);
+        if own::is_in(target) && !(matches!(self, Self::Export) && target == source && is_theirs(GRAPH)) {
             return Ok(());
         }
         let made: &[&str] = match self {

@@ -60,7 +60,8 @@ fn listing(folder: &Path) -> String {
             let content = fs::read(&entry).expect("a file");
             let hash = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let name = entry.strip_prefix(folder).expect("below").to_string_lossy().into_owned();
-            let lfs = name.ends_with(".onnx").then(|| serde_json::json!({"sha256": hash, "size": content.len()}));
+            let lfs =
+                name.ends_with(".onnx").then(|| serde_json::json!({"sha256": hash, "size": content.len()}));
             siblings.push(serde_json::json!({"rfilename": name, "size": content.len(), "lfs": lfs}));
         }
     }
@@ -144,7 +145,10 @@ fn a_name_of_the_hub_ends_in_a_verdict_and_is_pinned_for_every_later_run() {
 
     let lock = bench.path().join("scenarios/tailmark.lock");
     let pinned = fs::read_to_string(&lock).expect("the lock");
-    assert!(pinned.contains(&format!("revision = \"{COMMIT}\"")) && pinned.contains("onnx/model.onnx"), "{pinned}");
+    assert!(
+        pinned.contains(&format!("revision = \"{COMMIT}\"")) && pinned.contains("onnx/model.onnx"),
+        "{pinned}"
+    );
     // Nobody is asked any more.
     let again = run("http://127.0.0.1:9", &[]);
     assert!([Some(0), Some(3)].contains(&again.code), "{}\n{}", again.stdout, again.stderr);
@@ -163,5 +167,9 @@ fn a_name_of_the_hub_ends_in_a_verdict_and_is_pinned_for_every_later_run() {
     fs::write(&lock, pinned.replace(hash, &"0".repeat(64))).expect("written");
     let differs = run(&address, &[]);
     assert_eq!(differs.code, Some(4), "{}", differs.stderr);
-    assert!(differs.stderr.contains(&format!("has SHA-256 {hash}, expected {}", "0".repeat(64))), "{}", differs.stderr);
+    assert!(
+        differs.stderr.contains(&format!("has SHA-256 {hash}, expected {}", "0".repeat(64))),
+        "{}",
+        differs.stderr
+    );
 }

@@ -18,7 +18,7 @@ use self::settings::{object, whole_number, wrong};
 pub use self::weights::{FoundGraph, is_reduced, usual_graph};
 use crate::external_data;
 use crate::model::contents::Contents;
-use crate::model::manifest::{WEIGHTS, is_in};
+use crate::model::manifest::WEIGHTS;
 use crate::model::recipe::{Module, OutputKind, Recipe, TokenTypes};
 
 /// Files that say how a model is used, where it has them.
@@ -91,7 +91,7 @@ pub fn describe(folder: &Path) -> Result<Description, DescribeError> {
     // First, because what a list of modules names is known better than what its folder lacks.
     let modules = modules::read(folder)?;
     let weights = weights::files(folder)?;
-    let graphs = weights::graphs(folder, is_in(folder));
+    let graphs = weights::graphs(folder);
     let is_table = modules.as_ref().is_some_and(|modules| modules.is_table);
     let makes_tokenizer = !folder.join(TOKENIZER).is_file()
         && OTHER_TOKENIZERS.iter().any(|name| folder.join(name).is_file())

@@ -568,3 +568,21 @@ fn weights_in_half_precision_are_named() {
         found.notes
     );
 }
+
+#[test]
+fn a_graph_that_a_model_was_made_of_stays_one_that_was_there_and_what_tailmark_made_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::model::own::tests::write_model(folder.path());
+    fs::write(folder.path().join(BERT.0), BERT.1).unwrap();
+    fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+    let graphs = || -> Vec<String> {
+        describe(folder.path()).unwrap().graphs.into_iter().map(|graph| graph.name).collect()
+    };
+    assert_eq!(graphs(), Vec::<String>::new(), "the model's graph was exported");
+    let path = folder.path().join("tailmark-model.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let against =
+        r#""checked_against": {"library": "onnxruntime", "version": "1", "graph": "model.onnx"}, "weights""#;
+    fs::write(&path, text.replacen("\"weights\"", against, 1)).unwrap();
+    assert_eq!(graphs(), ["model.onnx"]);
+}

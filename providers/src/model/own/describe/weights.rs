@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::settings::{DescribeError, object, wrong};
 use crate::external_data;
 use crate::model::inventory::graph_files;
-use crate::model::manifest::{GRAPH, WEIGHTS, is_below};
+use crate::model::manifest::{GRAPH, MANIFEST, Manifest, WEIGHTS, is_below, is_in};
+use crate::model::variants;
 
 /// Pickled weights, as torch saved them before safetensors.
 const PICKLED: &str = "pytorch_model.bin";
@@ -54,15 +55,30 @@ pub(super) fn files(folder: &Path) -> Result<Vec<String>, DescribeError> {
     Ok(Vec::new())
 }
 
-/// The graphs at the top of a folder and in `onnx/`, sorted by name, but for those that tailmark makes.
-pub(super) fn graphs(folder: &Path, made_here: bool) -> Vec<FoundGraph> {
+/// The graphs at the top of a folder and in `onnx/`, sorted by name, but for those that tailmark made.
+pub(super) fn graphs(folder: &Path) -> Vec<FoundGraph> {
+    let made_here = |name: &String| is_made_here(folder, name);
     let below = GRAPH_FOLDERS.iter().flat_map(|place| {
         graph_files(&folder.join(place)).into_iter().map(move |name| format!("{place}/{name}"))
     });
-    let top = graph_files(folder).into_iter().filter(|_| !made_here);
+    let top = graph_files(folder).into_iter().filter(|name| !made_here(name));
     let mut names: Vec<String> = top.chain(below).collect();
     names.sort();
     names.into_iter().map(|name| found(folder, name)).collect()
+}
+
+/// Whether tailmark made a graph at the top: all of those in a model's folder, unless the manifest says that the model is a graph
+/// that was there; then its variants alone.
+fn is_made_here(folder: &Path, name: &str) -> bool {
+    if !is_in(folder) {
+        return false;
+    }
+    let manifest =
+        fs::read_to_string(folder.join(MANIFEST)).ok().and_then(|text| Manifest::parse(&text).ok());
+    let was_there =
+        manifest.as_ref().and_then(|manifest| manifest.checked_against.as_ref()?.graph.as_ref()).is_some();
+    !was_there
+        || variants::read(folder).is_ok_and(|made| made.iter().any(|variant| variant.file.name == name))
 }
 
 fn found(folder: &Path, name: String) -> FoundGraph {
