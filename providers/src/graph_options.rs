@@ -65,6 +65,51 @@ pub fn variant_of(request: &LoadRequest) -> Option<Variant> {
     variants::read(folder).ok()?.into_iter().find(|variant| variant.file.name == name)
 }
 
+/// Instructions that a quantized graph was made for. Any processor runs it; what it gains in time and loses in its vectors is known
+/// of these alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// Those of 64-bit ARM.
+    Arm64,
+    /// AVX2, of x86.
+    Avx2,
+    /// AVX-512, of x86.
+    Avx512,
+    /// AVX-512 with VNNI, of x86.
+    Avx512Vnni,
+}
+
+impl InstructionSet {
+    /// The processors that have it, as the end of `made for`.
+    #[must_use]
+    pub fn processors(self) -> &'static str {
+        match self {
+            Self::Arm64 => "ARM64 processors",
+            Self::Avx2 => "processors with AVX2",
+            Self::Avx512 => "processors with AVX-512",
+            Self::Avx512Vnni => "processors with AVX-512 VNNI",
+        }
+    }
+
+    /// What the name of a graph says that it was made for: sentence-transformers and Optimum call them, for example,
+    /// `model_qint8_avx512_vnni.onnx` and `model_quint8_avx2.onnx`.
+    #[must_use]
+    pub fn named_in(graph: &str) -> Option<Self> {
+        let stem = graph.rsplit('/').next()?.strip_suffix(".onnx")?.to_ascii_lowercase();
+        let words: Vec<&str> = stem.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let has = |word: &str| words.contains(&word);
+        if has("arm64") || has("aarch64") {
+            Some(Self::Arm64)
+        } else if has("vnni") {
+            Some(Self::Avx512Vnni)
+        } else if has("avx512") {
+            Some(Self::Avx512)
+        } else {
+            has("avx2").then_some(Self::Avx2)
+        }
+    }
+}
+
 /// Texts per run and tokens per text, both fixed: what is smaller is padded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StaticShape(u32, u32);
@@ -168,6 +213,22 @@ mod tests {
 
     fn shapes(pairs: &[[u32; 2]]) -> Vec<StaticShape> {
         serde_json::from_value(json!(pairs)).expect("shapes")
+    }
+
+    #[test]
+    fn the_name_of_a_quantized_graph_says_which_instructions_it_was_made_for() {
+        let sets = [
+            ("onnx/model_qint8_arm64.onnx", Some(InstructionSet::Arm64)),
+            ("onnx/model_quint8_avx2.onnx", Some(InstructionSet::Avx2)),
+            ("model_qint8_avx512.onnx", Some(InstructionSet::Avx512)),
+            ("onnx/model_qint8_avx512_vnni.onnx", Some(InstructionSet::Avx512Vnni)),
+            ("onnx/model_quantized.onnx", None),
+            ("arm64/model.onnx", None),
+            ("onnx/model_O4.onnx", None),
+        ];
+        for (name, set) in sets {
+            assert_eq!(InstructionSet::named_in(name), set, "{name}");
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Which backends of a run belong together: those of the scenario as they stand, the variations of one, and the levels of
 //! a capacity. Each is shown in one place: a level is a variation too, and is not shown among the others again.
 
+use std::borrow::Cow;
+
 use crate::record::{BackendOutcome, BackendRecord, Capacity, Level, PhaseSummary, RunRecord};
 use crate::view::was_timed;
 
 /// The axis along which the levels of a capacity lie.
 const RATE: &str = "rate";
+
+/// The axis of the graphs of a model.
+const GRAPH: &str = "graph";
 
 /// The variations of one backend along the same axes.
 #[derive(Debug)]
@@ -24,9 +29,15 @@ impl<'a> Varied<'a> {
         format!("{} by {}", self.of, listed(&self.axes))
     }
 
-    /// The values of a variation in the order of the axes.
-    pub(crate) fn values(backend: &'a BackendRecord) -> impl Iterator<Item = &'a str> {
-        backend.cell.iter().flat_map(|cell| &cell.axes).map(|axis| axis.value.as_str())
+    /// The values of a variation in the order of the axes, a graph's with what its label remarks.
+    pub(crate) fn values(backend: &'a BackendRecord) -> impl Iterator<Item = Cow<'a, str>> {
+        let axes = backend.cell.iter().flat_map(|cell| &cell.axes);
+        axes.map(|axis| match backend.label.strip_prefix(&backend.name) {
+            Some(remark) if axis.name == GRAPH && !remark.is_empty() => {
+                Cow::Owned(format!("{}{remark}", axis.value))
+            }
+            _ => Cow::Borrowed(axis.value.as_str()),
+        })
     }
 
     /// The rate that can be compared between the variations: requests as long as each holds as many texts, and texts

@@ -29,6 +29,7 @@ pub use conditions::{
     PowerSource, Swap, Thermal, Throttling, Unread,
 };
 pub use figures::processors;
+use tailmark_providers::graph_options::InstructionSet;
 pub use watch::ConditionsWatch;
 
 /// The machine, as far as the operating system tells.
@@ -58,6 +59,12 @@ pub fn machine() -> Machine {
 #[must_use]
 pub fn has_vnni() -> Option<bool> {
     instructions::has_vnni(&source::Files::of_this_machine())
+}
+
+/// Whether the processor has these instructions; `None` if it does not say.
+#[must_use]
+pub fn has(instructions: InstructionSet) -> Option<bool> {
+    instructions::has(instructions, std::env::consts::ARCH, &source::Files::of_this_machine())
 }
 
 /// The commit checked out around a folder; `None` outside a checkout or without git.

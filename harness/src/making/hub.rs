@@ -92,6 +92,7 @@ pub(crate) fn obtain(wanted: &HubModel<'_>, hub: &Hub, screen: &Screen) -> Resul
             name: wanted.name.to_owned(),
             asked: entry.as_ref().map_or_else(|| revision.to_owned(), |entry| entry.asked.clone()),
             revision: listing.commit,
+            all_graphs: wanted.wish.all_graphs,
             files: fetched,
         });
         match lock.write(path) {
@@ -130,8 +131,8 @@ fn there(wanted: &HubModel<'_>, entry: &LockedModel) -> Result<Option<PathBuf>, 
     let is_whole = covers(&manifest, &entry.files)
         && wanted.wish.graphs.iter().all(has)
         && (!wanted.wish.weights || !manifest.weights.is_empty())
-        // Which graphs there are only the hub knows.
-        && !wanted.wish.all_graphs;
+        // Which graphs there are only the hub knows, unless all of them are pinned.
+        && (!wanted.wish.all_graphs || entry.all_graphs);
     Ok(is_whole.then_some(folder))
 }
 

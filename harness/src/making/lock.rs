@@ -35,6 +35,9 @@ pub(crate) struct LockedModel {
     pub(crate) asked: String,
     /// The commit that it was.
     pub(crate) revision: String,
+    /// Whether the files are all the graphs that the repository had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) all_graphs: bool,
     /// Every file that was fetched.
     #[serde(default, rename = "file")]
     pub(crate) files: Vec<PinnedFile>,
@@ -111,6 +114,7 @@ impl LockFile {
             let known = |file: &&PinnedFile| entry.files.iter().all(|other| other.name != file.name);
             let kept: Vec<PinnedFile> = before.files.iter().filter(known).cloned().collect();
             entry.files.extend(kept);
+            entry.all_graphs |= before.all_graphs;
         }
         entry.files.sort_by(|one, other| one.name.cmp(&other.name));
         self.models.retain(|model| model.name != entry.name);
@@ -141,6 +145,7 @@ mod tests {
             name: name.to_owned(),
             asked: "main".to_owned(),
             revision: revision.to_owned(),
+            all_graphs: false,
             files: files.to_vec(),
         }
     }

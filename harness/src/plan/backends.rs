@@ -6,6 +6,7 @@ use tailmark_providers::kinds::{self, KINDS, Kind};
 use tailmark_providers::start::Placement;
 
 use super::BackendPlan;
+use super::graphs::graph_rows;
 use super::phases::phases;
 use super::wrong::{Wrong, key, unfit_name};
 use crate::load::LoadModel;
@@ -69,6 +70,8 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
                 wrong.add(&within("fallback"), why);
             }
         }
+        let graphs =
+            graph_rows(section, kind).map_err(|why| wrong.add(&within("graphs"), why)).unwrap_or_default();
         let backend = BackendPlan {
             name,
             kind,
@@ -76,6 +79,7 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
             require: requirement(section, &at, &mut wrong),
             fallback,
             options,
+            graphs,
             replicas,
             corpus: Arc::clone(common.corpus),
             batch_size: batch_size as usize,

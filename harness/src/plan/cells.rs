@@ -14,7 +14,7 @@ use crate::scenario::{self, MatrixSection, Scenario, Step};
 use crate::workload::Corpus;
 
 /// More cells than this are more likely a mistake than intended: each is measured over several restarts.
-const MOST_CELLS: usize = 64;
+pub(super) const MOST_CELLS: usize = 64;
 
 /// One value of one axis.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 mod backends;
 mod capacity;
 mod cells;
+mod graphs;
 mod model;
 mod phases;
 mod resolve;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use capacity::{CapacityPlan, Levels};
+pub use graphs::{GRAPH_OPTION, GraphRows, rows_of_graphs};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
@@ -115,6 +117,8 @@ pub struct BackendPlan {
     pub fallback: Option<&'static Kind>,
     /// Its options, defaults included.
     pub options: Options,
+    /// Which graphs it still stands for.
+    pub graphs: GraphRows,
     /// Workers of it side by side.
     pub replicas: u32,
     /// Its texts.

@@ -46,7 +46,9 @@ pub(super) fn model_plan(section: &ModelSection) -> Result<ModelPlan, Vec<Fault>
         Some(folder) => faults.extend(check_known(folder, &name)),
         None => {}
     }
-    let hub = section.folder.is_none() && model::find(&name).is_err() && hub_repository::is_name(&name);
+    // Of a known model tailmark has files of its own; whoever names a revision wants the repository's.
+    let is_known = model::find(&name).is_ok() && section.revision.is_none();
+    let hub = section.folder.is_none() && !is_known && hub_repository::is_name(&name);
     if section.revision.is_some() && !hub {
         let why = format!("`{name}` is no repository of the model hub; remove `revision`");
         faults.push(("revision", why));

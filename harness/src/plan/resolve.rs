@@ -10,10 +10,11 @@ use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
 use super::capacity::capacity;
+use super::graphs::GRAPH_OPTION;
 use super::model::model_plan;
 use super::workers::workers;
 use super::wrong::{Wrong, fitting_name, key, unfit_name};
-use super::{BackendPlan, Mode, Plan, cells, warnings};
+use super::{BackendPlan, Mode, Plan, cells, graphs, warnings};
 use crate::load::{self, Limits, LoadModel, Rule};
 use crate::objective::Objective;
 use crate::scenario;
@@ -55,6 +56,7 @@ pub fn resolve(
     faults.add_all(&[], wrong);
     let (all, wrong) = cells::expand(&scenario, backends.clone(), folder);
     faults.add_all(&[], wrong);
+    let all = faults.take(&[key("backend")], graphs::expand(all, cells::MOST_CELLS)).unwrap_or_default();
     let objectives = objectives(&scenario, &mut faults);
     check_selection(&scenario, selection, &all, &mut faults);
     let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
@@ -227,7 +229,9 @@ fn written_out(scenario: &Scenario, backends: &[(BackendPlan, bool)], load: &dyn
         section.placement = Some(backend.placement.name().to_owned());
         section.optional = Some(*optional);
         section.replicas = Some(backend.replicas);
-        let set = backend.options.iter().filter(|(_, value)| !value.is_null());
+        // With several graphs the option is that of each row.
+        let is_of_rows = |name: &str| name == GRAPH_OPTION && section.graphs.is_some();
+        let set = backend.options.iter().filter(|(name, value)| !value.is_null() && !is_of_rows(name));
         let set: BTreeMap<_, _> = set.collect();
         section.options = toml::Table::try_from(set).ok();
     }

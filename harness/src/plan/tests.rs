@@ -98,6 +98,64 @@ fn backends_that_were_not_asked_for_are_named() {
 }
 
 #[test]
+fn graphs_are_a_row_each_named_after_them_and_beside_what_else_is_varied() {
+    let with = |graphs: &str, more: &str| format!("[[backend]]\nkind = \"onnx\"\ngraphs = {graphs}\n{more}");
+    let rows = |text: &str| {
+        let plan = planned(text);
+        plan.backends
+            .iter()
+            .map(|backend| {
+                (backend.name.clone(), backend.options["graph"].as_str().unwrap_or_default().to_owned())
+            })
+            .collect::<Vec<_>>()
+    };
+    let pairs = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, graph)| ((*name).to_owned(), (*graph).to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        rows(&with(r#"["model.onnx", "onnx/model.onnx", "onnx/model_qint8_arm64.onnx"]"#, "")),
+        pairs(&[
+            ("onnx-model", "model.onnx"),
+            ("onnx-onnx_model", "onnx/model.onnx"),
+            ("onnx-model_qint8_arm64", "onnx/model_qint8_arm64.onnx"),
+        ])
+    );
+    let text = with(r#"["a.onnx", "b.onnx"]"#, "[[matrix]]\nthreads = [1, 2]\n");
+    let plan = planned(&text);
+    let names: Vec<&str> = plan.backends.iter().map(|backend| backend.name.as_str()).collect();
+    assert_eq!(names, ["onnx-threads1-a", "onnx-threads1-b", "onnx-threads2-a", "onnx-threads2-b"]);
+    assert!(plan.backends.iter().all(|backend| backend.base() == "onnx"));
+    let axes = |backend: &BackendPlan| {
+        let cell = backend.cell.clone().expect("a variation");
+        cell.axes.iter().map(|axis| format!("{}={}", axis.name, axis.value)).collect::<Vec<_>>()
+    };
+    assert_eq!(axes(&plan.backends[3]), ["threads=2", "graph=b.onnx"]);
+    assert_eq!(planned(&plan.resolved).backends.len(), 4, "what is written out is the same scenario");
+    // Which graphs a model has is known once it is there.
+    let all = planned(&with("\"all\"", ""));
+    assert_eq!((all.backends.len(), &all.backends[0].graphs), (1, &GraphRows::All));
+    let long = format!("[\"{}.onnx\"]", "x".repeat(80));
+    assert_eq!(rows(&with(&long, ""))[0].0, "onnx-graph1");
+}
+
+#[test]
+fn graphs_that_cannot_be_rows_are_refused_at_their_key() {
+    let with = |kind: &str, graphs: &str| format!("[[backend]]\nkind = \"{kind}\"\ngraphs = {graphs}\n");
+    refused(&with("python-torch", "\"all\""), "backend[1].graphs: `python-torch` runs no graph of the model");
+    refused(&with("onnx", "\"every\""), "backend[1].graphs: `every`; write \"all\", or a list of names");
+    refused(&with("onnx", "[]"), "backend[1].graphs: an empty list");
+    refused(&with("onnx", "[\"a.onnx\", \"a.onnx\"]"), "`a.onnx` would be measured twice");
+    refused(&with("onnx", "[\"../a.onnx\"]"), "backend[1].graphs: ");
+    refused(&with("onnx", "3"), "graphs are \"all\", or a list of names such as");
+    let twice = with("onnx", "\"all\"") + "options = { graph = \"a.onnx\" }\n";
+    refused(&twice, "the option `graph` names one, too; write one of the two");
+    let clash = with("onnx", "[\"a.onnx\"]") + "[[backend]]\nname = \"onnx-a\"\nkind = \"null\"\n";
+    refused(&clash, "two backends are named `onnx-a`");
+    let names: Vec<String> = (0..65).map(|number| format!("\"{number}.onnx\"")).collect();
+    refused(&with("onnx", &format!("[{}]", names.join(", "))), "65 backends; there can be at most 64");
+}
+
+#[test]
 fn a_matrix_that_cannot_be_is_refused_at_its_key() {
     let with = |matrix: &str| format!("{ONNX}[[matrix]]\n{matrix}\n");
     refused(&with("threads = []"), "matrix[1].threads: an empty list");

@@ -9,6 +9,10 @@ use tailmark_reports::record::{Equivalence, Execution, Fallback, RepeatProbe, Re
 pub(super) struct Found {
     /// How to start it; `None` when it cannot be.
     pub(super) launch: Option<Launch>,
+    /// Whether the model has the graph that it is to run, or it runs none.
+    pub(super) has_graph: bool,
+    /// What its graph was made for and this processor is not, for example `made for ARM64 processors`.
+    pub(super) made_for_others: Option<String>,
     /// Set once another kind runs than the one asked for.
     pub(super) fallback: Option<Fallback>,
     /// What it said of itself when it was loaded.
@@ -31,6 +35,8 @@ impl Found {
         let why = "the run did not get that far";
         Self {
             launch: None,
+            has_graph: true,
+            made_for_others: None,
             fallback: None,
             loaded: None,
             equivalence: Equivalence::NotChecked { why: why.to_owned() },
@@ -43,11 +49,12 @@ impl Found {
 
     /// What the report calls a backend of that name.
     pub(super) fn label(&self, name: &str) -> String {
-        match (&self.fallback, &self.partial) {
-            (Some(Fallback { from, to, why }), _) => format!("{to} (fallback from {from}: {why})"),
-            (None, Some(ran)) => format!("{name} ({ran})"),
-            (None, None) => name.to_owned(),
+        if let Some(Fallback { from, to, why }) = &self.fallback {
+            return format!("{to} (fallback from {from}: {why})");
         }
+        let remarks: Vec<&str> =
+            [&self.made_for_others, &self.partial].into_iter().flatten().map(String::as_str).collect();
+        if remarks.is_empty() { name.to_owned() } else { format!("{name} ({})", remarks.join(", ")) }
     }
 
     /// How many requests the backend works on at once, by its own account.

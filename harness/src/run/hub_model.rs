@@ -7,15 +7,13 @@ use serde_json::Value;
 use tailmark_providers::model::hub_repository::Wish;
 use tailmark_providers::model::manifest::GRAPH;
 use tailmark_providers::model::{Hub, ModelStore};
+use tailmark_providers::start::{Provision, WantedModel};
 
 use super::error::RunError;
 use super::places::Places;
 use crate::making::{HubModel, LockFile, obtain};
-use crate::plan::Plan;
+use crate::plan::{GRAPH_OPTION, GraphRows, Plan};
 use crate::screen::Screen;
-
-/// The option that names a graph.
-const GRAPH_OPTION: &str = "graph";
 
 /// The plan with the folder of its model, if that is one of the hub and a backend runs it.
 pub(super) fn with_folder<'a>(
@@ -55,7 +53,7 @@ pub(super) fn with_folder<'a>(
         revision: plan.model.revision.as_deref(),
         wish: Wish {
             graphs: running().filter_map(named).filter(|name| name != GRAPH).collect(),
-            all_graphs: false,
+            all_graphs: running().any(|backend| backend.graphs == GraphRows::All),
             weights: running().any(|backend| backend.kind.needs_weights),
         },
         lock: lock.as_deref(),
@@ -66,4 +64,22 @@ pub(super) fn with_folder<'a>(
     };
     own.model.folder = Some(obtain(&wanted, &Hub::from_environment(), screen)?);
     Ok(Cow::Owned(own))
+}
+
+/// Makes the model be there, unless it is already.
+pub(super) fn fetch_model(
+    plan: &Plan,
+    provision: &mut Provision<'_>,
+    model_store: Option<&Path>,
+) -> Result<(), RunError> {
+    if provision.model().is_some() {
+        return Ok(());
+    }
+    Ok(provision.fetch_model(&WantedModel {
+        name: &plan.model.name,
+        folder: plan.model.folder.as_deref(),
+        in_place: plan.model.in_place,
+        own: plan.model.own,
+        store: model_store,
+    })?)
 }

@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod found;
 mod gate;
+mod graphs;
 mod hub_model;
 mod int8;
 mod losses;
@@ -69,6 +70,7 @@ pub fn carry_out(
     let plan = &*hub_model::with_folder(plan, &places, &cache, screen)?;
     let mut provision = Provision::new(cache, own_server()?, places.python, screen.as_ref())
         .with_max_memory(plan.workers.max_memory);
+    let plan = &*graphs::in_rows(plan, &mut provision, places.model_store)?;
     let record = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -5,12 +5,14 @@ use std::path::Path;
 use tailmark_providers::kinds::Ask;
 use tailmark_providers::model::manifest::CheckedAgainst;
 use tailmark_providers::model::{Recipe, ResolvedModel};
-use tailmark_providers::start::{Lacking, Provision, WantedModel};
+use tailmark_providers::start::{Lacking, Provision};
 use tailmark_providers::tokenize::{TokenBatch, Tokenizer};
 use tailmark_reports::record::{BackendOutcome, Model, ModelFile, Prompt, RunRecord, TokenCounts, Warning};
 
 use super::backend_run::BackendRun;
 use super::error::RunError;
+use super::graphs;
+use super::hub_model::fetch_model;
 use crate::plan::{BackendPlan, Plan};
 use crate::scenario::{PromptSetting, did_you_mean};
 
@@ -28,14 +30,7 @@ pub(super) fn provide(
     record: &mut RunRecord,
 ) -> Result<(), RunError> {
     if tracks.iter().any(|track| track.plan.kind.wants_model(&track.plan.options)) {
-        let wanted = WantedModel {
-            name: &plan.model.name,
-            folder: plan.model.folder.as_deref(),
-            in_place: plan.model.in_place,
-            own: plan.model.own,
-            store: model_store,
-        };
-        provision.fetch_model(&wanted)?;
+        fetch_model(plan, provision, model_store)?;
     }
     provision.put_prompt(prompt_of(plan, provision.model())?);
     if let Some(model) = provision.model() {
@@ -61,13 +56,17 @@ pub(super) fn provide(
         count_tokens(plan, &folder, &recipe, record)?;
     }
     for track in &mut *tracks {
+        graphs::look_at(track, provision.model(), &mut record.warnings);
+        if track.outcome != BackendOutcome::Pending {
+            continue;
+        }
         match track.plan.kind.start(asked(&track.plan), provision) {
             Ok(launch) => track.found.launch = Some(launch),
             Err(lacking) => track.outcome = outcome_of(lacking),
         }
     }
     // Only now is it known what the others had to have anyway.
-    for track in tracks {
+    for track in tracks.iter_mut().filter(|track| track.found.has_graph) {
         if let BackendOutcome::NotAvailable { why } = &track.outcome
             && let Some(launch) = track.plan.kind.start_to_be_refused(asked(&track.plan), provision)
         {

@@ -205,6 +205,19 @@ pub struct ObjectiveSection {
     pub backends: Option<Vec<String>>,
 }
 
+/// Graphs of the model that are a row each: a word, or their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "graphs are \"all\", or a list of names such as [\"model.onnx\", \"onnx/model_O2.onnx\"]"
+)]
+pub enum GraphsSetting {
+    /// `all`.
+    Word(String),
+    /// Their names below the model's folder.
+    Names(Vec<String>),
+}
+
 /// A backend.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -219,6 +232,9 @@ pub struct BackendSection {
     pub optional: Option<bool>,
     /// Number of workers side by side; each request goes to the one with the fewest in flight. Default: 1.
     pub replicas: Option<u32>,
+    /// The graphs to measure, each as a row of its own: their names, or `all` for every graph that the model came with or that
+    /// tailmark made of it. Default: the one of the option `graph`.
+    pub graphs: Option<GraphsSetting>,
     /// The kind to run instead if the model has no ONNX file. The fallback is announced and shown in every report.
     pub fallback: Option<String>,
     /// Texts per request for this backend, instead of the workload's.

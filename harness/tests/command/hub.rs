@@ -173,3 +173,70 @@ fn a_name_of_the_hub_ends_in_a_verdict_and_is_pinned_for_every_later_run() {
         differs.stderr
     );
 }
+
+#[test]
+fn all_graphs_of_a_repository_are_rows_and_one_for_other_processors_says_so() {
+    let (Some(python), Some(library)) =
+        (named("TAILMARK_TEST_EXPORT_PYTHON"), named("TAILMARK_TEST_ONNXRUNTIME"))
+    else {
+        return;
+    };
+    let bench = Workbench::new();
+    let repository = repository(&bench, &python);
+    // One of the two is for other processors, whichever this is.
+    for name in ["model_qint8_arm64", "model_quint8_avx2"] {
+        fs::copy(repository.join("onnx/model.onnx"), repository.join(format!("onnx/{name}.onnx")))
+            .expect("copied");
+    }
+    let address = serve(repository);
+    let library = library.display().to_string();
+    let scenario = |graphs: &str| {
+        format!(
+            "[model]\nname = \"someone/tiny\"\n[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 1\n\
+             [phases.warm_up]\nmin_requests = 2\nmax_requests = 2\n\
+             [phases.steady]\nmin_requests = 20\nmax_requests = 20\n\
+             [[backend]]\nkind = \"onnx\"\ngraphs = {graphs}\noptions = {{ library = {library:?} }}\n"
+        )
+    };
+    bench.write("all.toml", &scenario("\"all\""));
+    let python = python.display().to_string();
+    let run = |scenario: &str, endpoint: &str| -> Finished {
+        let arguments = ["scenario", scenario, "--python", &python];
+        finish(bench.tailmark(&arguments).env("HF_ENDPOINT", endpoint).env("HF_HUB_CACHE", "/nowhere"))
+    };
+    let first = run("all.toml", &address);
+    assert_eq!(first.code, Some(0), "{}\n{}", first.stdout, first.stderr);
+    let record = bench.record();
+    let rows = ["onnx-model", "onnx-model_qint8_arm64", "onnx-model_quint8_avx2"];
+    for name in rows {
+        let row = backend(&record, name);
+        assert_eq!(outcome(&record, name), ("measured", ""));
+        assert_eq!(row["cell"]["of"], "onnx");
+        assert_eq!(row["equivalence"]["class"], "exact");
+        assert_eq!(row["cell"]["axes"][0]["value"], row["options"]["graph"]);
+    }
+    let other = match std::env::consts::ARCH {
+        "aarch64" => ("onnx-model_quint8_avx2", "made for processors with AVX2"),
+        _ => ("onnx-model_qint8_arm64", "made for ARM64 processors"),
+    };
+    assert_eq!(backend(&record, other.0)["label"], format!("{} ({})", other.0, other.1));
+    let warned = record["warnings"].as_array().expect("a list").iter().any(|warning| {
+        warning["backend"] == other.0 && warning["what"].as_str().is_some_and(|what| what.contains(other.1))
+    });
+    assert!(warned, "{}", record["warnings"]);
+    let flat = first.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(other.1), "{}", first.stdout);
+
+    // All that the repository had is pinned, so that nobody has to be asked which graphs there are.
+    fs::remove_dir_all(bench.run_folder()).expect("removed");
+    let again = run("all.toml", "http://127.0.0.1:9");
+    assert_eq!(again.code, Some(0), "{}\n{}", again.stdout, again.stderr);
+    assert_eq!(bench.record()["backends"].as_array().map(Vec::len), Some(rows.len()));
+
+    bench.write("named.toml", &scenario("[\"onnx/model.onnx\", \"onnx/model_O9.onnx\"]"));
+    let missing = run("named.toml", &address);
+    assert_ne!(missing.code, Some(0), "{}\n{}", missing.stdout, missing.stderr);
+    let there = "its graphs are: onnx/model.onnx, onnx/model_qint8_arm64.onnx, onnx/model_quint8_avx2.onnx";
+    assert!(missing.stderr.contains("has no graph `onnx/model_O9.onnx`"), "{}", missing.stderr);
+    assert!(missing.stderr.contains(there), "{}", missing.stderr);
+}

@@ -38,7 +38,7 @@ fn row(varied: &Varied<'_>, backend: &BackendRecord, ran: &Among<'_>) -> Vec<Tex
     let or_absent = |text: Option<String>| text.unwrap_or_else(|| ABSENT.to_owned());
     let verdict = verdict_and_objectives(backend);
     let judged = worst_verdict(backend).is_some() && backend.outcome == BackendOutcome::Measured;
-    let values = Varied::values(backend).map(Text::from);
+    let values = Varied::values(backend).map(|value| Text::from(value.into_owned()));
     let figures = [
         percentile_text(steady, 0.5),
         percentile_text(steady, 0.95),

@@ -204,7 +204,7 @@ fn values_of_axes(canvas: &mut Canvas<'_>, panel: &Panel<'_>) {
             let end = starts.get(order + 1).copied().unwrap_or(panel.cells.len());
             let (from, to) = (panel.edge(*start), panel.edge(end));
             let value = Varied::values(panel.cells[*start]).nth(line).unwrap_or_default();
-            let value = lettering.fitted(&one_line(value), to - from - 3.0);
+            let value = lettering.fitted(&one_line(&value), to - from - 3.0);
             canvas.text(&value, (f64::midpoint(from, to), y), lettering);
             if line + 1 < panel.axes.len() && *start > 0 {
                 canvas.line(&[(from, area.top), (from, y + LINE * 0.4)], GRID.to_rgba(), 1.0);

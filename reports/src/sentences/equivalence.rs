@@ -48,6 +48,14 @@ pub(crate) fn in_full(equivalence: &Equivalence) -> String {
     }
 }
 
+/// How well the vectors rank graded pairs: Spearman's rank correlation with three decimals; `None` if that was not looked at.
+pub(crate) fn quality(equivalence: &Equivalence) -> Option<String> {
+    match equivalence {
+        Equivalence::Checked { graded: Some(graded), .. } => Some(format!("{:.3}", graded.spearman)),
+        _ => None,
+    }
+}
+
 /// Whether the vectors are known to be the reference's but for the order of summation.
 pub(crate) fn is_exact(equivalence: &Equivalence) -> bool {
     matches!(equivalence, Equivalence::Checked { class: EquivalenceClass::Exact, .. })

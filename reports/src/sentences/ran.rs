@@ -77,7 +77,12 @@ pub(crate) struct Among<'a> {
     differs: [bool; 2],
     /// Whether they differ in the figures behind the words, such as the smallest cosine.
     differs_in_full: [bool; 2],
+    /// Whether they differ in what their vectors are good for, so that it stands beside the class.
+    differs_in_quality: bool,
 }
+
+/// Head of the column of the rank correlation with similarities as people graded them.
+const QUALITY: &str = "Spearman";
 
 impl<'a> Among<'a> {
     /// The backends of one table.
@@ -85,6 +90,7 @@ impl<'a> Among<'a> {
         let mut timed = backends.into_iter().filter(|backend| was_timed(backend));
         let first = timed.next();
         let (mut differs, mut differs_in_full) = ([false; 2], [false; 2]);
+        let mut differs_in_quality = false;
         for (first, other) in timed.filter_map(|other| Some((first?, other))) {
             let (here, there) = (in_columns(first), in_columns(other));
             let (here_in_full, there_in_full) = (in_sentences(first), in_sentences(other));
@@ -92,8 +98,14 @@ impl<'a> Among<'a> {
                 differs[index] |= here[index] != there[index];
                 differs_in_full[index] |= here_in_full[index] != there_in_full[index];
             }
+            // Vectors of another class that rank as well are worth to be seen, too.
+            let known =
+                [first, other].iter().any(|backend| equivalence::quality(&backend.equivalence).is_some());
+            let apart = here[1] != there[1]
+                || equivalence::quality(&first.equivalence) != equivalence::quality(&other.equivalence);
+            differs_in_quality |= known && apart;
         }
-        Self { first, differs, differs_in_full }
+        Self { first, differs, differs_in_full, differs_in_quality }
     }
 
     /// What all have in common, with its figures if these are the same too; `None` when nothing.
@@ -116,19 +128,28 @@ impl<'a> Among<'a> {
 
     /// Heads of the columns in which they differ.
     pub(crate) fn heads(&self) -> Vec<&'static str> {
-        self.differing(HEADS)
+        let quality = self.differs_in_quality.then_some(QUALITY);
+        self.differing(HEADS).into_iter().chain(quality).collect()
     }
 
     /// What stands under these heads.
     pub(crate) fn cells(&self, backend: &BackendRecord) -> Vec<String> {
         let untold = || HEADS.map(|_| ABSENT.to_owned());
-        self.differing(if was_timed(backend) { in_columns(backend) } else { untold() })
+        let quality = || {
+            let known = equivalence::quality(&backend.equivalence).filter(|_| was_timed(backend));
+            known.unwrap_or_else(|| ABSENT.to_owned())
+        };
+        let words = self.differing(if was_timed(backend) { in_columns(backend) } else { untold() });
+        words.into_iter().chain(self.differs_in_quality.then(quality)).collect()
     }
 
     /// The same at the end of a line: `, ran on CPU`, or nothing.
     pub(crate) fn after(&self, backend: &BackendRecord) -> String {
         let told = if was_timed(backend) { self.differing(in_words(backend)) } else { Vec::new() };
-        told.iter().map(|word| format!(", {word}")).collect()
+        let quality = equivalence::quality(&backend.equivalence)
+            .filter(|_| self.differs_in_quality && was_timed(backend))
+            .map(|quality| format!("{QUALITY} {quality}"));
+        told.iter().chain(&quality).map(|word| format!(", {word}")).collect()
     }
 
     fn differing<T>(&self, of: [T; 2]) -> Vec<T> {
@@ -214,8 +235,12 @@ mod tests {
             (cells, after),
             (vec!["mps 92 % of the calls".to_owned()], ", ran on mps 92 % of the calls".into())
         );
-        let (common, heads, ..) = told(&[&plain, &int8]);
-        assert_eq!((common.as_str(), heads), ("ran on CPU, all 458 nodes", vec!["vectors"]));
+        let (common, heads, cells, after) = told(&[&plain, &int8]);
+        assert_eq!((common.as_str(), heads), ("ran on CPU, all 458 nodes", vec!["vectors", "Spearman"]));
+        assert_eq!(
+            (cells, after.as_str()),
+            (vec!["int8".to_owned(), "0.881".to_owned()], ", vectors int8, Spearman 0.881")
+        );
         let (common, heads, ..) = told(&[&plain, &coreml]);
         assert_eq!((common.as_str(), heads), ("", vec!["ran on", "vectors"]));
 

@@ -54,7 +54,7 @@ fn row(varied: &Varied<'_>, backend: &BackendRecord, (_, rate): Rate, ran: &Amon
     let rate = phase(backend, Phase::Steady).and_then(rate);
     let peak = backend.resources.as_ref().and_then(|used| used.peak_rss_bytes);
     let absent = || units::ABSENT.to_owned();
-    let values: Vec<String> = Varied::values(backend).map(one_line).collect();
+    let values: Vec<String> = Varied::values(backend).map(|value| one_line(&value)).collect();
     let named = varied.axes.iter().zip(&values).map(|(axis, value)| format!("{axis} {value}"));
     let verdict = verdict_or_state_marked(backend);
     Row {
