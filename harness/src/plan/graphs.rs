@@ -3,8 +3,8 @@
 use tailmark_providers::kinds::Kind;
 use tailmark_reports::record::{Axis, Cell};
 
-use super::BackendPlan;
 use super::wrong::{Wrong, unfit_name};
+use super::{BackendPlan, GraphRows};
 use crate::scenario::{BackendSection, GraphsSetting};
 
 /// The option that names the graph to run.
@@ -12,18 +12,6 @@ pub const GRAPH_OPTION: &str = "graph";
 
 /// What stands for every graph that there is.
 const ALL: &str = "all";
-
-/// Which graphs a backend of a plan stands for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum GraphRows {
-    /// The one that its options name.
-    #[default]
-    One,
-    /// These, which become a row each as soon as the plan is made.
-    Named(Vec<String>),
-    /// All of the model's, which are known once the model is there.
-    All,
-}
 
 /// What a scenario says of a backend's graphs.
 pub(super) fn graph_rows(section: &BackendSection, kind: &Kind) -> Result<GraphRows, String> {

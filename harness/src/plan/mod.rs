@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use capacity::{CapacityPlan, Levels};
-pub use graphs::{GRAPH_OPTION, GraphRows, rows_of_graphs};
+pub use graphs::{GRAPH_OPTION, rows_of_graphs};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;
@@ -139,6 +139,18 @@ impl BackendPlan {
     pub fn base(&self) -> &str {
         self.cell.as_ref().map_or(&self.name, |cell| &cell.of)
     }
+}
+
+/// Which graphs a backend of a plan stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum GraphRows {
+    /// The one that its options name.
+    #[default]
+    One,
+    /// These, which become a row each as soon as the plan is made.
+    Named(Vec<String>),
+    /// All of the model's, which are known once the model is there.
+    All,
 }
 
 /// The phases of one backend.
