@@ -14,16 +14,13 @@ pub(super) fn has_vnni(files: &Files) -> Option<bool> {
 
 /// Whether a processor of this architecture (`x86_64`, `aarch64`) has these instructions.
 pub(super) fn has(instructions: InstructionSet, arch: &str, files: &Files) -> Option<bool> {
-    let wants_arm = instructions == InstructionSet::Arm64;
-    if wants_arm || arch != "x86_64" {
-        return Some(wants_arm && arch == "aarch64");
-    }
-    match instructions {
-        InstructionSet::Arm64 => Some(false),
-        InstructionSet::Avx2 => has_one_of(&["avx2"], files),
-        InstructionSet::Avx512 => has_one_of(&["avx512f"], files),
-        InstructionSet::Avx512Vnni => has_one_of(&["avx512_vnni"], files),
-    }
+    let flag = match instructions {
+        InstructionSet::Arm64 => return Some(arch == "aarch64"),
+        InstructionSet::Avx2 => "avx2",
+        InstructionSet::Avx512 => "avx512f",
+        InstructionSet::Avx512Vnni => "avx512_vnni",
+    };
+    if arch == "x86_64" { has_one_of(&[flag], files) } else { Some(false) }
 }
 
 /// Whether an x86 processor has one of these; `None` where its instructions are not listed, or are not those of x86.

@@ -1,9 +1,11 @@
 //! Graphs of one model as rows: a backend with `graphs` becomes one backend for each, in its place, as variations of it.
 
+use std::collections::BTreeSet;
+
 use tailmark_providers::kinds::Kind;
 use tailmark_reports::record::{Axis, Cell};
 
-use super::wrong::{Wrong, unfit_name};
+use super::wrong::{Wrong, fitting_name, unfit_name};
 use super::{BackendPlan, GraphRows};
 use crate::scenario::{BackendSection, GraphsSetting};
 
@@ -78,14 +80,40 @@ pub(super) fn expand(
     if wrong.is_empty() { Ok(all) } else { Err(wrong) }
 }
 
-/// A backend for each of these graphs, named after it.
+/// The backends with those of all graphs replaced by a row for each of these; without any graph they stay, and say themselves that
+/// there is none. A row whose name is taken has a number after it, because samples are told apart by name.
 #[must_use]
-pub fn rows_of_graphs(backend: &BackendPlan, graphs: &[String]) -> Vec<BackendPlan> {
-    let stems: Vec<String> = graphs.iter().map(|graph| plain(stem(graph))).collect();
+pub fn with_all_graphs(backends: &[BackendPlan], graphs: &[String]) -> Vec<BackendPlan> {
+    let is_whole = |backend: &BackendPlan| backend.graphs != GraphRows::All || graphs.is_empty();
+    let mut taken: BTreeSet<String> =
+        backends.iter().filter(|backend| is_whole(backend)).map(|backend| backend.name.clone()).collect();
+    let mut all = Vec::new();
+    for backend in backends {
+        if is_whole(backend) {
+            all.push(backend.clone());
+            continue;
+        }
+        for mut row in rows_of_graphs(backend, graphs) {
+            let name = row.name.clone();
+            let mut number = 1;
+            while !taken.insert(row.name.clone()) {
+                number += 1;
+                row.name = format!("{name}-{number}");
+            }
+            all.push(row);
+        }
+    }
+    all
+}
+
+/// A backend for each of these graphs, named after it.
+fn rows_of_graphs(backend: &BackendPlan, graphs: &[String]) -> Vec<BackendPlan> {
+    let stems: Vec<String> = graphs.iter().map(|graph| fitting_name(stem(graph))).collect();
     let row = |(index, graph): (usize, &String)| {
         // Graphs of two folders may have one name; then their folders tell them apart.
         let is_unique = stems.iter().filter(|stem| **stem == stems[index]).count() == 1;
-        let suffix = if is_unique { stems[index].clone() } else { plain(graph.trim_end_matches(".onnx")) };
+        let suffix =
+            if is_unique { stems[index].clone() } else { fitting_name(graph.trim_end_matches(".onnx")) };
         let mut row = backend.clone();
         row.name = format!("{}-{suffix}", backend.name);
         if unfit_name(&row.name).is_some() {
@@ -104,9 +132,4 @@ pub fn rows_of_graphs(backend: &BackendPlan, graphs: &[String]) -> Vec<BackendPl
 /// The name of a graph without its folder and its ending.
 fn stem(graph: &str) -> &str {
     graph.rsplit('/').next().unwrap_or(graph).trim_end_matches(".onnx")
-}
-
-/// What of a name can stand in another.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).collect()
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use capacity::{CapacityPlan, Levels};
-pub use graphs::{GRAPH_OPTION, rows_of_graphs};
+pub use graphs::{GRAPH_OPTION, with_all_graphs};
 pub use resolve::{Selection, resolve};
 use tailmark_providers::kinds::Kind;
 use tailmark_providers::provider::Options;

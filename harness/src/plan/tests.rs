@@ -139,6 +139,20 @@ fn graphs_are_a_row_each_named_after_them_and_beside_what_else_is_varied() {
 }
 
 #[test]
+fn all_graphs_are_rows_once_they_are_known_and_take_no_name_that_is_taken() {
+    let plan = planned(
+        "[[backend]]\nkind = \"onnx\"\ngraphs = \"all\"\n[[backend]]\nname = \"onnx-model\"\nkind = \"null\"\n",
+    );
+    let names = |graphs: &[&str]| {
+        let graphs: Vec<String> = graphs.iter().map(|graph| (*graph).to_owned()).collect();
+        with_all_graphs(&plan.backends, &graphs).into_iter().map(|row| row.name).collect::<Vec<_>>()
+    };
+    let found = names(&["model.onnx", "model.int8.onnx", "a b.onnx", "a_b.onnx"]);
+    assert_eq!(found, ["onnx-model-2", "onnx-model.int8", "onnx-a_b", "onnx-a_b-2", "onnx-model"]);
+    assert_eq!(names(&[]), ["onnx", "onnx-model"]);
+}
+
+#[test]
 fn graphs_that_cannot_be_rows_are_refused_at_their_key() {
     let with = |kind: &str, graphs: &str| format!("[[backend]]\nkind = \"{kind}\"\ngraphs = {graphs}\n");
     refused(&with("python-torch", "\"all\""), "backend[1].graphs: `python-torch` runs no graph of the model");

@@ -2,6 +2,7 @@
 //! for other processors than this one.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -15,7 +16,7 @@ use super::backend_run::BackendRun;
 use super::error::RunError;
 use super::hub_model::fetch_model;
 use crate::environment;
-use crate::plan::{GRAPH_OPTION, GraphRows, Plan, rows_of_graphs};
+use crate::plan::{GRAPH_OPTION, GraphRows, Plan, with_all_graphs};
 use crate::scenario::did_you_mean;
 
 /// The plan with a backend for each graph of the model in place of those that ask for all of them.
@@ -30,15 +31,7 @@ pub(super) fn in_rows<'a>(
     fetch_model(plan, provision, model_store)?;
     let graphs = provision.model().map(of_model).unwrap_or_default();
     let mut own = plan.clone();
-    own.backends = plan
-        .backends
-        .iter()
-        .flat_map(|backend| match backend.graphs {
-            // Of a model without a graph the backend says so itself.
-            GraphRows::All if !graphs.is_empty() => rows_of_graphs(backend, &graphs),
-            _ => vec![backend.clone()],
-        })
-        .collect();
+    own.backends = with_all_graphs(&plan.backends, &graphs);
     Ok(Cow::Owned(own))
 }
 
@@ -48,7 +41,7 @@ fn of_model(model: &ResolvedModel) -> Vec<String> {
     // A list that was damaged is said by `tailmark model verify`.
     let made = variants::read(&model.folder).unwrap_or_default();
     graphs.extend(made.into_iter().map(|variant| variant.file.name));
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     graphs.retain(|graph| seen.insert(graph.clone()));
     graphs
 }
@@ -70,15 +63,17 @@ pub(super) fn look_at(track: &mut BackendRun, model: Option<&ResolvedModel>, war
         Some(true) => return,
         Some(false) => {
             track.found.made_for_others = Some(format!("made for {processors}"));
-            format!("its graph {graph} was made for {processors}, and this one is none of them")
+            format!("its graph {graph} was made for {processors}, and this one is no such processor")
         }
         None => {
-            format!("its graph {graph} was made for {processors}, and this one does not say if it is one")
+            format!(
+                "its graph {graph} was made for {processors}, and this one does not say whether it is one"
+            )
         }
     };
     warnings.push(Warning {
         backend: Some(name.clone()),
-        what: format!("{what}: its times and its vectors are not those that it has there"),
+        what: format!("{what}: its times and its vectors may be others than there"),
         remedy: "judge it on the processor that it is to be deployed on".to_owned(),
     });
 }

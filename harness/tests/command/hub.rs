@@ -15,6 +15,11 @@ use super::models::model;
 use super::own_model::named;
 use super::workbench::{DATA, Finished, Workbench, backend, finish, outcome};
 
+/// As few requests as will do, whatever the machine is busy with.
+const SHORT: &str = "[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 1\n\
+                     [phases.warm_up]\nmin_requests = 2\nmax_requests = 2\n\
+                     [phases.steady]\nmin_requests = 20\nmax_requests = 20\n";
+
 const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 
 /// Serves the files below a folder as the repository `someone/tiny`, and gives the hub's address.
@@ -113,9 +118,7 @@ fn a_name_of_the_hub_ends_in_a_verdict_and_is_pinned_for_every_later_run() {
         "scenarios/hub.toml",
         &format!(
             "[model]\nname = \"someone/tiny\"\n[workload]\nprompt = {{ text = \"the food: \" }}\n\
-             [validity]\non_doubt = \"note\"\n[phases]\nrestarts = 1\n\
-             [phases.warm_up]\nmin_requests = 2\nmax_requests = 2\n\
-             [phases.steady]\nmin_requests = 20\nmax_requests = 20\n\
+             {SHORT}\
              [[objective]]\nindicator = \"p95 response time\"\nbelow = \"60s\"\nconfidence = 0.6\n\
              [[backend]]\nkind = \"onnx\"\noptions = {{ library = {library:?} }}\n[[backend]]\nkind = \"rten\"\n"
         ),
@@ -192,9 +195,7 @@ fn all_graphs_of_a_repository_are_rows_and_one_for_other_processors_says_so() {
     let library = library.display().to_string();
     let scenario = |graphs: &str| {
         format!(
-            "[model]\nname = \"someone/tiny\"\n[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 1\n\
-             [phases.warm_up]\nmin_requests = 2\nmax_requests = 2\n\
-             [phases.steady]\nmin_requests = 20\nmax_requests = 20\n\
+            "[model]\nname = \"someone/tiny\"\n{SHORT}\
              [[backend]]\nkind = \"onnx\"\ngraphs = {graphs}\noptions = {{ library = {library:?} }}\n"
         )
     };
