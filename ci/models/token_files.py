@@ -24,9 +24,9 @@ def tokenizer_vocab_txt(folder: Path) -> None:
     settle(folder / SETTINGS, {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
 
 
-@SHAPES.add()
+@SHAPES.refused("another vector in batches of 16 than alone")
 def tokenizer_left_padding(folder: Path) -> None:
-    """Padding at the left of an encoder, in both files."""
+    """Padding at the left of an encoder, in both files: `encode` itself then depends on the batch."""
     words = word_piece(padding_side="left")
     save(folder, bert(words), words)
     rewrite(folder, padding=_padding("BatchLongest", "Left"))

@@ -267,3 +267,16 @@ def test_a_recipe_comes_from_the_command_line_or_from_the_manifest_and_is_not_ma
     (folder / "tailmark-model.json").unlink()
     with pytest.raises(ModelFileError, match="no --recipe says how texts become vectors"):
         read_model(folder)
+
+
+def test_a_model_whose_vectors_depend_on_the_other_texts_of_a_batch_is_refused_with_that_reason(
+    folder: Path,
+) -> None:
+    """The positions of this model are counted from the left, so that padding there shifts them."""
+    change(folder, "tokenizer_config.json", padding_side="left")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    padding = {"strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": None}
+    tokenizer["padding"] = {**padding, "pad_id": 1, "pad_type_id": 0, "pad_token": "[PAD]"}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ToolError, match="another vector in batches of 16 than alone: the smallest cosine"):
+        checked(folder, recipe(LENGTH, padding_id=1))

@@ -218,6 +218,8 @@ def _compared(
     alike = ranking.cosines(expected, found)
     worst = int(np.argmin(alike))
     if not alike[worst] >= SMALLEST_COSINE:
+        if batch_texts > 1:
+            _refuse_vectors_of_company(expected, encoder.vectors(texts, prompt, 1), texts, batch_texts)
         other = int((alike < SMALLEST_COSINE).sum())
         how = "" if prompt is None else f" with the prompt `{prompt}`"
         how += "" if batch_texts == 1 else f" in batches of {batch_texts}"
@@ -229,6 +231,27 @@ def _compared(
             "hint: what comes after the tokens is not what modules.json and the files beside it say"
         )
     return np.asarray(alike)
+
+
+def _refuse_vectors_of_company(
+    together: Floats, alone: Floats, texts: Sequence[str], batch_texts: int
+) -> None:
+    """Refuse a model of which the library gives a text another vector in other company: none is its own.
+
+    Raises:
+        ToolError: with the text that differs most.
+    """
+    alike = ranking.cosines(alone, together)
+    worst = int(np.argmin(alike))
+    if not alike[worst] >= SMALLEST_COSINE:
+        raise ToolError(
+            f"`SentenceTransformer(folder).encode` gives a text another vector in batches of {batch_texts} "
+            f"than alone: the smallest cosine between the two is {alike[worst]:.4f}, "
+            f"of {_shown(texts[worst])}, and {SMALLEST_COSINE} is the least allowed\n\n"
+            "hint: padding changes its vectors, as it does at the left of a model that counts positions "
+            'from the left; write `"padding_side": "right"` into tokenizer_config.json, and '
+            '`"direction": "Right"` into the padding of tokenizer.json'
+        )
 
 
 def _long_text(max_tokens: int) -> str:
