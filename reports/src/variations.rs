@@ -10,7 +10,7 @@ use crate::view::was_timed;
 const RATE: &str = "rate";
 
 /// The axis of the graphs of a model.
-const GRAPH: &str = "graph";
+pub(crate) const GRAPH: &str = "graph";
 
 /// The variations of one backend along the same axes.
 #[derive(Debug)]

@@ -67,6 +67,12 @@ impl Lettering {
         kept
     }
 
+    /// The same, cut at its beginning: for names whose ends tell them apart.
+    pub(super) fn fitted_at_end(&self, text: &str, width: f64) -> String {
+        let reversed: String = text.chars().rev().collect();
+        self.fitted(&reversed, width).chars().rev().collect()
+    }
+
     /// The text broken into at most `lines` lines no wider than `width` points; what is left over is cut.
     pub(super) fn wrapped(&self, text: &str, width: f64, lines: usize) -> Vec<String> {
         let mut wrapped: Vec<String> = Vec::new();

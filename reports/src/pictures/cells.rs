@@ -11,7 +11,7 @@ use super::canvas::{Anchor, Canvas, Lettering, draw};
 use super::frame::{self, Area, EDGE, Entry, HEADING, NEUTRAL, Sign, WIDTH};
 use super::palette::{FAINT_INK, GRID, LIMIT, NAME, PERCENTILES, SMALL, mark, verdict};
 use crate::record::{BackendRecord, Phase, RunRecord, Verdict};
-use crate::variations::{Varied, varied};
+use crate::variations::{GRAPH, Varied, varied};
 use crate::view::{
     Limit, latency, limits, one_line, percentile, verdict_name, verdict_or_state, worst_verdict,
 };
@@ -31,6 +31,9 @@ const MOST_COLUMNS: usize = 16;
 const STEP: f64 = 10.0;
 /// Written for INCONCLUSIVE where there is no room for the word.
 const SHORT: &str = "INC.";
+
+/// Ends the name of every graph, and is left out; so is what its label remarks.
+const GRAPH_ENDING: &str = ".onnx";
 
 /// One piece of a backend's variations.
 struct Panel<'a> {
@@ -167,9 +170,10 @@ fn draw_panel(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limits: &
                 Some((panel.middle(index) + aside, axis.at(value as f64)))
             })
             .collect();
-        // A line says that what it joins differs in the last axis alone.
+        // A line says that what it joins differs in the last axis alone, and that this has an order: graphs have none.
         let outer = panel.axes.len().saturating_sub(1);
-        for index in (1..points.len()).filter(|index| panel.continues(*index, outer)) {
+        let has_order = panel.axes.last() != Some(&GRAPH);
+        for index in (1..points.len()).filter(|index| has_order && panel.continues(*index, outer)) {
             if let (Some(from), Some(to)) = (points[index - 1], points[index]) {
                 canvas.line(&[from, to], color.mix(0.5), 1.2);
             }
@@ -194,9 +198,9 @@ fn draw_panel(canvas: &mut Canvas<'_>, panel: &Panel<'_>, axis: &Axis, limits: &
 fn values_of_axes(canvas: &mut Canvas<'_>, panel: &Panel<'_>) {
     let area = panel.area;
     let lettering = SMALL.anchored(Anchor::Middle);
-    for (line, name) in panel.axes.iter().enumerate() {
+    for (line, axis) in panel.axes.iter().enumerate() {
         let y = area.bottom + LINE * (line as f64 + 0.6);
-        let name = SMALL.fitted(&one_line(name), LEFT - 8.0);
+        let name = SMALL.fitted(&one_line(axis), LEFT - 8.0);
         canvas.text(&name, (area.left - 7.0, y), SMALL.anchored(Anchor::End));
         let starts = (0..panel.cells.len()).filter(|index| !panel.continues(*index, line + 1));
         let starts: Vec<usize> = starts.collect();
@@ -204,7 +208,11 @@ fn values_of_axes(canvas: &mut Canvas<'_>, panel: &Panel<'_>) {
             let end = starts.get(order + 1).copied().unwrap_or(panel.cells.len());
             let (from, to) = (panel.edge(*start), panel.edge(end));
             let value = Varied::values(panel.cells[*start]).nth(line).unwrap_or_default();
-            let value = lettering.fitted(&one_line(&value), to - from - 3.0);
+            let room = to - from - 3.0;
+            let value = match value.split_once(GRAPH_ENDING) {
+                Some((graph, _)) if *axis == GRAPH => lettering.fitted_at_end(&one_line(graph), room),
+                _ => lettering.fitted(&one_line(&value), room),
+            };
             canvas.text(&value, (f64::midpoint(from, to), y), lettering);
             if line + 1 < panel.axes.len() && *start > 0 {
                 canvas.line(&[(from, area.top), (from, y + LINE * 0.4)], GRID.to_rgba(), 1.0);

@@ -267,6 +267,30 @@ fn levels_and_variations_are_in_pictures_of_their_own() {
 }
 
 #[test]
+fn graphs_are_told_apart_by_the_ends_of_their_names_and_are_not_joined() {
+    let by = |axis: &str| {
+        let mut record = fixture::matrix();
+        record.backends.retain(|backend| backend.name.starts_with("rten-cpu"));
+        for (index, backend) in record.backends.iter_mut().enumerate() {
+            let cell = backend.cell.as_mut().expect("a cell");
+            cell.axes[0].name = axis.to_owned();
+            let set = ["avx2", "avx512", "avx512_vnni"][index];
+            cell.axes[0].value = format!("onnx/quantized_for_one_kind_of_processor_qint8_{set}.onnx");
+            backend.label = format!("{} (made for ARM64 processors)", backend.name);
+        }
+        drawing("cells.svg", &record)
+    };
+    let graphs = texts(&by("graph"));
+    for end in ["_qint8_avx2", "_qint8_avx512", "_qint8_avx512_vnni"] {
+        let shown =
+            graphs.iter().find(|text| text.ends_with(end)).unwrap_or_else(|| panic!("{end} in {graphs:?}"));
+        assert!(shown.starts_with('…'), "{shown}");
+    }
+    let lines = |svg: &str| svg.matches("<polyline").count() + svg.matches("<line").count();
+    assert!(lines(&by("graph")) < lines(&by("batch_size")));
+}
+
+#[test]
 fn a_run_of_many_backends_makes_no_endless_sheet_and_says_what_it_left_out() {
     let record = fixture::matrix();
     assert_eq!(record.backends.len(), 20);
