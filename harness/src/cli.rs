@@ -87,7 +87,7 @@ mod tests {
             export.tools.python,
             export.tools.store.model_store,
             fetch.from,
-            fetch.store.model_store,
+            fetch.tools.store.model_store,
         ];
         for path in paths {
             assert!(path.as_ref().is_some_and(|path| path.is_absolute()), "{path:?}");

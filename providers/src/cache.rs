@@ -17,7 +17,7 @@ pub fn default_folder() -> Option<PathBuf> {
 /// An exclusive lock on a file, held by one process (or thread) at a time and let go when dropped or when the process
 /// ends, however it ends: so nothing has to be cleaned up after a crash.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 

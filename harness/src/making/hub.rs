@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tailmark_providers::cache::Lock;
 use tailmark_providers::model::hub_repository::Wish;
 use tailmark_providers::model::manifest::{HubRevision, Manifest};
-use tailmark_providers::model::{Hub, PinnedFile, own};
+use tailmark_providers::model::{Hub, ModelStore, PinnedFile, own, variants};
+use tailmark_reports::units;
 
 use super::folder::{Wanted, make};
 use super::lock::{LockFile, LockedModel};
@@ -37,6 +39,19 @@ pub(crate) struct HubModel<'a> {
     pub(crate) cache: &'a Path,
 }
 
+/// A repository at one commit, with the files that are wanted in a folder of the store.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// The commit.
+    pub(crate) source: HubRevision,
+    /// The files, each as it was found.
+    pub(crate) files: Vec<PinnedFile>,
+    /// Nobody else fetches the repository or makes a model of it meanwhile.
+    _lock: Lock,
+}
+
 /// Makes the model be there, and gives its folder. If it is there as it is pinned, nobody is asked over the network.
 pub(crate) fn obtain(wanted: &HubModel<'_>, hub: &Hub, screen: &Screen) -> Result<PathBuf, MakingError> {
     let mut lock = wanted.lock.map(LockFile::read).transpose()?;
@@ -44,43 +59,25 @@ pub(crate) fn obtain(wanted: &HubModel<'_>, hub: &Hub, screen: &Screen) -> Resul
         (Some(lock), Some(path)) => lock.entry(path, wanted.name, wanted.revision)?.cloned(),
         _ => None,
     };
-    let revision = match (&entry, wanted.revision) {
-        (Some(entry), _) => entry.revision.as_str(),
-        (None, Some(revision)) => revision,
-        (None, None) => USUAL_REVISION,
-    };
     if let Some(entry) = &entry
         && let Some(folder) = there(wanted, entry)?
     {
         return Ok(folder);
     }
-    screen.say(&format!("model {}: asking the model hub for {revision}", wanted.name));
-    let listing = hub.list(wanted.name, revision)?;
-    let files = listing.select(&wanted.wish)?;
-    let folder = folder_of(wanted, &listing.commit);
-    fs::create_dir_all(&folder).map_err(cannot(format!("make the folder {}", folder.display())))?;
-    screen.say(&format!(
-        "model {}: fetching {} files at commit {}",
-        wanted.name,
-        files.len(),
-        short(&listing.commit)
-    ));
-    let pinned = entry.as_ref().map_or(&[][..], |entry| &entry.files);
-    let fetched = hub.fetch_files(&listing, &files, pinned, &folder, screen)?;
-    screen.clear();
-    let source = HubRevision { repository: wanted.name.to_owned(), revision: listing.commit.clone() };
-    let is_made = own::read(&folder).is_ok_and(|manifest| covers(&manifest, &fetched));
+    let brought = bring(wanted, entry.as_ref(), hub, screen)?;
+    let Brought { folder, source, files, .. } = &brought;
+    let is_made = own::read(folder).is_ok_and(|manifest| covers(&manifest, files));
     if !is_made {
         make(
             &Wanted {
-                source: &folder,
-                target: &folder,
+                source: folder,
+                target: folder,
                 name: wanted.name,
                 form: "auto",
                 graph: None,
                 prefer_graph: true,
                 trust_remote_code: wanted.trust_remote_code,
-                hub: Some(&source),
+                hub: Some(source),
                 python: wanted.python,
                 cache: wanted.cache,
             },
@@ -88,12 +85,13 @@ pub(crate) fn obtain(wanted: &HubModel<'_>, hub: &Hub, screen: &Screen) -> Resul
         )?;
     }
     if let (Some(lock), Some(path)) = (&mut lock, wanted.lock) {
+        let asked = wanted.revision.unwrap_or(USUAL_REVISION).to_owned();
         lock.put(LockedModel {
             name: wanted.name.to_owned(),
-            asked: entry.as_ref().map_or_else(|| revision.to_owned(), |entry| entry.asked.clone()),
-            revision: listing.commit,
+            asked: entry.map_or(asked, |entry| entry.asked),
+            revision: source.revision.clone(),
             all_graphs: wanted.wish.all_graphs,
-            files: fetched,
+            files: files.clone(),
         });
         match lock.write(path) {
             Ok(()) => screen.say(&format!("model {}: pinned in {}", wanted.name, path.display())),
@@ -104,7 +102,37 @@ pub(crate) fn obtain(wanted: &HubModel<'_>, hub: &Hub, screen: &Screen) -> Resul
             )),
         }
     }
-    Ok(folder)
+    Ok(brought.folder)
+}
+
+/// Fetches the files that are wanted, at the commit that is pinned if one is, and makes nothing of them.
+pub(crate) fn bring(
+    wanted: &HubModel<'_>,
+    pinned: Option<&LockedModel>,
+    hub: &Hub,
+    screen: &Screen,
+) -> Result<Brought, MakingError> {
+    let revision = pinned.map(|entry| entry.revision.as_str()).or(wanted.revision).unwrap_or(USUAL_REVISION);
+    screen.say(&format!("model {}: asking the model hub for {revision}", wanted.name));
+    let listing = hub.list(wanted.name, revision)?;
+    let folder = folder_of(wanted, &listing.commit);
+    let mut wish = wanted.wish.clone();
+    wish.graphs.retain(|name| !is_variant(&folder, name));
+    let files = listing.select(&wish)?;
+    fs::create_dir_all(&folder).map_err(cannot(format!("make the folder {}", folder.display())))?;
+    let store = ModelStore::at(wanted.store);
+    let lock = store.lock_of_hub(wanted.name, screen).map_err(cannot("lock the model store"))?;
+    screen.say(&format!(
+        "model {}: fetching {} at commit {}",
+        wanted.name,
+        units::counted(files.len() as u64, "file"),
+        short(&listing.commit)
+    ));
+    let expected = pinned.map_or(&[][..], |entry| &entry.files);
+    let files = hub.fetch_files(&listing, &files, expected, &folder, screen)?;
+    screen.clear();
+    let source = HubRevision { repository: wanted.name.to_owned(), revision: listing.commit };
+    Ok(Brought { folder, source, files, _lock: lock })
 }
 
 /// The folder of a model that is there as it is pinned, with everything that is wished for.
@@ -127,7 +155,8 @@ fn there(wanted: &HubModel<'_>, entry: &LockedModel) -> Result<Option<PathBuf>, 
             )));
         }
     }
-    let has = |name: &String| manifest.all_graphs().any(|graph| graph.name == *name);
+    let has =
+        |name: &String| manifest.all_graphs().any(|graph| graph.name == *name) || is_variant(&folder, name);
     let is_whole = covers(&manifest, &entry.files)
         && wanted.wish.graphs.iter().all(has)
         && (!wanted.wish.weights || !manifest.weights.is_empty())
@@ -147,8 +176,13 @@ fn covers(manifest: &Manifest, files: &[PinnedFile]) -> bool {
     files.iter().filter(|file| matters(&file.name)).all(listed)
 }
 
+/// Whether a graph was made of the model here: the hub does not have it.
+fn is_variant(folder: &Path, name: &str) -> bool {
+    variants::read(folder).unwrap_or_default().iter().any(|variant| variant.file.name == name)
+}
+
 fn folder_of(wanted: &HubModel<'_>, commit: &str) -> PathBuf {
-    wanted.store.join(format!("hub--{}", wanted.name.replace('/', "--"))).join(commit)
+    ModelStore::at(wanted.store).hub_folder(wanted.name).join(commit)
 }
 
 fn short(commit: &str) -> &str {

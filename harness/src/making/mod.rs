@@ -14,7 +14,7 @@ use tailmark_providers::model::own::describe::DescribeError;
 use tailmark_providers::python_environment::PythonError;
 
 pub(crate) use folder::{MadeModel, Wanted, link_weights, make};
-pub(crate) use hub::{HubModel, obtain};
+pub(crate) use hub::{HubModel, bring, obtain};
 use lock::LockError;
 pub(crate) use lock::LockFile;
 

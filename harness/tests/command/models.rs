@@ -62,14 +62,16 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 fn an_unknown_model_is_answered_with_the_known_ones_by_every_command() {
     let bench = Workbench::new();
     for command in ["fetch", "verify", "export", "optimize", "quantize", "remove"] {
-        let ended = model(&bench, &[command, "nobody/nothing"]);
+        let ended = model(&bench, &[command, "nothing"]);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{command}");
         let folder = if ["fetch", "remove"].contains(&command) {
             ""
         } else {
             ", and there is no folder at that path either"
         };
-        let expected = format!("error: unknown model `nobody/nothing`{folder}\n\nhint: known are {MINILM}\n");
+        let expected = format!(
+            "error: unknown model `nothing`{folder}\n\nhint: known are {MINILM}; one of the model hub is named organization/name\n"
+        );
         assert_eq!(ended.stderr, expected, "{command}");
     }
 }

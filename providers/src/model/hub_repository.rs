@@ -27,6 +27,8 @@ const TRIES: usize = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// A listing is a few hundred kilobytes at most; what is longer is none.
 const LONGEST_LISTING: u64 = 32 << 20;
+/// A file of which the hub does not say how long it is: no setting is longer.
+const LONGEST_UNTOLD: u64 = 512 << 20;
 /// Ends the name of a file that is not whole yet.
 const PART: &str = ".part";
 
@@ -491,10 +493,10 @@ impl Fetch<'_> {
                 break;
             }
             written += length as u64;
-            if file.bytes.is_some_and(|bytes| written > bytes) {
+            let expected = file.bytes.unwrap_or(LONGEST_UNTOLD);
+            if written > expected {
                 drop(output);
                 let _ = fs::remove_file(part);
-                let expected = file.bytes.unwrap_or_default();
                 return Err(self.error(file, &format!("is longer than {expected} bytes"), "try again"));
             }
             output.write_all(&buffer[..length]).map_err(|error| self.not_written(part, &error))?;
@@ -521,7 +523,7 @@ impl Fetch<'_> {
 
     fn not_written(&self, path: &Path, error: &io::Error) -> RepositoryError {
         let hint = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 format!(
                     "make room for {} MB, or name a folder on another disk with --model-store",
                     self.total.div_ceil(1_000_000)

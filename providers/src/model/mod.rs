@@ -16,6 +16,7 @@ pub mod head;
 pub mod hub;
 mod hub_cache;
 pub mod hub_repository;
+mod hub_store;
 pub mod inventory;
 pub mod manifest;
 pub mod named_folder;

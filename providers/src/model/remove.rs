@@ -105,7 +105,7 @@ impl ModelStore {
     }
 }
 
-fn check(folder: &Path, absent: impl Fn() -> RemoveError) -> Result<(), RemoveError> {
+pub(super) fn check(folder: &Path, absent: impl Fn() -> RemoveError) -> Result<(), RemoveError> {
     match fs::symlink_metadata(folder) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(RemoveError::Link { path: folder.to_owned() }),
@@ -114,7 +114,7 @@ fn check(folder: &Path, absent: impl Fn() -> RemoveError) -> Result<(), RemoveEr
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> RemoveError {
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> RemoveError {
     let path = path.to_owned();
     move |source| RemoveError::Folder { path, source }
 }

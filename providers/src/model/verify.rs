@@ -20,6 +20,8 @@ pub struct Finding {
     pub name: String,
     /// What it is.
     pub state: FileState,
+    /// Whether it was made of the model here, or is the list of what was.
+    pub is_variant: bool,
 }
 
 /// What a file is.
@@ -74,7 +76,7 @@ pub fn own(folder: &Path) -> Result<Vec<Finding>, OwnModelError> {
         Ok(()) => FileState::Right(format!("fits {REFERENCE}")),
         Err(why) => FileState::Damaged(why),
     };
-    let mut findings = vec![Finding { name: MANIFEST.to_owned(), state }];
+    let mut findings = vec![Finding { name: MANIFEST.to_owned(), state, is_variant: false }];
     findings.extend(compare(folder, &wanted(&manifest)));
     Ok(findings)
 }
@@ -113,12 +115,16 @@ fn second_names(manifest: &Manifest) -> Vec<&GraphData> {
 fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = wanted.files.iter().map(|file| by_hash(folder, file)).collect();
     let data = wanted.data.iter();
-    findings.extend(data.map(|data| Finding { name: data.name.clone(), state: data_state(folder, data) }));
+    findings.extend(data.map(|data| Finding {
+        name: data.name.clone(),
+        state: data_state(folder, data),
+        is_variant: false,
+    }));
     let recorded = match variants::read(folder) {
         Ok(recorded) => recorded,
         Err(error) => {
             let state = FileState::Damaged(error.why().to_owned());
-            findings.push(Finding { name: VARIANTS.to_owned(), state });
+            findings.push(Finding { name: VARIANTS.to_owned(), state, is_variant: true });
             Vec::new()
         }
     };
@@ -126,7 +132,7 @@ fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
     for name in graph_files(folder) {
         let known = wanted.files.iter().any(|file| file.name == name);
         if !known && recorded.iter().all(|variant| variant.file.name != name) {
-            findings.push(Finding { name, state: FileState::Unknown });
+            findings.push(Finding { name, state: FileState::Unknown, is_variant: true });
         }
     }
     findings
@@ -134,7 +140,7 @@ fn compare(folder: &Path, wanted: &Wanted<'_>) -> Vec<Finding> {
 
 /// A variant may be as it was made and still not be for this processor, so what is known of that stands beside its hash.
 fn of_variant(folder: &Path, variant: &Variant) -> Finding {
-    let mut finding = by_hash(folder, &variant.file);
+    let mut finding = Finding { is_variant: true, ..by_hash(folder, &variant.file) };
     if let (FileState::Right(what), Some(int8)) = (&mut finding.state, &variant.int8) {
         what.push_str(&format!("; {}", int8.note()));
     }
@@ -146,7 +152,7 @@ fn by_hash(folder: &Path, file: &PinnedFile) -> Finding {
         Ok(()) => FileState::Right(format!("{} bytes, SHA-256 {}", file.bytes, file.sha256)),
         Err(fault) => FileState::Damaged(fault.to_string()),
     };
-    Finding { name: file.name.clone(), state }
+    Finding { name: file.name.clone(), state, is_variant: false }
 }
 
 /// A hard link to the weights needs no second look; a copy is hashed like any file.

@@ -112,8 +112,13 @@ class TextVectors:
 class Baseline:
     """The vectors that others are compared with, of the committed texts, made once for all comparisons."""
 
-    def __init__(self, model: ModelFolder, vectors: Vectors) -> None:
-        """Embed the committed texts; ``vectors`` embeds each alone, so that no padding is involved."""
+    def __init__(self, model: ModelFolder, vectors: Vectors, ranked: Vectors | None = None) -> None:
+        """Embed the committed texts; ``vectors`` embeds each alone, so that no padding is involved.
+
+        ``ranked`` embeds what is only ranked, neighbors and pairs, instead: in batches that is several times
+        as fast, and right where company is known to change no vector.
+        """
+        ranked = ranked or vectors
         self._model = model
         tokenizer = Tokenizer(model)
         self.texts = [text for text in reference_texts() if tokenizer.encode([text]).token_counts[0] > 0]
@@ -122,9 +127,9 @@ class Baseline:
         short = [len(text) <= SHORT_CHARACTERS for text in self.texts]
         self._short_texts = [text for text in self.texts if len(text) <= SHORT_CHARACTERS]
         self._expected = np.concatenate([self.alone, self.alone[short]])
-        self.neighbours = ranking.nearest(vectors(neighbour_texts()), NEIGHBOURS)
-        left = vectors([pair.a for pair in self.pairs])
-        right = vectors([pair.b for pair in self.pairs])
+        self.neighbours = ranking.nearest(ranked(neighbour_texts()), NEIGHBOURS)
+        left = ranked([pair.a for pair in self.pairs])
+        right = ranked([pair.b for pair in self.pairs])
         self.cosines = ranking.cosines(left, right)
         self.spearman = ranking.spearman(self.cosines, [pair.grade for pair in self.pairs])
 

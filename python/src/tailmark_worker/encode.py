@@ -97,6 +97,10 @@ class Encoder:
         unit: Floats = scale_to_unit(np.asarray(found, np.float32))
         return unit
 
+    def in_batches(self, texts: Sequence[str]) -> Floats:
+        """The vectors of texts, of which the library puts those of like lengths together."""
+        return self.vectors(texts, batch_texts=BATCH_TEXTS)
+
     def ids(self, text: str) -> list[int]:
         """The token ids of a text, with its prompt, as `encode` hands them to the transformer."""
         prompt = (

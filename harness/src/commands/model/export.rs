@@ -26,9 +26,18 @@ use crate::screen::Screen;
 /// Exports what is meant.
 pub(super) fn run(arguments: &ExportArguments, screen: &Screen) -> Result<Exit, CommandError> {
     let store = arguments.tools.store.open()?;
-    match Subject::named_or_in(&store, &arguments.model)? {
+    let subject = Subject::wherever_it_is(&store, &arguments.model)?;
+    match subject {
+        Subject::Known(model) if arguments.revision.is_some() => {
+            own_export::of_the_hub(arguments, model.name(), &store, screen)
+        }
+        Subject::Own(folder) if arguments.revision.is_some() => Err(CommandError::Usage(format!(
+            "--revision is for a repository of the model hub, and the model is in {}",
+            folder.display()
+        ))),
         Subject::Known(model) => export_known(arguments, model, &store, screen),
         Subject::Own(folder) => own_export::run(arguments, &folder, &store, screen),
+        Subject::Hub { repository, .. } => own_export::of_the_hub(arguments, &repository, &store, screen),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tailmark_providers::model::manifest::{GraphForm, MANIFEST, Manifest, REFERENCE};
+use tailmark_providers::model::hub_repository::Wish;
+use tailmark_providers::model::manifest::{GraphForm, HubRevision, MANIFEST, Manifest, REFERENCE};
 use tailmark_providers::model::own;
-use tailmark_providers::model::{self, ModelStore};
+use tailmark_providers::model::{self, Hub, ModelStore};
 use tailmark_reports::units;
 
 use super::ExportArguments;
@@ -15,7 +16,7 @@ use super::subject::absolute;
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
 use crate::making::tool::in_words;
-use crate::making::{MadeModel, Wanted, make};
+use crate::making::{HubModel, MadeModel, Wanted, bring, make};
 use crate::screen::Screen;
 
 /// Makes the graph, the reference vectors and the manifest of the model in `source`.
@@ -27,24 +28,81 @@ pub(super) fn run(
 ) -> Result<Exit, CommandError> {
     let name = name_of(arguments, source)?;
     let target = target(arguments, source)?;
-    let wanted = Wanted {
-        source,
-        target: &target,
-        name: &name,
-        form: arguments.form.name(),
-        graph: arguments.graph.as_deref(),
-        prefer_graph: false,
-        trust_remote_code: arguments.trust_remote_code,
-        hub: None,
-        python: arguments.tools.python.as_deref(),
-        cache: &cache()?,
-    };
-    let made = make(&wanted, screen)?;
+    let made = make(&wanted(arguments, source, &target, &name, None, &cache()?), screen)?;
     // The model can be used by its folder all the same, so this is no failure of the export.
     if let Err(error) = store.register(&name, &target) {
         screen.say(&format!("note: {name} is not listed: {error}"));
     }
     finish(&name, &target, &made)
+}
+
+/// Fetches a repository with its weights and exports these: into the store where the repository has no graph, else elsewhere, so
+/// that its own graph stays what a scenario takes.
+pub(super) fn of_the_hub(
+    arguments: &ExportArguments,
+    repository: &str,
+    store: &ModelStore,
+    screen: &Screen,
+) -> Result<Exit, CommandError> {
+    let cache = cache()?;
+    let hub_model = HubModel {
+        name: repository,
+        revision: arguments.revision.as_deref(),
+        wish: Wish { graphs: arguments.graph.iter().cloned().collect(), all_graphs: false, weights: true },
+        lock: None,
+        trust_remote_code: arguments.trust_remote_code,
+        store: store.root(),
+        python: arguments.tools.python.as_deref(),
+        cache: &cache,
+    };
+    if arguments.output.is_none() && arguments.name.is_some() {
+        let message = format!("--name needs --output: in the model store it is called {repository}");
+        return Err(CommandError::Usage(message));
+    }
+    let brought = bring(&hub_model, None, &Hub::from_environment(), screen)?;
+    let Some(output) = &arguments.output else {
+        let graph = brought.files.iter().find(|file| file.name.ends_with(".onnx"));
+        if let Some(graph) = graph {
+            return Err(CommandError::Usage(format!(
+                "{repository} has its own graph {}, which scenarios take: none was made\n\nhint: --output FOLDER makes a model of \
+                 its weights elsewhere",
+                graph.name
+            )));
+        }
+        let wanted =
+            wanted(arguments, &brought.folder, &brought.folder, repository, Some(&brought.source), &cache);
+        return finish(repository, &brought.folder, &make(&wanted, screen)?);
+    };
+    let target = target(arguments, output)?;
+    let name = name_of(arguments, &target)?;
+    let made =
+        make(&wanted(arguments, &brought.folder, &target, &name, Some(&brought.source), &cache), screen)?;
+    if let Err(error) = store.register(&name, &target) {
+        screen.say(&format!("note: {name} is not listed: {error}"));
+    }
+    finish(&name, &target, &made)
+}
+
+fn wanted<'a>(
+    arguments: &'a ExportArguments,
+    source: &'a Path,
+    target: &'a Path,
+    name: &'a str,
+    hub: Option<&'a HubRevision>,
+    cache: &'a Path,
+) -> Wanted<'a> {
+    Wanted {
+        source,
+        target,
+        name,
+        form: arguments.form.name(),
+        graph: arguments.graph.as_deref(),
+        prefer_graph: false,
+        trust_remote_code: arguments.trust_remote_code,
+        hub,
+        python: arguments.tools.python.as_deref(),
+        cache,
+    }
 }
 
 fn finish(name: &str, target: &Path, made: &MadeModel) -> Result<Exit, CommandError> {

@@ -1,11 +1,13 @@
 //! `tailmark model remove`: takes a model or its variants out of the store, and says what went.
 
+use std::path::Path;
+
 use tailmark_providers::model::inventory::Inventory;
 use tailmark_reports::units;
 
 use super::RemoveArguments;
 use super::output::print;
-use super::subject::Subject;
+use super::subject::{Subject, only_commit};
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 
@@ -29,12 +31,15 @@ pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, 
             };
             show(&removed?)
         }
-        Subject::Own(folder) if arguments.variants => Err(CommandError::Usage(format!(
-            "the variants of `{name}` are in {}, outside the model store: nothing was removed\n\nhint: remove there what is not \
-             wanted, and {} with it",
-            folder.display(),
-            tailmark_providers::model::variants::VARIANTS
-        ))),
+        Subject::Hub { repository, .. } if !arguments.variants => {
+            show(&store.remove_of_hub(&repository, screen)?)
+        }
+        Subject::Hub { repository, commits } => {
+            Err(variants_stay(name, only_commit(&repository, &commits)?, "with its own graphs"))
+        }
+        Subject::Own(folder) if arguments.variants => {
+            Err(variants_stay(name, &folder, "outside the model store"))
+        }
         Subject::Own(folder) => {
             store.forget(name)?;
             print(&format!(
@@ -44,6 +49,14 @@ pub(super) fn run(arguments: &RemoveArguments, screen: &Screen) -> Result<Exit, 
             Ok(Exit::Pass)
         }
     }
+}
+
+fn variants_stay(name: &str, folder: &Path, place: &str) -> CommandError {
+    CommandError::Usage(format!(
+        "the variants of `{name}` are in {}, {place}: nothing was removed\n\nhint: remove there what is not wanted, and {} with it",
+        folder.display(),
+        tailmark_providers::model::variants::VARIANTS
+    ))
 }
 
 fn show(removed: &Inventory) -> Result<Exit, CommandError> {

@@ -12,7 +12,7 @@ use tailmark_reports::units;
 
 use super::fetch::{cache, resolve};
 use super::output::print;
-use super::subject::Subject;
+use super::subject::{Subject, only_commit};
 use super::{OptimizeArguments, QuantizeArguments, ToolOptions};
 use crate::commands::error::cannot;
 use crate::commands::{CommandError, Exit};
@@ -107,6 +107,7 @@ fn whole(store: &ModelStore, subject: &Subject, screen: &Screen) -> Result<Resol
     let model = match subject {
         Subject::Known(model) => resolve(store, model, None, screen)?,
         Subject::Own(folder) => own::resolve(folder)?,
+        Subject::Hub { repository, commits } => own::resolve(only_commit(repository, commits)?)?,
     };
     let folder: PathBuf = fs::canonicalize(&model.folder).map_err(cannot("find the model's folder"))?;
     Ok(ResolvedModel { folder, ..model })

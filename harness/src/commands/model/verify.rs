@@ -1,11 +1,12 @@
 //! `tailmark model verify`: every file against its SHA-256, a line for each.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tailmark_providers::model::ModelStore;
-use tailmark_providers::model::own::OwnModelError;
+use tailmark_providers::model::manifest::HubRevision;
+use tailmark_providers::model::own::{self, OwnModelError};
 use tailmark_providers::model::verify::{self, FileState, Finding, Stock};
+use tailmark_providers::model::{KnownModel, ModelStore};
 use tailmark_providers::progress::Progress as _;
 
 use super::VerifyArguments;
@@ -14,11 +15,23 @@ use super::subject::Subject;
 use crate::commands::{CommandError, Exit};
 use crate::screen::Screen;
 
+/// What has files to compare.
+enum Verified {
+    /// A known model in the store.
+    Known(&'static KnownModel),
+    /// A model with a manifest, in this folder.
+    In(PathBuf),
+}
+
 /// Verifies the models that are meant; damage is exit code 4.
 pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, CommandError> {
     let store = arguments.store.open()?;
     let subjects = match &arguments.model {
-        Some(model) => vec![(model.clone(), Subject::named_or_in(&store, model)?)],
+        Some(model) => match Subject::named_or_in(&store, model)? {
+            Subject::Known(known) => vec![(model.clone(), Verified::Known(known))],
+            Subject::Own(folder) => vec![(model.clone(), Verified::In(folder))],
+            Subject::Hub { commits, .. } => commits.into_iter().map(of_a_commit).collect(),
+        },
         None => everything(&store)?,
     };
     if subjects.is_empty() {
@@ -29,16 +42,22 @@ pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, 
     for (name, subject) in &subjects {
         screen.step(&format!("comparing the files of {name}"));
         let (findings, remedy) = match subject {
-            Subject::Known(model) => {
+            Verified::Known(model) => {
                 let remedy = format!("`tailmark model fetch {}` repairs it", model.name());
                 (verify::known(&store, model), remedy)
             }
-            Subject::Own(folder) => {
-                let remedy = format!(
-                    "put the right files back, or make graph, reference vectors and manifest of what is there now with \
-                     `tailmark model export {}`",
-                    folder.display()
-                );
+            Verified::In(folder) => {
+                let remedy = match of_the_hub(folder).filter(|_| folder.starts_with(store.root())) {
+                    Some(source) => format!(
+                        "`tailmark model remove {0} --yes`, then `tailmark model fetch {0} --revision {1}`",
+                        source.repository, source.revision
+                    ),
+                    None => format!(
+                        "put the right files back, or make graph, reference vectors and manifest of what is there now with \
+                         `tailmark model export {}`",
+                        folder.display()
+                    ),
+                };
                 match verify::own(folder) {
                     Ok(findings) => (findings, remedy),
                     // Of many, one that is gone must not hide the others; of one, its error is the answer.
@@ -62,20 +81,35 @@ pub(super) fn run(arguments: &VerifyArguments, screen: &Screen) -> Result<Exit, 
 }
 
 /// Every model of which something is there.
-fn everything(store: &ModelStore) -> Result<Vec<(String, Subject)>, CommandError> {
+fn everything(store: &ModelStore) -> Result<Vec<(String, Verified)>, CommandError> {
     let known = tailmark_providers::model::known().iter();
     let there = known.filter(|model| verify::stock_of_known(store, model) != Stock::Absent);
-    let mut all: Vec<_> = there.map(|model| (model.name().to_owned(), Subject::Known(model))).collect();
+    let mut all: Vec<_> = there.map(|model| (model.name().to_owned(), Verified::Known(model))).collect();
     let registered = store.registered()?;
-    all.extend(registered.into_iter().map(|own| (own.name, Subject::Own(own.folder))));
+    all.extend(registered.into_iter().map(|own| (own.name, Verified::In(own.folder))));
+    all.extend(store.of_the_hub().into_iter().map(of_a_commit));
     Ok(all)
+}
+
+/// A model of the hub, by its name and its commit.
+fn of_a_commit(folder: PathBuf) -> (String, Verified) {
+    let name = of_the_hub(&folder).map_or_else(
+        || folder.display().to_string(),
+        |source| format!("{} at {}", source.repository, source.revision),
+    );
+    (name, Verified::In(folder))
+}
+
+/// Where on the hub a folder comes from, if it does.
+fn of_the_hub(folder: &Path) -> Option<HubRevision> {
+    own::read(folder).ok()?.source
 }
 
 fn gone(error: &OwnModelError) -> Finding {
     let why = error.to_string();
     let why = why.split("\n\n").next().unwrap_or_default().to_owned();
     let name = tailmark_providers::model::manifest::MANIFEST.to_owned();
-    Finding { name, state: FileState::Damaged(why) }
+    Finding { name, state: FileState::Damaged(why), is_variant: false }
 }
 
 /// How many files are not right: the model's own, and those that were made from it.
@@ -85,15 +119,15 @@ struct Faults {
 }
 
 impl Faults {
-    fn remedy(&self, name: &str, subject: &Subject, of_main: &str) -> String {
+    fn remedy(&self, name: &str, subject: &Verified, of_main: &str) -> String {
         let mut parts = Vec::new();
         if self.main > 0 {
             parts.push(of_main.to_owned());
         }
         if self.variants > 0 {
             let typed = match subject {
-                Subject::Known(_) => name.to_owned(),
-                Subject::Own(folder) => folder.display().to_string(),
+                Verified::Known(_) => name.to_owned(),
+                Verified::In(folder) => folder.display().to_string(),
             };
             parts.push(format!(
                 "`tailmark model optimize {typed}` and `tailmark model quantize {typed}` make variants anew"
@@ -123,9 +157,7 @@ fn show(name: &str, findings: &[Finding], headed: bool) -> Result<Faults, Comman
             }
         };
         if matches!(finding.state, FileState::Damaged(_)) {
-            let of_variants = file == tailmark_providers::model::variants::VARIANTS
-                || Path::new(file).extension().is_some_and(|ending| ending == "onnx") && file != "model.onnx";
-            *(if of_variants { &mut faults.variants } else { &mut faults.main }) += 1;
+            *(if finding.is_variant { &mut faults.variants } else { &mut faults.main }) += 1;
         }
     }
     print(&text)?;

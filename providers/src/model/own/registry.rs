@@ -59,21 +59,6 @@ impl ModelStore {
         })
     }
 
-    /// The folders of models that were fetched from the model hub, sorted.
-    #[must_use]
-    pub fn of_the_hub(&self) -> Vec<PathBuf> {
-        let below =
-            |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let is_of_the_hub = |folder: &PathBuf| {
-            folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hub--"))
-        };
-        let repositories = below(self.root().to_owned()).filter(is_of_the_hub);
-        let mut folders: Vec<PathBuf> =
-            repositories.flat_map(below).filter(|folder| folder.is_dir()).collect();
-        folders.sort();
-        folders
-    }
-
     /// Puts a folder on the list, in place of any other of that name.
     ///
     /// # Errors

@@ -98,7 +98,7 @@ fn a_graph_that_nobody_recorded_is_said_to_be_unknown_and_is_no_damage() {
     assert_eq!(damaged(&findings), Vec::<&str>::new());
     assert_eq!(
         findings.last().unwrap(),
-        &Finding { name: "model.mine.onnx".to_owned(), state: FileState::Unknown }
+        &Finding { name: "model.mine.onnx".to_owned(), state: FileState::Unknown, is_variant: true }
     );
 }
 

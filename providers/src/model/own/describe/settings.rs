@@ -1,5 +1,6 @@
 //! Reading the JSON files of a model's folder, and what is said of one that is not as it should be.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -9,6 +10,9 @@ use crate::text_file::{self, TextFileError};
 
 /// Tokenizer files write "no limit" as a huge number; no encoder has positions for this many tokens.
 const NO_LIMIT: f64 = 1e6;
+
+/// The longest tokenizers in use have some 35 MB.
+const LONGEST: u64 = 512 << 20;
 
 /// Why a folder is not one from which a model can be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +54,11 @@ pub(super) fn object(path: &Path) -> Result<Option<Map<String, Value>>, Describe
 
 /// Any JSON; `None` where there is no such file.
 pub(super) fn json(path: &Path) -> Result<Option<Value>, DescribeError> {
+    if let Some(bytes) = fs::metadata(path).ok().map(|found| found.len()).filter(|bytes| *bytes > LONGEST) {
+        let why =
+            format!("it has {bytes} bytes, and at most {LONGEST} are read: no model's settings are longer");
+        return Err(wrong(path, &why, None));
+    }
     let text = match text_file::read(path) {
         Ok(text) => text,
         Err(error) if error.is_missing() => return Ok(None),

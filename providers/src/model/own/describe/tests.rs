@@ -586,3 +586,45 @@ fn a_graph_that_a_model_was_made_of_stays_one_that_was_there_and_what_tailmark_m
     fs::write(&path, text.replacen("\"weights\"", against, 1)).unwrap();
     assert_eq!(graphs(), ["model.onnx"]);
 }
+
+#[test]
+fn a_tokenizer_that_makes_a_memory_full_of_a_word_is_refused_before_it_is_run() {
+    let doubles = r#"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#;
+    let sequence = |parts: &[&str]| {
+        format!(r#"{{"normalizer": {{"type": "Sequence", "normalizers": [{}]}}}}"#, parts.join(","))
+    };
+    let long = format!(
+        r#"{{"normalizer": {{"type": "Replace", "pattern": {{"Regex": "."}}, "content": "{}"}}}}"#,
+        "x".repeat(5000)
+    );
+    for (bomb, made) in [
+        (sequence(&[doubles; 40]), "more than a billion"),
+        (sequence(&[doubles; 10]), "1024"),
+        (long, "5001"),
+    ] {
+        let error = refused(&[BERT, ("tokenizer.json", &bomb)]);
+        let expected = format!(
+            "tokenizer.json: its normalizer can make {made} characters of one, and 1000 are the most"
+        );
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let usual = [
+        r#"{"type": "Prepend", "prepend": "_"}"#,
+        r#"{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "_"}"#,
+        r#"{"type": "NFKC"}"#,
+    ];
+    of(&[BERT, ("tokenizer.json", &sequence(&usual))]);
+}
+
+#[test]
+fn settings_that_no_model_has_so_many_of_are_not_read() {
+    let folder = folder(&[BERT]);
+    let file = fs::File::options().write(true).open(folder.path().join("tokenizer.json")).unwrap();
+    // A file with a hole: it takes no space.
+    file.set_len(1 << 40).unwrap();
+    let error = describe(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("tokenizer.json: it has 1099511627776 bytes, and at most 536870912 are read"),
+        "{error}"
+    );
+}

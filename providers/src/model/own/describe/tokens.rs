@@ -5,8 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::settings::{DescribeError, object};
+use super::settings::{DescribeError, object, wrong};
 use crate::model::recipe::Side;
+
+/// Compatible forms of Unicode make up to 18 characters of one, and tokenizers in use replace one by one.
+const MOST_GROWTH: f64 = 1000.0;
 
 /// What they say.
 pub(super) struct Tokens {
@@ -20,6 +23,7 @@ pub(super) struct Tokens {
 pub(super) fn read(folder: &Path, config: &Map<String, Value>) -> Result<Tokens, DescribeError> {
     let file = |name: &str| object(&folder.join(name)).map(Option::unwrap_or_default);
     let (tokenizer, settings) = (file("tokenizer.json")?, file("tokenizer_config.json")?);
+    refuse_to_blow_up(&folder.join("tokenizer.json"), tokenizer.get("normalizer"))?;
     let (sentences, special) = (file("sentence_bert_config.json")?, file("special_tokens_map.json")?);
     let is_set = |of: &Map<String, Value>, key: &str| of.get(key).and_then(Value::as_bool);
     // A class of tokenizer that lower-cases removes accents too, unless it is told not to; what it does goes before what the
@@ -37,6 +41,43 @@ pub(super) fn read(folder: &Path, config: &Map<String, Value>) -> Result<Tokens,
         truncation_side: if side.as_deref() == Some("left") { Side::Left } else { Side::Right },
         padding_id: padding_id(&tokenizer, [&settings, &special], config),
     })
+}
+
+/// Refuses a normalizer that can make so much of a short text that memory ends.
+fn refuse_to_blow_up(path: &Path, normalizer: Option<&Value>) -> Result<(), DescribeError> {
+    let growth = normalizer.map_or(1.0, growth);
+    if growth <= MOST_GROWTH {
+        return Ok(());
+    }
+    let made = if growth < 1e9 { format!("{growth:.0}") } else { "more than a billion".to_owned() };
+    let why = format!(
+        "its normalizer can make {made} characters of one, and {MOST_GROWTH} are the most allowed: a short text would fill the memory"
+    );
+    Err(wrong(
+        path,
+        &why,
+        Some("no tokenizer of a model that is in use does that: take the file of the model's own repository"),
+    ))
+}
+
+/// How many characters a normalizer can make of one, at most. Only replacements make more than a few.
+fn growth(normalizer: &Value) -> f64 {
+    let text = |key: &str| normalizer.get(key).and_then(Value::as_str).map_or(0, |text| text.chars().count());
+    match normalizer.get("type").and_then(Value::as_str) {
+        Some("Sequence") => {
+            let parts = normalizer.get("normalizers").and_then(Value::as_array);
+            parts.into_iter().flatten().map(growth).product()
+        }
+        // An expression can match nothing, which is everywhere; a text is as long as it is.
+        Some("Replace") => {
+            let pattern = normalizer.get("pattern").and_then(|pattern| pattern.get("String")?.as_str());
+            let matched = pattern.map_or(0, |pattern| pattern.chars().count());
+            let content = text("content") as f64;
+            if matched == 0 { 1.0 + content } else { (content / matched as f64).max(1.0) }
+        }
+        Some("Prepend") => 1.0 + text("prepend") as f64,
+        _ => 1.0,
+    }
 }
 
 /// Whether a normalizer is BERT's and leaves case as it is.
