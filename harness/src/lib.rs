@@ -15,6 +15,7 @@
 pub mod capacity;
 pub mod cli;
 pub mod commands;
+pub mod decision;
 pub mod driver;
 pub mod environment;
 pub mod equivalence;

@@ -106,7 +106,7 @@ mod tests {
         for record in fixture::all() {
             for format in FORMATS {
                 let mut out = Vec::new();
-                format.write(&record, Sheet::default(), &mut out).unwrap();
+                format.write(&record, Sheet { verbose: true, ..Sheet::default() }, &mut out).unwrap();
                 let text = String::from_utf8(out).unwrap();
                 assert!(text.contains(&record.scenario.name), "{} names the scenario", format.name);
                 assert!(!text.contains("NaN"), "{}", format.name);

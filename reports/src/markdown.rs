@@ -210,6 +210,12 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_comes_first() {
+        insta::assert_snapshot!(report(&fixture::decided()));
+        insta::assert_snapshot!("nothing_passes", report(&fixture::undecided()));
+    }
+
+    #[test]
     fn each_of_several_objectives_has_its_own_figures() {
         insta::assert_snapshot!(report(&fixture::several()));
     }

@@ -1,10 +1,11 @@
-//! The report for a terminal: one table of the backends that were timed, then the reasons, then what was varied and how
-//! much load each takes, then the verdict.
+//! The report for a terminal. `brief` fits one screen. The whole of it is one table of the backends that were timed, then the
+//! reasons, then what was varied and how much load each takes, then the verdict.
 //!
 //! Where a backend has many variations, each has a row of a table and one line; the whole of their reasons is in the
 //! report in Markdown. It takes the sheet it writes on as given; it does not know whether that is a terminal.
 
 mod backend;
+mod brief;
 mod capacity;
 mod grid;
 mod printer;
@@ -28,12 +29,14 @@ pub struct Sheet {
     pub columns: usize,
     /// Whether verdicts are in color.
     pub color: bool,
+    /// Whether all reasons are shown, and not only what fits one screen.
+    pub verbose: bool,
 }
 
 impl Default for Sheet {
     /// A file, or a terminal of which nothing is known.
     fn default() -> Self {
-        Self { columns: 80, color: false }
+        Self { columns: 80, color: false, verbose: false }
     }
 }
 
@@ -47,6 +50,9 @@ const LEAST_COLUMNS: usize = 60;
 pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
     let columns = sheet.columns.max(LEAST_COLUMNS);
     let mut printer = Printer { out, columns: columns.min(WIDEST_TEXT), color: sheet.color };
+    if !sheet.verbose {
+        return brief::write(&mut printer, record, columns);
+    }
     printer.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
     if let Some(sentence) = view::status_sentence(&record.status) {
         printer.paragraph("", &sentence)?;
@@ -56,6 +62,12 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
     }
     for about in sentences::model::about(record) {
         printer.paragraph("  ", &about)?;
+    }
+    let said = sentences::decision::decision(record);
+    if !said.is_empty() {
+        printer.line("")?;
+        said.iter().try_for_each(|sentence| printer.paragraph("", sentence))?;
+        printer.line("")?;
     }
     printer.load(record)?;
     if let Some(mode) = sentences::mode(record) {
@@ -156,8 +168,29 @@ mod tests {
 
     fn text(record: &RunRecord, columns: usize, color: bool) -> String {
         let mut out = Vec::new();
-        write(record, Sheet { columns, color }, &mut out).unwrap();
+        write(record, Sheet { columns, color, verbose: true }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    /// What fits one screen.
+    fn brief(record: &RunRecord) -> String {
+        let mut out = Vec::new();
+        write(record, Sheet::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn three_backends_are_decided_on_one_screen() {
+        let text = brief(&fixture::decided());
+        insta::assert_snapshot!(text);
+        assert!(text.lines().count() <= 25, "{}", text.lines().count());
+    }
+
+    #[test]
+    fn each_doubt_is_told_once_and_one_of_everything_fits_two_screens() {
+        let text = brief(&fixture::five());
+        insta::assert_snapshot!(text);
+        assert!(text.lines().count() <= 50, "{}", text.lines().count());
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct ScenarioArguments {
     /// Decide as early as the evidence allows, in one process; the verdict then assumes that requests are independent
     #[arg(long)]
     pub quick: bool,
+    /// Print every reason and the conditions of the run, and not only what fits one screen
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Check the scenario and print what would run, with every default filled in
     #[arg(long)]
     pub plan: bool,
@@ -51,6 +54,9 @@ pub struct ReportArguments {
     /// Print the report in this format and write nothing; without it, print the table and write the report's files again
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(formats()))]
     pub format: Option<String>,
+    /// In a terminal, print every reason and the conditions of the run, and not only what fits one screen
+    #[arg(long, short)]
+    pub verbose: bool,
     /// What --format markdown was called before
     #[arg(long, hide = true, conflicts_with = "format")]
     pub markdown: bool,

@@ -57,7 +57,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
         }
         run::complete_samples(&arguments.folder, &screen);
     }
-    show_as(only.unwrap_or(TABLE), &record)?;
+    show_as(only.unwrap_or(TABLE), &record, arguments.verbose)?;
     Ok(Exit::of(&record))
 }
 
@@ -103,11 +103,11 @@ fn unwritten(folder: &Path, faults: &[Fault]) -> Option<String> {
 }
 
 /// Prints the summary table to stdout, as wide as the terminal and in color only where that is wanted.
-pub(super) fn show(record: &RunRecord) -> Result<(), CommandError> {
-    show_as(TABLE, record)
+pub(super) fn show(record: &RunRecord, verbose: bool) -> Result<(), CommandError> {
+    show_as(TABLE, record, verbose)
 }
 
-fn show_as(name: &str, record: &RunRecord) -> Result<(), CommandError> {
+fn show_as(name: &str, record: &RunRecord, verbose: bool) -> Result<(), CommandError> {
     let format: &Format = format::find(name)
         .ok_or_else(|| CommandError::Usage(format!("there is no report format `{name}`")))?;
     let is_terminal = io::stdout().is_terminal();
@@ -115,6 +115,8 @@ fn show_as(name: &str, record: &RunRecord) -> Result<(), CommandError> {
     let columns = console::Term::stdout().size_checked().filter(|_| is_terminal);
     let columns = columns.map_or(Sheet::default().columns, |(_, columns)| usize::from(columns));
     let mut text = Vec::new();
-    format.write(record, Sheet { columns, color }, &mut text).map_err(cannot("render the report"))?;
+    format
+        .write(record, Sheet { columns, color, verbose }, &mut text)
+        .map_err(cannot("render the report"))?;
     print(&text)
 }

@@ -39,7 +39,7 @@ pub fn run(arguments: &ScenarioArguments) -> Result<Exit, CommandError> {
     let run::Finished { folder, record } = run::carry_out(&plan, source, places, &screen)?;
     screen.clear();
     let unwritten = report::write_files(folder.path(), &record);
-    report::show(&record)?;
+    report::show(&record, arguments.verbose)?;
     let written = || format!("report: {}", shown(folder.path()).join("report.md").display());
     screen.say(&unwritten.unwrap_or_else(written));
     Ok(Exit::of(&record))

@@ -78,6 +78,7 @@ pub(super) fn backends(scenario: &Scenario, common: Common<'_>) -> (Vec<(Backend
             placement,
             require: requirement(section, &at, &mut wrong),
             fallback,
+            price_per_hour: section.price_per_hour.or(scenario.decision.price_per_hour),
             options,
             graphs,
             replicas,

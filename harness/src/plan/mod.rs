@@ -5,6 +5,7 @@
 mod backends;
 mod capacity;
 mod cells;
+mod decision;
 mod graphs;
 mod model;
 mod phases;
@@ -29,6 +30,7 @@ use tailmark_providers::worker::Deadlines;
 use tailmark_reports::record::{Cell, EquivalenceClass, Warning};
 pub use workers::WorkersPlan;
 
+use crate::decision::Wish;
 use crate::load::LoadModel;
 use crate::objective::Objective;
 use crate::requirement::Requirement;
@@ -64,6 +66,8 @@ pub struct Plan {
     pub workers: WorkersPlan,
     /// Whether serious doubts about the conditions turn verdicts.
     pub doubts_turn_verdicts: bool,
+    /// What is preferred among backends that meet every objective.
+    pub wish: Wish,
     /// What must hold.
     pub objectives: Vec<Objective>,
     /// The backends that will run, in the order of the report.
@@ -115,6 +119,8 @@ pub struct BackendPlan {
     pub require: Option<Requirement>,
     /// What to run when the model has no ONNX file.
     pub fallback: Option<&'static Kind>,
+    /// What an hour of the machine costs that it needs, if the scenario says.
+    pub price_per_hour: Option<f64>,
     /// Its options, defaults included.
     pub options: Options,
     /// Which graphs it still stands for.

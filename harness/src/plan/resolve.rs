@@ -10,6 +10,7 @@ use tailmark_reports::record::EquivalenceClass;
 
 use super::backends::{Common, backends};
 use super::capacity::capacity;
+use super::decision::SAME_WITHIN;
 use super::graphs::GRAPH_OPTION;
 use super::model::model_plan;
 use super::workers::workers;
@@ -57,6 +58,7 @@ pub fn resolve(
     let (all, wrong) = cells::expand(&scenario, backends.clone(), folder);
     faults.add_all(&[], wrong);
     let all = faults.take(&[key("backend")], graphs::expand(all, cells::MOST_CELLS)).unwrap_or_default();
+    let wish = faults.take(&[], super::decision::decision(&scenario, &all));
     let objectives = objectives(&scenario, &mut faults);
     check_selection(&scenario, selection, &all, &mut faults);
     let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
@@ -77,8 +79,8 @@ pub fn resolve(
         }
     };
     let accepts = accepted_class(&scenario, &mut faults);
-    let (Some(model), Some(capacity), Some(workers), true) =
-        (model, capacity, workers, faults.list.is_empty())
+    let (Some(model), Some(capacity), Some(workers), Some(wish), true) =
+        (model, capacity, workers, wish, faults.list.is_empty())
     else {
         faults.list.sort_by_key(|fault| fault.line);
         return Err(faults.list);
@@ -114,6 +116,7 @@ pub fn resolve(
         deadlines,
         accepts,
         workers,
+        wish,
         doubts_turn_verdicts,
         objectives,
         backends,
@@ -191,6 +194,8 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     }
     all.workers.max_replacements.get_or_insert(2);
     all.validity.on_doubt.get_or_insert_with(|| "inconclusive".to_owned());
+    all.decision.prefer.get_or_insert_with(|| "latency".to_owned());
+    all.decision.same_within.get_or_insert_with(|| SAME_WITHIN.to_owned());
     for objective in &mut all.objective {
         objective.confidence.get_or_insert(0.99);
     }

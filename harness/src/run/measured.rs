@@ -10,6 +10,7 @@ use tailmark_reports::record::{
 
 use crate::monitor::Usage;
 use crate::sample::{Flow, Sample};
+use crate::statistics::series::Series;
 use crate::statistics::{Accumulator, Timeline};
 use crate::verdict::Judge;
 
@@ -27,6 +28,7 @@ pub(super) struct Measured {
     warm_ups: Vec<WarmUpRecord>,
     phases: BTreeMap<u8, Accumulator>,
     timeline: Timeline,
+    series: Series,
     own_time: Duration,
     usages: Vec<Usage>,
     overloaded_during: Option<Phase>,
@@ -65,6 +67,7 @@ impl Measured {
             warm_ups: Vec::new(),
             phases: BTreeMap::new(),
             timeline: Timeline::default(),
+            series: Series::default(),
             own_time: Duration::ZERO,
             usages: Vec::new(),
             overloaded_during: None,
@@ -99,6 +102,7 @@ impl Measured {
         let at = own_ns + sample.scheduled_ns.saturating_sub(restart_began_ns);
         self.timeline.record(sample.phase, sample.restart, at, sample.response_ns());
         self.phase(sample.phase).record(sample);
+        self.series.add(sample);
         if sample.phase == Phase::Steady {
             self.judges.iter_mut().for_each(|judge| judge.observe(sample));
         }
@@ -114,6 +118,7 @@ impl Measured {
     }
 
     pub(super) fn add_usage(&mut self, usage: Usage) {
+        self.series.add_peak(usage.peak_rss_bytes);
         self.usages.push(usage);
     }
 
@@ -240,6 +245,10 @@ impl Measured {
 
     pub(super) fn timeline(&self) -> &[TimelineGroup] {
         self.timeline.groups()
+    }
+
+    pub(super) fn series(&self) -> &Series {
+        &self.series
     }
 
     pub(super) fn usages(&self) -> &[Usage] {

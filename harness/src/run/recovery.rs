@@ -205,4 +205,5 @@ fn withdraw_verdicts(record: &mut RunRecord) {
         verdict::find_bounds(capacity);
     }
     *overall = None;
+    record.decision = None;
 }

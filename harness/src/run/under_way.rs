@@ -15,6 +15,7 @@ use super::folder::RunFolder;
 use super::losses::Losses;
 use super::samples;
 use super::session::Session;
+use crate::decision;
 use crate::driver::{self, Alarm, Block, Driven, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
 use crate::load::Rule;
@@ -125,6 +126,12 @@ impl Run<'_> {
         verdict::judge_levels(record, |name| named(name)?.measured.littles_law());
         record.overall = verdict::overall(&record.backends, &record.capacities);
         record.bridges = bridges(&record.backends);
+        let decision = decision::decide(record, &self.plan.wish, |name| {
+            let backend = named(name)?;
+            let price_per_hour = backend.plan.price_per_hour;
+            Some(decision::Known { series: backend.measured.series(), price_per_hour })
+        });
+        record.decision = decision;
     }
 
     /// Counts the workers' processor time as the run's own.

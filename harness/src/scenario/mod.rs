@@ -50,6 +50,8 @@ pub struct Scenario {
     pub workers: WorkersSection,
     /// Whether doubts about the conditions of the run change its verdicts.
     pub validity: ValiditySection,
+    /// Which of the backends that meet every objective is the better one.
+    pub decision: DecisionSection,
     /// What each backend must meet. Without objectives, the run measures and judges nothing.
     pub objective: Vec<ObjectiveSection>,
     /// The backends, in the order of the report.
@@ -159,6 +161,20 @@ pub struct ValiditySection {
     pub on_doubt: Option<String>,
 }
 
+/// Which of the backends that meet every objective is the better one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecisionSection {
+    /// What counts: `latency` (the first percentile of a response or service time that an objective judges, else the P95),
+    /// `throughput`, `memory`, `cost` or `cold_start`. Default: `latency`.
+    pub prefer: Option<String>,
+    /// Two backends are the same if the interval of their ratio is within this share of one, in quotes: "10%". Default: "10%".
+    #[serde(deserialize_with = "units::limit")]
+    pub same_within: Option<String>,
+    /// What an hour of the machine costs, in any currency: for `prefer = "cost"`. A backend can have a price of its own.
+    pub price_per_hour: Option<f64>,
+}
+
 /// How long to wait.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -235,6 +251,8 @@ pub struct BackendSection {
     /// The graphs to measure, each as a row of its own: their names, or `all` for every graph that the model came with or that
     /// tailmark made of it. Default: the one of the option `graph`.
     pub graphs: Option<GraphsSetting>,
+    /// What an hour of the machine costs that this backend needs, instead of the price in `[decision]`.
+    pub price_per_hour: Option<f64>,
     /// The kind to run instead if the model has no ONNX file. The fallback is announced and shown in every report.
     pub fallback: Option<String>,
     /// Texts per request for this backend, instead of the workload's.

@@ -10,10 +10,13 @@ mod stages;
 mod timeline;
 
 pub mod batch_means;
+pub mod buckets;
 pub mod correlation;
 pub mod heterogeneity;
 pub mod incomplete_beta;
+pub mod ratio;
 pub mod sequential;
+pub mod series;
 pub mod steady;
 pub mod trend;
 

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["commands"],
     &["run"],
     &["driver", "monitor", "plan", "validity", "verdict"],
+    &["decision"],
     &[
         "capacity",
         "environment",

@@ -9,6 +9,7 @@
 mod block;
 mod capacity;
 mod context;
+mod decision;
 mod doubts;
 mod equivalence;
 mod execution;

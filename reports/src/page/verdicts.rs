@@ -2,7 +2,7 @@
 
 use super::block::{Page, left, right};
 use super::text::{Text, capitalized, sentence, strong};
-use super::{capacity, doubts, execution, load, variations};
+use super::{capacity, decision, doubts, execution, load, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
 use crate::sentences::ran::in_columns;
 use crate::variations::reached;
@@ -14,6 +14,11 @@ use crate::{indicator, sentences, units};
 pub(super) fn write(page: &mut Page, record: &RunRecord) {
     let scenario = &record.scenario;
     page.heading(1, format!("{}: {}", scenario.name, scenario.title));
+    decision::answer(page, record);
+    if let Some(model) = sentences::model::model(record) {
+        page.paragraph(sentence(&capitalized(&model)));
+    }
+    decision::others(page, record);
     let verdict = record.overall.map_or_else(|| no_verdict(record), verdict_name);
     page.paragraph(strong(format!("Verdict: {verdict}")));
     if let Some(scope) = sentences::scope(record) {
@@ -24,9 +29,6 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     }
     let took = record.elapsed_ns.map(|elapsed| format!(", took {}", units::duration(elapsed as f64)));
     page.paragraph(format!("Run {} of {}{}.", record.id, record.started_at, took.unwrap_or_default()));
-    if let Some(model) = sentences::model::model(record) {
-        page.paragraph(sentence(&capitalized(&model)));
-    }
     for about in sentences::model::about(record) {
         page.paragraph(sentence(&capitalized(&about)));
     }

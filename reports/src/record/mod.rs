@@ -4,6 +4,7 @@
 //! absent (`None`), never zero or NaN. Nothing here computes a statistic or takes a decision.
 
 mod backend;
+mod decision;
 mod equivalence;
 mod execution;
 mod file;
@@ -13,6 +14,7 @@ mod run;
 mod verdict;
 
 pub use backend::*;
+pub use decision::*;
 pub use equivalence::*;
 pub use execution::*;
 pub use file::{ReadError, read, write};

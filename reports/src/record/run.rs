@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backend::{BackendRecord, Bridge};
+use super::decision::Decision;
 use super::load::{Capacity, Load};
 use super::verdict::{Objective, Verdict};
 
@@ -25,6 +26,10 @@ pub struct RunRecord {
     pub status: RunStatus,
     /// The worst verdict over all objectives and backends; absent when nothing was judged.
     pub overall: Option<Verdict>,
+    /// Which backend the run speaks for; absent in records of a tailmark that did not say, of runs that have one backend to choose
+    /// from, and of those that search for a capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// The tailmark that measured.
     pub tool: Tool,
     /// The command line as typed.

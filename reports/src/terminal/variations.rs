@@ -14,15 +14,7 @@ use crate::view::{latency, one_line, percentile_text, phase, trouble};
 impl Printer<'_> {
     pub(super) fn variations(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
         for varied in varied(record) {
-            self.line("")?;
-            self.paragraph("", &varied.title())?;
-            let ran = Among::of(varied.cells.iter().copied());
-            if let Some(common) = ran.common() {
-                self.paragraph("  ", &common)?;
-            }
-            let grid = grid(&varied, &ran);
-            self.line("")?;
-            self.table(Lines::of(&grid, grid.laid_out(columns)))?;
+            let ran = self.variation_table(&varied, columns)?;
             // Where nothing was judged the table has said it all, but for what went wrong and how far vectors are off.
             let told = |backend: &&&BackendRecord| {
                 let remarked = trouble(backend).is_some() || ran.vectors_apart(backend).is_some();
@@ -36,6 +28,25 @@ impl Printer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The tables alone.
+    pub(super) fn variation_tables(&mut self, record: &RunRecord, columns: usize) -> io::Result<()> {
+        varied(record).iter().try_for_each(|varied| self.variation_table(varied, columns).map(drop))
+    }
+
+    /// A table with what was varied, under what is the same in all of them.
+    fn variation_table<'a>(&mut self, varied: &Varied<'a>, columns: usize) -> io::Result<Among<'a>> {
+        self.line("")?;
+        self.paragraph("", &varied.title())?;
+        let ran = Among::of(varied.cells.iter().copied());
+        if let Some(common) = ran.common() {
+            self.paragraph("  ", &common)?;
+        }
+        let grid = grid(varied, &ran);
+        self.line("")?;
+        self.table(Lines::of(&grid, grid.laid_out(columns)))?;
+        Ok(ran)
     }
 }
 
