@@ -71,6 +71,7 @@ else
     step smoke run_scenario smoke
     step run-folder python3 ci/run_folder.py check "$runs/smoke" null onnx-cpu onnx-in-process rten-cpu python-onnx-cpu
 fi
+step page ci/page.sh "$runs"/first/*/ "$runs"/smoke/*/
 step leftovers python3 ci/workers.py none-but "$workers_before"
 
 trap - EXIT

@@ -49,6 +49,7 @@ pub fn write_all(folder: &Path, record: &RunRecord) -> Written {
         let mut text = Vec::new();
         let rendered = match format.writer {
             Writer::Page(write) => write(&page, &mut text),
+            Writer::Whole(write) => write(&page, record, &mut text),
             Writer::Record(write) => write(record, Sheet::default(), &mut text),
         };
         match rendered {
@@ -115,7 +116,7 @@ mod tests {
 
         fs::write(folder.path().join("mine.svg"), "kept").unwrap();
         let written = write_all(folder.path(), &fixture::nothing());
-        assert_eq!(written.files, [folder.path().join("report.md")]);
+        assert_eq!(written.files, ["report.md", "report.html"].map(|file| folder.path().join(file)));
         let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
         for picture in PICTURES {
             assert!(!report.contains(picture.file) && !folder.path().join(picture.file).exists());
@@ -149,7 +150,7 @@ mod tests {
         let gone = tempfile::tempdir().unwrap().path().join("gone");
         let written = write_all(&gone, &fixture::nothing());
         let named: Vec<String> = written.faults.iter().map(ToString::to_string).collect();
-        assert!(named.len() == 1 && named[0].contains("gone/report.md"), "{named:?}");
+        assert!(named.len() == 2 && named[0].contains("gone/report.md"), "{named:?}");
         assert_eq!(written.faults[0].source.kind(), io::ErrorKind::NotFound);
     }
 }

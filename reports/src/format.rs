@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use crate::page::{self, Page};
 use crate::record::RunRecord;
-use crate::{markdown, terminal};
+use crate::{html, markdown, terminal};
 
 pub use crate::pictures::{PICTURES, Picture};
 pub use crate::terminal::Sheet;
@@ -27,6 +27,8 @@ pub struct Format {
 pub(crate) enum Writer {
     /// The page that such formats have in common.
     Page(fn(&Page, &mut dyn Write) -> io::Result<()>),
+    /// The page, and charts of the record in it.
+    Whole(fn(&Page, &RunRecord, &mut dyn Write) -> io::Result<()>),
     /// The record, laid out for the sheet that it is shown on.
     Record(fn(&RunRecord, Sheet, &mut dyn Write) -> io::Result<()>),
 }
@@ -45,6 +47,12 @@ pub const FORMATS: &[Format] = &[
         summary: "the whole report, with links to the pictures",
         writer: Writer::Page(markdown::write),
     },
+    Format {
+        name: "html",
+        file: Some("report.html"),
+        summary: "the whole report in one file, with charts: to decide from and to send",
+        writer: Writer::Whole(html::write),
+    },
 ];
 
 impl Format {
@@ -55,6 +63,7 @@ impl Format {
     pub fn write(&self, record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
         match self.writer {
             Writer::Page(write) => write(&page::of(record), out),
+            Writer::Whole(write) => write(&page::of(record), record, out),
             Writer::Record(write) => write(record, sheet, out),
         }
     }
@@ -86,6 +95,13 @@ mod tests {
         assert!(find("nonsense").is_none());
     }
 
+    /// The text with what HTML writes for signs of its own undone, and without the styles before it.
+    fn shown(text: String) -> String {
+        let Some((_, page)) = text.split_once("<main>") else { return text };
+        let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+        signs.into_iter().fold(page.to_owned(), |text, (written, sign)| text.replace(written, sign))
+    }
+
     #[test]
     fn the_first_lines_of_every_format_name_the_model_and_the_beginning_of_its_hash() {
         for record in fixture::all() {
@@ -93,7 +109,7 @@ mod tests {
             for format in FORMATS {
                 let mut out = Vec::new();
                 format.write(&record, Sheet::default(), &mut out).unwrap();
-                let text = String::from_utf8(out).unwrap();
+                let text = shown(String::from_utf8(out).unwrap());
                 let first = text.lines().take(12).collect::<Vec<_>>().join("\n");
                 let named = first.contains(&model.name) && first.contains("weights 53aa53aa…");
                 assert!(named, "{}: {first}", format.name);
@@ -107,7 +123,7 @@ mod tests {
             for format in FORMATS {
                 let mut out = Vec::new();
                 format.write(&record, Sheet { verbose: true, ..Sheet::default() }, &mut out).unwrap();
-                let text = String::from_utf8(out).unwrap();
+                let text = shown(String::from_utf8(out).unwrap());
                 assert!(text.contains(&record.scenario.name), "{} names the scenario", format.name);
                 assert!(!text.contains("NaN"), "{}", format.name);
                 for backend in reached(&record) {

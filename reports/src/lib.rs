@@ -8,6 +8,7 @@
 pub mod execution;
 pub mod folder;
 pub mod format;
+mod html;
 pub mod indicator;
 mod markdown;
 mod page;

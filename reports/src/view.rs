@@ -196,10 +196,16 @@ pub(crate) fn no_verdict(record: &RunRecord) -> &'static str {
     }
 }
 
-/// A text on one line: line breaks and other control characters become single spaces.
+/// A text on one line: line breaks and other control characters become single spaces, and what would turn the direction in which the
+/// rest of a line is read is left out.
 pub(crate) fn one_line(text: &str) -> String {
-    let spaced = text.replace(char::is_control, " ");
+    let spaced = text.replace(char::is_control, " ").replace(turns_direction, "");
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a character changes the direction of those after it (Unicode's bidirectional formatting characters).
+pub(crate) fn turns_direction(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

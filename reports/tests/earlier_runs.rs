@@ -45,6 +45,7 @@ fn the_files_of_an_earlier_run_are_made_again() {
         "exceedance.svg",
         "latency_over_time.svg",
         "percentiles.svg",
+        "report.html",
         "report.md",
     ];
     assert_eq!(names, expected);

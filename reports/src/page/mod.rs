@@ -23,6 +23,7 @@ mod variations;
 mod verdicts;
 
 pub(crate) use block::{Block, Column, Item, Page, Side};
+pub(crate) use doubts::DOUBTS;
 pub(crate) use text::{Span, Text};
 
 use crate::pictures::PICTURES;

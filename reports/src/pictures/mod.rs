@@ -17,6 +17,8 @@ mod percentiles;
 #[cfg(test)]
 mod tests;
 
+use plotters::style::RGBColor;
+
 use crate::record::RunRecord;
 
 /// A picture that a report can have.
@@ -30,6 +32,12 @@ pub struct Picture {
     pub description: &'static str,
     /// Draws it as SVG; `None` when the record holds nothing to draw.
     pub draw: fn(&RunRecord) -> Option<String>,
+}
+
+/// The color of the `index`-th of several series, as HTML has it.
+pub(crate) fn series_color(index: usize) -> String {
+    let RGBColor(red, green, blue) = palette::series(index);
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Every picture, in the order of the report.

@@ -63,7 +63,7 @@ pub(super) fn write(printer: &mut Printer<'_>, record: &RunRecord, columns: usiz
     if let Some(scope) = sentences::scope(record) {
         printer.paragraph("  ", &scope)?;
     }
-    printer.paragraph("", "report.md has the reasons and the conditions, as does --verbose here.")
+    printer.paragraph("", "report.html has the reasons and the conditions, as does --verbose here.")
 }
 
 /// Backends without figures, where no decision names them.
