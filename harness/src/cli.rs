@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    self, CommandError, Exit, ModelArguments, ReportArguments, ScenarioArguments, WorkerArguments,
+    self, CommandError, CompareArguments, Exit, ModelArguments, ReportArguments, ScenarioArguments,
+    WorkerArguments,
 };
 
 /// Benchmarks text-embedding backends and verifies a latency SLA, with a stated chance of being wrong
@@ -25,6 +26,11 @@ pub enum Command {
     Scenario(ScenarioArguments),
     /// Render a run's report again from its run.json
     Report(ReportArguments),
+    /// Compare runs: what became of each backend, with how sure that is
+    ///
+    /// Ratios are those of each later run to the first, with intervals that take restarts as what varies. Runs of different models,
+    /// texts, batch sizes, loads or machines are refused, with everything in which they differ.
+    Compare(CompareArguments),
     /// Fetch, check, convert and remove models
     Model(ModelArguments),
     /// List the shipped scenarios and corpora
@@ -45,6 +51,7 @@ pub fn run(cli: Cli) -> Result<Exit, CommandError> {
     match cli.command {
         Command::Scenario(arguments) => commands::scenario(&arguments),
         Command::Report(arguments) => commands::report(&arguments),
+        Command::Compare(arguments) => commands::compare(&arguments),
         Command::Model(arguments) => commands::model(&arguments),
         Command::Scenarios => commands::list_scenarios(),
         Command::Backends => commands::list_backends(),

@@ -15,6 +15,7 @@
 pub mod capacity;
 pub mod cli;
 pub mod commands;
+pub mod comparison;
 pub mod decision;
 pub mod driver;
 pub mod environment;

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use crate::page::{self, Page};
-use crate::record::RunRecord;
+use crate::record::{Comparison, RunRecord};
 use crate::{html, markdown, terminal};
 
 pub use crate::pictures::{PICTURES, Picture};
@@ -21,6 +21,8 @@ pub struct Format {
     /// What it is good for, one line.
     pub summary: &'static str,
     pub(crate) writer: Writer,
+    /// Writes a comparison of two runs.
+    comparison: fn(&Comparison, Sheet, &mut dyn Write) -> io::Result<()>,
 }
 
 /// What a format is made from.
@@ -40,18 +42,23 @@ pub const FORMATS: &[Format] = &[
         file: None,
         summary: "a table and the verdicts, as wide as the terminal",
         writer: Writer::Record(terminal::write),
+        comparison: terminal::comparison::write,
     },
     Format {
         name: "markdown",
         file: Some("report.md"),
         summary: "the whole report, with links to the pictures",
         writer: Writer::Page(markdown::write),
+        comparison: |comparison, _, out| markdown::write(&page::comparison::of(comparison), out),
     },
     Format {
         name: "html",
         file: Some("report.html"),
         summary: "the whole report in one file, with charts: to decide from and to send",
         writer: Writer::Whole(html::write),
+        comparison: |comparison, _, out| {
+            html::write_comparison(&page::comparison::of(comparison), comparison, out)
+        },
     },
 ];
 
@@ -66,6 +73,19 @@ impl Format {
             Writer::Whole(write) => write(&page::of(record), record, out),
             Writer::Record(write) => write(record, sheet, out),
         }
+    }
+
+    /// Writes a comparison of two runs.
+    ///
+    /// # Errors
+    /// Only those of the writer.
+    pub fn write_comparison(
+        &self,
+        comparison: &Comparison,
+        sheet: Sheet,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        (self.comparison)(comparison, sheet, out)
     }
 }
 

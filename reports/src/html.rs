@@ -8,10 +8,12 @@ mod charts;
 use std::io::{self, Write};
 
 use crate::page::{Block, Column, DOUBTS, Item, Page, Side, Span, Text};
-use crate::record::{RunRecord, Verdict};
+use crate::record::{Change, Comparison, RunRecord, Verdict};
 use crate::view::turns_direction;
 
 const STYLE: &str = include_str!("html/style.css");
+/// The charts of a page that has none: it is short, and nothing of it is folded.
+const NO_CHARTS: &str = "[]";
 const SCRIPT: &str = include_str!("html/script.js");
 
 /// Writes a page, with the charts of its record.
@@ -19,7 +21,39 @@ const SCRIPT: &str = include_str!("html/script.js");
 /// # Errors
 /// Only those of the writer.
 pub(crate) fn write(page: &Page, record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
-    let title = escaped(&format!("{}: tailmark", record.scenario.name));
+    let tone = match record.overall {
+        _ if record.decision.as_ref().is_some_and(|made| made.answer.is_some()) => Tone::Pass,
+        Some(Verdict::Pass) => Tone::Pass,
+        Some(Verdict::Fail) => Tone::Fail,
+        Some(Verdict::Inconclusive) | None => Tone::Open,
+    };
+    write_page(page, &record.scenario.name, tone, &charts::data(record), out)
+}
+
+/// Writes the page of a comparison.
+///
+/// # Errors
+/// Only those of the writer.
+pub(crate) fn write_comparison(page: &Page, comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let mut figures = comparison.backends.iter().flat_map(|backend| &backend.figures);
+    let tone = match comparison.has_regression() {
+        true => Tone::Fail,
+        false if figures.all(|figure| figure.outcome != Change::CannotTell) => Tone::Pass,
+        false => Tone::Open,
+    };
+    write_page(page, &comparison.after.id, tone, NO_CHARTS, out)
+}
+
+/// What the answer is colored as; its words say the same.
+#[derive(Clone, Copy, Debug)]
+enum Tone {
+    Pass,
+    Fail,
+    Open,
+}
+
+fn write_page(page: &Page, name: &str, tone: Tone, data: &str, out: &mut dyn Write) -> io::Result<()> {
+    let title = escaped(&format!("{name}: tailmark"));
     // Nothing is fetched, from wherever, and nothing is sent.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
     writeln!(
@@ -31,12 +65,11 @@ pub(crate) fn write(page: &Page, record: &RunRecord, out: &mut dyn Write) -> io:
     )?;
     let mut sections = sections(page.blocks()).into_iter();
     if let Some(head) = sections.next() {
-        opening(head, record, out)?;
+        opening(head, tone, out)?;
     }
     for section in sections {
-        write_section(section, out)?;
+        write_section(section, data == NO_CHARTS, out)?;
     }
-    let data = charts::data(record);
     writeln!(
         out,
         "</main>\n<script type=\"application/json\" id=\"chart-data\">{data}</script>\n<script>\n//<![CDATA[\n{SCRIPT}//]]>\n\
@@ -56,17 +89,16 @@ fn sections(blocks: &[Block]) -> Vec<&[Block]> {
 }
 
 /// The head of the page: its first paragraph is the answer, or the verdict where there is none.
-fn opening(blocks: &[Block], record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
+fn opening(blocks: &[Block], tone: Tone, out: &mut dyn Write) -> io::Result<()> {
     let is_paragraph = |block: &&Block| matches!(block, Block::Paragraph(_));
     let first = blocks.iter().find(is_paragraph).map(std::ptr::from_ref);
     for block in blocks {
         match block {
             Block::Paragraph(text) if first == Some(std::ptr::from_ref(block)) => {
-                let class = match record.overall {
-                    _ if record.decision.as_ref().is_some_and(|made| made.answer.is_some()) => "pass",
-                    Some(Verdict::Pass) => "pass",
-                    Some(Verdict::Fail) => "fail",
-                    Some(Verdict::Inconclusive) | None => "open",
+                let class = match tone {
+                    Tone::Pass => "pass",
+                    Tone::Fail => "fail",
+                    Tone::Open => "open",
                 };
                 writeln!(out, "<p class=\"answer {class}\">{}</p>", inline(text))?;
             }
@@ -77,12 +109,12 @@ fn opening(blocks: &[Block], record: &RunRecord, out: &mut dyn Write) -> io::Res
 }
 
 /// Sections with a picture are open, and the doubts; the others are folded.
-fn write_section(blocks: &[Block], out: &mut dyn Write) -> io::Result<()> {
+fn write_section(blocks: &[Block], all_open: bool, out: &mut dyn Write) -> io::Result<()> {
     let Some((Block::Heading { text, .. }, rest)) = blocks.split_first() else {
         return blocks.iter().try_for_each(|block| write_block(block, out));
     };
     let has_picture = rest.iter().any(|block| matches!(block, Block::Picture { .. }));
-    let is_open = has_picture || plain(text) == DOUBTS;
+    let is_open = all_open || has_picture || plain(text) == DOUBTS;
     let heading = format!("<h2>{}</h2>", inline(text));
     match is_open {
         true => writeln!(out, "<section>\n{heading}")?,

@@ -3,6 +3,7 @@
 //! the execution outside, because the harness says it too. Every number in them is one of the record's.
 
 pub(crate) mod capacity;
+pub(crate) mod comparison;
 pub(crate) mod decision;
 pub(crate) mod equivalence;
 pub(crate) mod headlines;

@@ -7,6 +7,7 @@
 mod backend;
 mod brief;
 mod capacity;
+pub(crate) mod comparison;
 mod grid;
 mod printer;
 mod table;

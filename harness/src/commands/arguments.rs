@@ -6,6 +6,8 @@ use clap::Args;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use tailmark_reports::format::FORMATS;
 
+use crate::comparison::ASPECTS;
+
 /// Reads a path, which may be relative to the working folder, so that it stays right in a process with another one.
 pub(super) fn absolute_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(std::path::absolute)
@@ -60,6 +62,31 @@ pub struct ReportArguments {
     /// What --format markdown was called before
     #[arg(long, hide = true, conflicts_with = "format")]
     pub markdown: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Folders of runs, or their run.json; the first is what the others are compared with
+    #[arg(value_name = "RUN", num_args = 2.., required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Changes within this share are no changes
+    #[arg(long, value_name = "SHARE", default_value = "5%")]
+    pub within: String,
+    /// Compare runs that are unlike in this all the same (may be given several times)
+    #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(ASPECTS))]
+    pub ignore: Vec<String>,
+    /// Exit code 1 if a figure of a backend is worse by more than the share
+    #[arg(long)]
+    pub fail_on_regression: bool,
+    /// Print the comparison in this format
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(formats().chain([json()])))]
+    pub format: Option<String>,
+}
+
+/// The comparison as data.
+fn json() -> PossibleValue {
+    PossibleValue::new("json").help("the figures, for programs")
 }
 
 /// Arguments of `worker`.

@@ -1,6 +1,7 @@
 //! Carries commands out. Prints data to stdout and talk to stderr; decides exit codes.
 
 mod arguments;
+mod compare;
 mod error;
 mod exit;
 mod list;
@@ -10,7 +11,8 @@ mod report;
 mod scenario;
 mod worker;
 
-pub use arguments::{ReportArguments, ScenarioArguments, WorkerArguments};
+pub use arguments::{CompareArguments, ReportArguments, ScenarioArguments, WorkerArguments};
+pub use compare::run as compare;
 pub use error::CommandError;
 pub use exit::Exit;
 pub use list::{backends as list_backends, scenarios as list_scenarios, schema};

@@ -36,7 +36,7 @@ use error::cannot;
 pub use folder::{RunFolder, Source};
 pub use places::Places;
 pub use recovery::{is_going_on, recover};
-pub use samples::complete as complete_samples;
+pub use samples::{complete as complete_samples, series_of};
 use tailmark_providers::cache;
 use tailmark_providers::start::Provision;
 use tailmark_providers::worker_command::WorkerCommand;

@@ -17,6 +17,7 @@ pub(super) fn resources(usages: &[Usage]) -> Option<Resources> {
     let elapsed: Duration = usages.iter().map(|usage| usage.elapsed).sum();
     (!looks.is_empty()).then(|| Resources {
         peak_rss_bytes,
+        peaks_rss_bytes: usages.iter().filter_map(|usage| usage.peak_rss_bytes).collect(),
         steady_rss_bytes: looks.get(looks.len() / 2).copied(),
         // The kernel counts processor time in hundredths of a second; less than half a second says nothing.
         cpu_cores: (elapsed >= Duration::from_millis(500)).then(|| cpu.as_secs_f64() / elapsed.as_secs_f64()),

@@ -1,5 +1,6 @@
 //! What a command does about the files of a run's samples: completes them, and warns when they held the run up.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -7,8 +8,9 @@ use tailmark_reports::record::Warning;
 use tailmark_reports::units;
 
 use super::reserve::Reserve;
-use crate::driver::{SampleLog, write_columnar};
+use crate::driver::{ColumnarError, SampleLog, replay, write_columnar};
 use crate::screen::Screen;
+use crate::statistics::series::Series;
 
 /// What to do about a run folder that cannot be written to.
 pub(super) const MAKE_ROOM: &str =
@@ -23,6 +25,19 @@ pub fn complete(folder: &Path, screen: &Screen) {
         screen.say(&format!("warning: {error}; samples.parquet was not made, and samples.csv is as it was"));
     }
     screen.clear();
+}
+
+/// What each backend's restarts showed, from the samples of a run; empty where they are gone.
+///
+/// # Errors
+/// When there are samples and they cannot be read.
+pub fn series_of(folder: &Path) -> Result<BTreeMap<String, Series>, ColumnarError> {
+    let mut all: BTreeMap<String, Series> = BTreeMap::new();
+    replay(folder, |backend, sample| match all.get_mut(backend) {
+        Some(series) => series.add(sample),
+        None => all.entry(backend.to_owned()).or_default().add(sample),
+    })?;
+    Ok(all)
 }
 
 /// The warning that the run waited for its own files; `None` when it never did.

@@ -128,6 +128,19 @@ impl Series {
         }
     }
 
+    /// Requests of the steady state, failed ones too.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.restarts.iter().flat_map(|restart| &restart.blocks).map(|block| block.response.count()).sum()
+    }
+
+    /// The largest resident memory of each restart, in order.
+    pub fn add_peaks(&mut self, peaks: &[u64]) {
+        for (restart, peak) in self.restarts.iter_mut().zip(peaks) {
+            restart.peak_rss_bytes = Some(*peak);
+        }
+    }
+
     /// Restarts that had a steady state.
     #[must_use]
     pub fn restarts(&self) -> usize {

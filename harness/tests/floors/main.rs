@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["commands"],
     &["run"],
     &["driver", "monitor", "plan", "validity", "verdict"],
-    &["decision"],
+    &["comparison", "decision"],
     &[
         "capacity",
         "environment",

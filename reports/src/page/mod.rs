@@ -8,6 +8,7 @@
 
 mod block;
 mod capacity;
+pub(crate) mod comparison;
 mod context;
 mod decision;
 mod doubts;

@@ -265,6 +265,9 @@ pub struct Stages {
 pub struct Resources {
     /// Largest resident memory of any of the restarts, all replicas together.
     pub peak_rss_bytes: Option<u64>,
+    /// The same of each restart, in order; empty in records of a tailmark that did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peaks_rss_bytes: Vec<u64>,
     /// Median resident memory in steady state.
     pub steady_rss_bytes: Option<u64>,
     /// Processor time over wall time in steady state: 1.0 is one core kept busy.

@@ -4,6 +4,7 @@
 //! absent (`None`), never zero or NaN. Nothing here computes a statistic or takes a decision.
 
 mod backend;
+mod comparison;
 mod decision;
 mod equivalence;
 mod execution;
@@ -14,6 +15,7 @@ mod run;
 mod verdict;
 
 pub use backend::*;
+pub use comparison::*;
 pub use decision::*;
 pub use equivalence::*;
 pub use execution::*;
