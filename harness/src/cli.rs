@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     self, CommandError, CompareArguments, Exit, ModelArguments, ReportArguments, ScenarioArguments,
-    WorkerArguments,
+    SchemaArguments, WorkerArguments,
 };
 
 /// Benchmarks text-embedding backends and verifies a latency SLA, with a stated chance of being wrong
@@ -37,8 +37,8 @@ pub enum Command {
     Scenarios,
     /// List the kinds of backends, what each needs and its options
     Backends,
-    /// Print the JSON Schema of scenario files
-    Schema,
+    /// Print the JSON Schema of scenario files, or of run.json
+    Schema(SchemaArguments),
     /// Serve a Rust backend over standard input and output (started by tailmark itself)
     Worker(WorkerArguments),
 }
@@ -55,7 +55,7 @@ pub fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Model(arguments) => commands::model(&arguments),
         Command::Scenarios => commands::list_scenarios(),
         Command::Backends => commands::list_backends(),
-        Command::Schema => commands::schema(),
+        Command::Schema(arguments) => commands::schema(&arguments),
         Command::Worker(arguments) => commands::worker(&arguments),
     }
 }

@@ -142,3 +142,29 @@ fn every_property_of_the_schema_is_described() {
     undescribed(&schema(), &mut found);
     assert_eq!(found, Vec::<String>::new());
 }
+
+/// What the schema of records has against a record.
+fn faults_of_record(record: &Value) -> Vec<String> {
+    let schema = serde_json::to_value(tailmark_reports::record::schema()).expect("a schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a valid schema");
+    validator.iter_errors(record).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+#[test]
+fn the_schema_of_records_is_the_committed_one() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports");
+    let committed = std::fs::read_to_string(format!("{folder}/run.schema.json")).expect("the schema");
+    let schema = serde_json::to_string_pretty(&tailmark_reports::record::schema()).expect("JSON");
+    assert!(committed.trim_end() == schema, "make it again: tailmark schema run > reports/run.schema.json");
+}
+
+#[test]
+fn records_of_this_version_fit_the_schema_and_others_do_not() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/tests/data/run_of_record_version_4");
+    // It has keys by their earlier names, which are read and no longer written.
+    let record = tailmark_reports::record::read(folder.as_ref()).expect("the record");
+    let mut record = serde_json::to_value(record).expect("JSON");
+    assert_eq!(faults_of_record(&record), Vec::<String>::new());
+    record["backends"][0]["kind"] = 7.into();
+    assert_eq!(faults_of_record(&record).len(), 1);
+}

@@ -116,13 +116,16 @@ mod tests {
 
         fs::write(folder.path().join("mine.svg"), "kept").unwrap();
         let written = write_all(folder.path(), &fixture::nothing());
-        assert_eq!(written.files, ["report.md", "report.html"].map(|file| folder.path().join(file)));
+        assert_eq!(written.files, FORMAT_FILES.map(|file| folder.path().join(file)));
         let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
         for picture in PICTURES {
             assert!(!report.contains(picture.file) && !folder.path().join(picture.file).exists());
         }
         assert!(folder.path().join("mine.svg").exists(), "files of other names are left alone");
     }
+
+    /// The files of all formats.
+    const FORMAT_FILES: [&str; 5] = ["report.md", "report.html", "junit.xml", "summary.csv", "metrics.txt"];
 
     /// Names in a folder.
     fn names(folder: &Path) -> BTreeSet<String> {
@@ -150,7 +153,7 @@ mod tests {
         let gone = tempfile::tempdir().unwrap().path().join("gone");
         let written = write_all(&gone, &fixture::nothing());
         let named: Vec<String> = written.faults.iter().map(ToString::to_string).collect();
-        assert!(named.len() == 2 && named[0].contains("gone/report.md"), "{named:?}");
+        assert!(named.len() == FORMAT_FILES.len() && named[0].contains("gone/report.md"), "{named:?}");
         assert_eq!(written.faults[0].source.kind(), io::ErrorKind::NotFound);
     }
 }

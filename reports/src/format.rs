@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use crate::page::{self, Page};
 use crate::record::{Comparison, RunRecord};
-use crate::{html, markdown, terminal};
+use crate::{html, junit, markdown, openmetrics, summary, terminal};
 
 pub use crate::pictures::{PICTURES, Picture};
 pub use crate::terminal::Sheet;
@@ -59,6 +59,27 @@ pub const FORMATS: &[Format] = &[
         comparison: |comparison, _, out| {
             html::write_comparison(&page::comparison::of(comparison), comparison, out)
         },
+    },
+    Format {
+        name: "junit",
+        file: Some("junit.xml"),
+        summary: "JUnit XML: a case for each objective and backend, for continuous integration",
+        writer: Writer::Record(|record, _, out| junit::write(record, out)),
+        comparison: |comparison, _, out| junit::write_comparison(comparison, out),
+    },
+    Format {
+        name: "csv",
+        file: Some("summary.csv"),
+        summary: "a row for each backend, for spreadsheets",
+        writer: Writer::Record(|record, _, out| summary::write(record, out)),
+        comparison: |comparison, _, out| summary::write_comparison(comparison, out),
+    },
+    Format {
+        name: "openmetrics",
+        file: Some("metrics.txt"),
+        summary: "OpenMetrics text, for Prometheus and its relatives",
+        writer: Writer::Record(|record, _, out| openmetrics::write(record, out)),
+        comparison: |comparison, _, out| openmetrics::write_comparison(comparison, out),
     },
 ];
 
@@ -117,7 +138,7 @@ mod tests {
 
     /// The text with what HTML writes for signs of its own undone, and without the styles before it.
     fn shown(text: String) -> String {
-        let Some((_, page)) = text.split_once("<main>") else { return text };
+        let page = text.split_once("<main>").map_or(text.as_str(), |(_, page)| page);
         let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
         signs.into_iter().fold(page.to_owned(), |text, (written, sign)| text.replace(written, sign))
     }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 use tailmark_reports::format::FORMATS;
 
 use crate::comparison::ASPECTS;
@@ -87,6 +87,23 @@ pub struct CompareArguments {
 /// The comparison as data.
 fn json() -> PossibleValue {
     PossibleValue::new("json").help("the figures, for programs")
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// Which files: scenarios, or the run.json of runs
+    #[arg(value_enum, default_value_t = Described::Scenario)]
+    pub of: Described,
+}
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Described {
+    /// Scenario files
+    Scenario,
+    /// The record of a run, run.json
+    Run,
 }
 
 /// Arguments of `worker`.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tailmark_providers::kinds::KINDS;
 
-use super::{CommandError, Exit, output};
+use super::{CommandError, Described, Exit, SchemaArguments, output};
 use crate::scenario::{self, CORPORA, SCENARIOS};
 
 /// Lists the shipped scenarios and corpora.
@@ -47,8 +47,12 @@ pub fn backends() -> Result<Exit, CommandError> {
 ///
 /// # Errors
 /// What stopped it, with its exit code.
-pub fn schema() -> Result<Exit, CommandError> {
-    let schema = serde_json::to_string_pretty(&scenario::schema()).expect("a schema is JSON: this is a bug");
+pub fn schema(arguments: &SchemaArguments) -> Result<Exit, CommandError> {
+    let schema = match arguments.of {
+        Described::Scenario => scenario::schema(),
+        Described::Run => tailmark_reports::record::schema(),
+    };
+    let schema = serde_json::to_string_pretty(&schema).expect("a schema is JSON: this is a bug");
     print(&format!("{schema}\n"))
 }
 

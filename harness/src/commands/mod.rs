@@ -11,7 +11,9 @@ mod report;
 mod scenario;
 mod worker;
 
-pub use arguments::{CompareArguments, ReportArguments, ScenarioArguments, WorkerArguments};
+pub use arguments::{
+    CompareArguments, Described, ReportArguments, ScenarioArguments, SchemaArguments, WorkerArguments,
+};
 pub use compare::run as compare;
 pub use error::CommandError;
 pub use exit::Exit;

@@ -24,3 +24,9 @@ pub use latency::*;
 pub use load::*;
 pub use run::*;
 pub use verdict::*;
+
+/// The JSON Schema of `run.json`.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(RunRecord)
+}
