@@ -1,13 +1,27 @@
-//! What a person sees while a run goes on: steps and one bar on a terminal, plain lines elsewhere. All on stderr.
+//! What a person sees while a run goes on: steps and one bar on a terminal; elsewhere plain lines, and one every ten seconds with how far
+//! it is. All on stderr.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tailmark_providers::progress::Progress;
+use tailmark_reports::units;
+
+/// How often a log is told how far it is.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What is being measured.
+#[derive(Debug)]
+struct UnderWay {
+    what: String,
+    requests: Option<u64>,
+    began: Instant,
+    last_line: Instant,
+}
 
 /// Shows how a run gets on.
 #[derive(Debug)]
@@ -15,6 +29,7 @@ pub struct Screen {
     bar: ProgressBar,
     terminal: bool,
     last_step: Mutex<String>,
+    under_way: Mutex<Option<UnderWay>>,
     phase_began_at: AtomicU64,
     written: AtomicU64,
 }
@@ -35,6 +50,7 @@ impl Screen {
             bar,
             terminal,
             last_step: Mutex::new(String::new()),
+            under_way: Mutex::new(None),
             phase_began_at: AtomicU64::new(0),
             written: AtomicU64::new(0),
         }
@@ -52,10 +68,14 @@ impl Screen {
 
     /// A phase begins; `requests` when it has a known length.
     pub fn phase(&self, what: &str, requests: Option<u64>) {
+        self.phase_began_at.store(self.written.load(Ordering::Relaxed), Ordering::Relaxed);
         if !self.terminal {
+            let now = Instant::now();
+            let mut under_way = self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let last_line = under_way.as_ref().map_or(now, |before| before.last_line);
+            *under_way = Some(UnderWay { what: what.to_owned(), requests, began: now, last_line });
             return;
         }
-        self.phase_began_at.store(self.written.load(Ordering::Relaxed), Ordering::Relaxed);
         let template = match requests {
             Some(_) => "{spinner} {wide_msg} {bar:20} {pos}/{len} {elapsed}",
             None => "{spinner} {wide_msg} {elapsed}",
@@ -72,14 +92,39 @@ impl Screen {
     /// So many samples have been written in the run.
     pub fn written(&self, samples: u64) {
         self.written.store(samples, Ordering::Relaxed);
+        let done = samples.saturating_sub(self.phase_began_at.load(Ordering::Relaxed));
         if self.terminal {
-            self.bar.set_position(samples.saturating_sub(self.phase_began_at.load(Ordering::Relaxed)));
+            self.bar.set_position(done);
+            return;
+        }
+        let mut under_way = self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(under_way) = under_way.as_mut().filter(|one| one.last_line.elapsed() >= EVERY) {
+            under_way.last_line = Instant::now();
+            self.say(&how_far(&under_way.what, done, under_way.requests, under_way.began.elapsed()));
         }
     }
 
     /// Takes the bar away.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How far a part of the run is, in a line; `requests` are at most so many.
+fn how_far(what: &str, done: u64, requests: Option<u64>, elapsed: Duration) -> String {
+    let seconds = |time: Duration| units::duration((time.as_secs_f64() * 1e9).round());
+    let so_far = format!("{what}: {}", units::counted(done, "request"));
+    match requests.filter(|most| done > 0 && *most >= done) {
+        Some(most) => {
+            let left = elapsed.mul_f64((most - done) as f64 / done as f64);
+            format!(
+                "{so_far} of at most {} in {}, at most {} left",
+                units::count(most),
+                seconds(elapsed),
+                seconds(left)
+            )
+        }
+        None => format!("{so_far} in {}", seconds(elapsed)),
     }
 }
 
@@ -119,4 +164,19 @@ pub fn shown(path: &Path) -> PathBuf {
     let working = std::env::current_dir().ok();
     let below = working.and_then(|working| path.strip_prefix(working).ok());
     below.map_or_else(|| path.to_path_buf(), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_how_far_a_part_is_and_how_much_is_left_of_it() {
+        let line = how_far("steady state of onnx, restart 1 of 3", 500, Some(2_000), Duration::from_secs(10));
+        assert_eq!(
+            line,
+            "steady state of onnx, restart 1 of 3: 500 requests of at most 2,000 in 10.0 s, at most 30.0 s left"
+        );
+        assert_eq!(how_far("x", 1, None, Duration::from_secs(10)), "x: 1 request in 10.0 s");
+    }
 }

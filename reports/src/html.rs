@@ -7,7 +7,7 @@ mod charts;
 
 use std::io::{self, Write};
 
-use crate::page::{Block, Column, DOUBTS, Item, Page, Side, Span, Text};
+use crate::page::{Block, Column, Item, Page, Side, Span, Text, can_wait, has_picture};
 use crate::record::{Change, Comparison, RunRecord, Verdict};
 use crate::view::turns_direction;
 
@@ -63,29 +63,21 @@ fn write_page(page: &Page, name: &str, tone: Tone, data: &str, out: &mut dyn Wri
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\" />\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>"
     )?;
-    let mut sections = sections(page.blocks()).into_iter();
+    let mut sections = page.sections().into_iter();
     if let Some(head) = sections.next() {
         opening(head, tone, out)?;
     }
+    let mut after_a_picture = false;
     for section in sections {
-        write_section(section, data == NO_CHARTS, out)?;
+        let is_open = data == NO_CHARTS || !can_wait(section, after_a_picture);
+        write_section(section, is_open, out)?;
+        after_a_picture |= has_picture(section);
     }
     writeln!(
         out,
         "</main>\n<script type=\"application/json\" id=\"chart-data\">{data}</script>\n<script>\n//<![CDATA[\n{SCRIPT}//]]>\n\
          </script>\n</body>\n</html>"
     )
-}
-
-/// The blocks before the first heading of a section, then those of each section.
-fn sections(blocks: &[Block]) -> Vec<&[Block]> {
-    let begins = |block: &Block| matches!(block, Block::Heading { level: 2, .. });
-    let mut starts: Vec<usize> =
-        blocks.iter().enumerate().filter(|(_, block)| begins(block)).map(|(at, _)| at).collect();
-    starts.insert(0, 0);
-    starts.dedup();
-    let ends = starts.iter().skip(1).copied().chain([blocks.len()]);
-    starts.iter().zip(ends).map(|(start, end)| &blocks[*start..end]).collect()
 }
 
 /// The head of the page: its first paragraph is the answer, or the verdict where there is none.
@@ -108,13 +100,11 @@ fn opening(blocks: &[Block], tone: Tone, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-/// Sections with a picture are open, and the doubts; the others are folded.
-fn write_section(blocks: &[Block], all_open: bool, out: &mut dyn Write) -> io::Result<()> {
+/// A section, open or folded.
+fn write_section(blocks: &[Block], is_open: bool, out: &mut dyn Write) -> io::Result<()> {
     let Some((Block::Heading { text, .. }, rest)) = blocks.split_first() else {
         return blocks.iter().try_for_each(|block| write_block(block, out));
     };
-    let has_picture = rest.iter().any(|block| matches!(block, Block::Picture { .. }));
-    let is_open = all_open || has_picture || plain(text) == DOUBTS;
     let heading = format!("<h2>{}</h2>", inline(text));
     match is_open {
         true => writeln!(out, "<section>\n{heading}")?,
@@ -154,7 +144,7 @@ fn item(item: &Item) -> String {
 /// A table that scrolls by itself where the page is narrow, by keyboard too.
 fn write_table(columns: &[Column], rows: &[Vec<Text>], out: &mut dyn Write) -> io::Result<()> {
     let class = |side: Side| if side == Side::Right { " class=\"r\"" } else { "" };
-    let name = columns.first().map(|column| plain(&column.head)).unwrap_or_default();
+    let name = columns.first().map(|column| column.head.plain()).unwrap_or_default();
     writeln!(
         out,
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"table by {}\"><table>\n<thead><tr>",
@@ -182,13 +172,6 @@ fn inline(text: &Text) -> String {
         Span::Code(text) => format!("<code>{}</code>", escaped(text)),
     });
     written.collect::<String>().trim().to_owned()
-}
-
-fn plain(text: &Text) -> String {
-    let pieces = text.spans().iter().map(|span| match span {
-        Span::Plain(text) | Span::Strong(text) | Span::Emphasis(text) | Span::Code(text) => text.as_str(),
-    });
-    pieces.collect()
 }
 
 /// A text with nothing in it that is markup, and nothing that turns the direction in which what follows is read.

@@ -3,15 +3,37 @@
 
 use std::io::{self, Write};
 
-use crate::page::{Block, Column, Item, Page, Side, Span, Text};
+use crate::page::{Block, Column, Item, Page, Side, Span, Text, can_wait, has_picture};
+
+/// Begins and ends what is folded where Markdown is rendered; as plain text it is read like the rest.
+const FOLD: &str = "<details><summary>Show</summary>\n";
+const UNFOLD: &str = "</details>\n";
 
 /// Writes a page.
 ///
 /// # Errors
 /// Only those of the writer.
 pub(crate) fn write(page: &Page, out: &mut dyn Write) -> io::Result<()> {
-    let blocks: Vec<String> = page.blocks().iter().map(block).collect();
-    out.write_all(blocks.join("\n").as_bytes())
+    let mut parts: Vec<String> = Vec::new();
+    let mut after_a_picture = false;
+    // A page without a picture is short.
+    let folds = page.blocks().iter().any(|block| matches!(block, Block::Picture { .. }));
+    for section in page.sections() {
+        let shows = has_picture(section);
+        let is_open = !folds || !(can_wait(section, after_a_picture) || shows && after_a_picture);
+        after_a_picture |= shows;
+        let mut blocks = section.iter().map(block);
+        if is_open {
+            parts.extend(blocks);
+            continue;
+        }
+        // The heading stays, so that a folded report is its table of contents.
+        parts.extend(blocks.next());
+        parts.push(FOLD.to_owned());
+        parts.extend(blocks);
+        parts.push(UNFOLD.to_owned());
+    }
+    out.write_all(parts.join("\n").as_bytes())
 }
 
 /// A block's lines; between two blocks there is an empty one.

@@ -90,10 +90,20 @@ impl Workbench {
         folder.clone()
     }
 
-    /// `run.json` of the one run there is.
+    /// `run.json` of the one run there is, with the latencies over time that are beside it.
     pub(crate) fn record(&self) -> Value {
-        let text = fs::read_to_string(self.run_folder().join("run.json")).expect("run.json");
-        serde_json::from_str(&text).expect("run.json is JSON")
+        let read = |name: &str| -> Option<Value> {
+            let text = fs::read_to_string(self.run_folder().join(name)).ok()?;
+            Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name} is not JSON: {error}")))
+        };
+        let mut record = read("run.json").expect("run.json");
+        let timelines = read("timeline.json").unwrap_or_default();
+        for backend in record["backends"].as_array_mut().into_iter().flatten() {
+            if let Some(timeline) = backend["name"].as_str().and_then(|name| timelines.get(name)) {
+                backend["timeline"] = timeline.clone();
+            }
+        }
+        record
     }
 }
 

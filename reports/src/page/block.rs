@@ -71,10 +71,37 @@ impl<T: Into<Text>> From<T> for Item {
     }
 }
 
+/// Begins the headings of sections about one objective.
+pub(super) const OBJECTIVE: &str = "Objective: ";
+
+/// Whether a section shows a picture.
+pub(crate) fn has_picture(section: &[Block]) -> bool {
+    section.iter().any(|block| matches!(block, Block::Picture { .. }))
+}
+
+/// Whether a section can be folded: the figures of one objective, which the table of the decision sums up, and what comes
+/// after the first picture and is none itself.
+pub(crate) fn can_wait(section: &[Block], after_a_picture: bool) -> bool {
+    let Some(Block::Heading { level: 2, text }) = section.first() else { return false };
+    text.plain().starts_with(OBJECTIVE) || after_a_picture && !has_picture(section)
+}
+
 impl Page {
     /// Its pieces, in order.
     pub(crate) fn blocks(&self) -> &[Block] {
         &self.0
+    }
+
+    /// The blocks before the first heading of a section, then those of each section.
+    pub(crate) fn sections(&self) -> Vec<&[Block]> {
+        let begins = |block: &Block| matches!(block, Block::Heading { level: 2, .. });
+        let blocks = self.blocks();
+        let mut starts: Vec<usize> =
+            blocks.iter().enumerate().filter(|(_, block)| begins(block)).map(|(at, _)| at).collect();
+        starts.insert(0, 0);
+        starts.dedup();
+        let ends = starts.iter().skip(1).copied().chain([blocks.len()]);
+        starts.iter().zip(ends).map(|(start, end)| &blocks[*start..end]).collect()
     }
 
     pub(super) fn heading(&mut self, level: u8, text: impl Into<Text>) {

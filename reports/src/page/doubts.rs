@@ -6,16 +6,13 @@ use super::text::{Text, sentence};
 use crate::record::RunRecord;
 use crate::sentences;
 
-/// The heading over the doubts.
-pub(crate) const DOUBTS: &str = "Doubts";
-
 /// The doubts, which stand before any figure.
 pub(super) fn write(page: &mut Page, record: &RunRecord) {
     let mut doubts = sentences::doubts(record).peekable();
     if doubts.peek().is_none() {
         return;
     }
-    page.heading(2, DOUBTS);
+    page.heading(2, "Doubts");
     page.paragraph("Reasons not to trust the figures. A serious doubt can withhold a verdict.");
     page.list(doubts.map(|doubt| {
         let weight = Text::default();

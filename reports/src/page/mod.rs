@@ -23,8 +23,7 @@ mod text;
 mod variations;
 mod verdicts;
 
-pub(crate) use block::{Block, Column, Item, Page, Side};
-pub(crate) use doubts::DOUBTS;
+pub(crate) use block::{Block, Column, Item, Page, Side, can_wait, has_picture};
 pub(crate) use text::{Span, Text};
 
 use crate::pictures::PICTURES;

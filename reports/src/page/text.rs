@@ -38,6 +38,14 @@ impl Text {
         self.with(Span::Plain(unbroken(text.as_ref())))
     }
 
+    /// The text without what stands out in it.
+    pub(crate) fn plain(&self) -> String {
+        let pieces = self.0.iter().map(|span| match span {
+            Span::Plain(text) | Span::Strong(text) | Span::Emphasis(text) | Span::Code(text) => text.as_str(),
+        });
+        pieces.collect()
+    }
+
     pub(super) fn strong(self, text: impl AsRef<str>) -> Self {
         self.with(Span::Strong(one_line(text.as_ref())))
     }

@@ -1,6 +1,6 @@
 //! The head of the report: how the run ended, the verdict, the doubts, and each objective with every backend it is asked of.
 
-use super::block::{Page, left, right};
+use super::block::{OBJECTIVE, Page, left, right};
 use super::text::{Text, capitalized, sentence, strong};
 use super::{capacity, decision, doubts, execution, load, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
@@ -85,7 +85,7 @@ fn verdict_cell(backend: &BackendRecord, objective: &Objective, index: usize) ->
 
 fn objective(page: &mut Page, record: &RunRecord, index: usize) {
     let objective = &record.objectives[index];
-    page.heading(2, format!("Objective: {}", objective.text));
+    page.heading(2, format!("{OBJECTIVE}{}", objective.text));
     let asked = objective.backends.as_ref().map(|names| format!(" Applies to {} only.", names.join(", ")));
     let confidence = units::percent(objective.confidence);
     page.paragraph(format!("Confidence {confidence}.{}", asked.unwrap_or_default()));

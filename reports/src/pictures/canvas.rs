@@ -10,6 +10,12 @@ use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, ShapeStyle
 const FINENESS: f64 = 4.0;
 /// plotters divides the size of a font by this before it writes it.
 const FONT_SIZE_DIVISOR: f64 = 1.24;
+/// The colors of what is no series, where a viewer prefers dark pages.
+const DARK: &str = "<style>@media (prefers-color-scheme: dark) { [fill=\"#FFFFFF\"] { fill: #0f1419 } [fill=\"#222222\"] { fill: #e6edf3 } \
+                    [stroke=\"#222222\"] { stroke: #e6edf3 } [fill=\"#5A5A5A\"] { fill: #9da7b1 } [stroke=\"#5A5A5A\"] { stroke: #9da7b1 } \
+                    [fill=\"#DDDDDD\"] { fill: #3a434d } [stroke=\"#DDDDDD\"] { stroke: #3a434d } [fill=\"#000000\"] { fill: #e6edf3 } \
+                    [stroke=\"#000000\"] { stroke: #e6edf3 } [fill=\"#B31B1B\"] { fill: #ff8a80 } [stroke=\"#B31B1B\"] { stroke: #ff8a80 } \
+                    [fill=\"#006B4E\"] { fill: #4cc38a } [fill=\"#8A5500\"] { fill: #e3b341 } }</style>";
 const CANNOT_FAIL: &str = "writing a picture into memory cannot fail: this is a bug";
 
 /// Where a text stands relative to its position. Vertically it is always centered.
@@ -143,7 +149,7 @@ pub(super) fn draw(title: &str, width: f64, height: f64, paint: impl FnOnce(&mut
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{name}\" stroke-linejoin=\"round\">\n\
-         <title>{name}</title>{shapes}",
+         <title>{name}</title>{DARK}{shapes}",
         fine(width),
         fine(height),
     )

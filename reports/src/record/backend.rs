@@ -64,7 +64,9 @@ pub struct BackendRecord {
     pub phases: Vec<PhaseSummary>,
     /// Memory and processor use of the worker.
     pub resources: Option<Resources>,
-    /// Latency over time, thinned; the slowest and the fastest of every group are kept.
+    /// Latency over time, thinned; the slowest and the fastest of every group are kept. On disk it is in `timeline.json`, beside
+    /// `run.json`; records of earlier tailmarks have it here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<TimelineGroup>,
     /// The percentile curve of the steady state, as far as the count carries it.
     pub curve: Vec<CurvePoint>,

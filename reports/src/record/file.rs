@@ -1,5 +1,6 @@
 //! `run.json` on disk.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde_json::Value;
 
+use super::backend::TimelineGroup;
 use super::run::{RECORD_VERSION, RunRecord};
 
 /// The largest number of a run: a hundred days in nanoseconds, eight petabytes. Reports add several up and draw axes to them,
@@ -15,6 +17,13 @@ const LARGEST: f64 = 9_007_199_254_740_992.0;
 
 /// The one key whose number is not a quantity and may be any.
 const ANY_NUMBER: &str = "seed";
+
+/// The record.
+const RECORD: &str = "run.json";
+/// The latencies over time, by the backend's name.
+const TIMELINE: &str = "timeline.json";
+
+type Timelines = BTreeMap<String, Vec<TimelineGroup>>;
 
 /// Why a record could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -45,24 +54,47 @@ pub enum ReadError {
     },
 }
 
-/// Reads `run.json` of a run folder.
+/// Reads `run.json` of a run folder, and the latencies over time beside it.
 ///
 /// # Errors
-/// When the file cannot be read, is no record, or has another version.
+/// When a file cannot be read, is no record, or has another version.
 pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
-    let path = folder.join("run.json");
-    let text = fs::read(&path).map_err(|source| ReadError::Io { path: path.clone(), source })?;
-    let value: Value = serde_json::from_slice(&text)
-        .map_err(|source| ReadError::NotARecord { path: path.clone(), source })?;
+    let path = folder.join(RECORD);
+    let value = checked(&path)?;
     // The version is asked for before the shape: a record of another version need not have this one, and which version it is
     // helps more than the first field that is missing.
     match value.get("record_version").and_then(Value::as_u64) {
         Some(found) if found != u64::from(RECORD_VERSION) => return Err(ReadError::Version { path, found }),
         _ => {}
     }
-    match beyond_any_run("", &value) {
-        Some(why) => Err(ReadError::NotARecord { path, source: serde_json::Error::custom(why) }),
-        None => serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source }),
+    refuse_beyond_any_run(&path, &value)?;
+    let mut record: RunRecord =
+        serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source })?;
+    let path = folder.join(TIMELINE);
+    if path.exists() {
+        let value = checked(&path)?;
+        refuse_beyond_any_run(&path, &value)?;
+        let mut all: Timelines =
+            serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source })?;
+        // A run that was killed between the two files has its groups in the record of the samples.
+        for backend in record.backends.iter_mut().filter(|backend| backend.timeline.is_empty()) {
+            backend.timeline = all.remove(&backend.name).unwrap_or_default();
+        }
+    }
+    Ok(record)
+}
+
+fn checked(path: &Path) -> Result<Value, ReadError> {
+    let text = fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    serde_json::from_slice(&text).map_err(|source| ReadError::NotARecord { path: path.to_owned(), source })
+}
+
+fn refuse_beyond_any_run(path: &Path, value: &Value) -> Result<(), ReadError> {
+    match beyond_any_run("", value) {
+        Some(why) => {
+            Err(ReadError::NotARecord { path: path.to_owned(), source: serde_json::Error::custom(why) })
+        }
+        None => Ok(()),
     }
 }
 
@@ -78,14 +110,39 @@ fn beyond_any_run(key: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// Writes `run.json` of a run folder: aside first, then renamed, so that a reader never finds half a record and a full disk
-/// leaves the one that was there.
+/// Writes `run.json` of a run folder, and `timeline.json` with what most of its bytes would be: each aside first, then renamed, so that a
+/// reader never finds half a file and a full disk leaves the ones that were there.
 ///
 /// # Errors
 /// When the folder cannot be written to.
 pub fn write(folder: &Path, record: &RunRecord) -> io::Result<()> {
-    let aside = folder.join(".run.json.part");
-    let written = write_to(&aside, record).and_then(|()| fs::rename(&aside, folder.join("run.json")));
+    let mut lean = record.clone();
+    let mut all = Timelines::new();
+    for backend in &mut lean.backends {
+        let timeline = std::mem::take(&mut backend.timeline);
+        if !timeline.is_empty() {
+            all.insert(backend.name.clone(), timeline);
+        }
+    }
+    replace(folder, RECORD, |out| serde_json::to_writer_pretty(out, &lean))?;
+    if all.is_empty() {
+        return match fs::remove_file(folder.join(TIMELINE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    replace(folder, TIMELINE, |out| serde_json::to_writer(out, &all))
+}
+
+type Sheet<'a> = &'a mut io::BufWriter<fs::File>;
+
+fn replace(
+    folder: &Path,
+    name: &str,
+    content: impl FnOnce(Sheet<'_>) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    let aside = folder.join(format!(".{name}.part"));
+    let written = write_to(&aside, content).and_then(|()| fs::rename(&aside, folder.join(name)));
     if written.is_err() {
         // On a full disk half a record only takes room; why it could not be written is the error to tell.
         let _ = fs::remove_file(&aside);
@@ -93,9 +150,9 @@ pub fn write(folder: &Path, record: &RunRecord) -> io::Result<()> {
     written
 }
 
-fn write_to(path: &Path, record: &RunRecord) -> io::Result<()> {
+fn write_to(path: &Path, content: impl FnOnce(Sheet<'_>) -> serde_json::Result<()>) -> io::Result<()> {
     let mut out = io::BufWriter::new(fs::File::create(path)?);
-    serde_json::to_writer_pretty(&mut out, record)?;
+    content(&mut out)?;
     out.write_all(b"\n")?;
     // Dropped without this, it would swallow what a full disk says.
     out.into_inner()?.sync_all()
@@ -140,6 +197,25 @@ mod tests {
             write(folder.path(), &record).unwrap();
             assert_eq!(read(folder.path()).unwrap(), record);
         }
+    }
+
+    #[test]
+    fn the_timeline_has_a_file_of_its_own_and_one_that_is_damaged_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = fixture::one();
+        write(folder.path(), &record).unwrap();
+        let text = fs::read_to_string(folder.path().join(RECORD)).unwrap();
+        assert!(!text.contains("\"timeline\""), "{text}");
+        let path = folder.path().join(TIMELINE);
+        fs::write(&path, "[1]").unwrap();
+        let message = read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("timeline.json is not a run record"), "{message}");
+        fs::remove_file(&path).unwrap();
+        assert!(read(folder.path()).unwrap().backends[0].timeline.is_empty());
+        // An earlier tailmark had it in the record.
+        let whole = serde_json::to_string(&record).unwrap();
+        fs::write(folder.path().join(RECORD), whole).unwrap();
+        assert_eq!(read(folder.path()).unwrap().backends[0].timeline, record.backends[0].timeline);
     }
 
     #[test]

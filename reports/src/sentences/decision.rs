@@ -182,6 +182,8 @@ fn other(record: &RunRecord, decision: &Decision, row: &DecisionRow) -> Option<S
         Standing::Misses => format!("{name} {}.", why()),
         Standing::NotMeasured => format!("{name} was not measured: {}.", why()),
     })
+    // A reason that was cut has its dots already.
+    .map(|said| if said.ends_with("....") { said.trim_end_matches('.').to_owned() + "..." } else { said })
 }
 
 fn ratio_to(found: &RatioInterval) -> String {
