@@ -118,7 +118,7 @@ pub(crate) fn write_comparison(comparison: &Comparison, out: &mut dyn Write) -> 
                 let Some(value) = value else { continue };
                 let labels = vec![
                     ("backend", backend.name.clone()),
-                    ("figure", crate::indicator::name(&figure.indicator)),
+                    ("figure", crate::sentences::comparison::name(figure)),
                     ("end", end.to_owned()),
                 ];
                 ratios.push((labels, value));

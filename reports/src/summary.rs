@@ -4,10 +4,11 @@
 use std::io::{self, Write};
 
 use crate::record::{BackendRecord, Comparison, Phase, RunRecord};
+use crate::sentences::comparison::name;
 use crate::sentences::equivalence;
 use crate::sentences::model::model;
+use crate::view;
 use crate::view::{latency, median_restart, one_line, percentile, phase, verdict_or_state, worst_verdict};
-use crate::{indicator, view};
 
 const HEAD: [&str; 20] = [
     "run",
@@ -72,7 +73,7 @@ pub(crate) fn write_comparison(comparison: &Comparison, out: &mut dyn Write) -> 
                 comparison.before.id.clone(),
                 comparison.after.id.clone(),
                 backend.name.clone(),
-                indicator::name(&figure.indicator),
+                name(figure),
                 figure.before.to_string(),
                 figure.after.to_string(),
                 figure.ratio.value.to_string(),

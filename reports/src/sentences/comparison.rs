@@ -53,13 +53,7 @@ pub(crate) fn answer(comparison: &Comparison) -> String {
 
 fn named(figures: &[(&ComparedBackend, &ComparedFigure)]) -> String {
     let first = figures.iter().take(MOST_NAMED).map(|(backend, figure)| {
-        format!(
-            "{}: {} {} ({})",
-            backend.name,
-            indicator::name(&figure.indicator),
-            word(figure),
-            ratio(&figure.ratio)
-        )
+        format!("{}: {} {} ({})", backend.name, name(figure), word(figure), ratio(&figure.ratio))
     });
     let mut said = first.collect::<Vec<_>>().join("; ");
     if figures.len() > MOST_NAMED {
