@@ -43,7 +43,7 @@ pub(super) fn others(page: &mut Page, record: &RunRecord) {
     };
     let columns = [
         left("backend"),
-        left("stands"),
+        left("standing"),
         left("verdict"),
         left("vectors"),
         right(figure(made)),
@@ -51,8 +51,10 @@ pub(super) fn others(page: &mut Page, record: &RunRecord) {
     ];
     page.table(columns, made.rows.iter().map(row));
     page.paragraph(format!(
-        "Ratios have intervals that hold together with {} confidence and take restarts, not requests, as what varies \
-         (docs/METHODOLOGY.md). The same is what is within {} of the first.",
+        "The chance of error is that of the verdict: that a backend called PASS misses its objective. How it compares with the others is in the \
+         ratios. In parentheses is the range that the restarts leave open, with {} confidence for all ratios together. A backend is the same \
+         as the first if the whole range is within {} of 1, and cannot be told apart if the range holds 1 and reaches further \
+         (docs/METHODOLOGY.md).",
         units::percent(made.confidence),
         units::percent(made.same_within)
     ));
