@@ -51,18 +51,9 @@ const LEAST_COLUMNS: usize = 60;
 pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io::Result<()> {
     let columns = sheet.columns.max(LEAST_COLUMNS);
     let mut printer = Printer { out, columns: columns.min(WIDEST_TEXT), color: sheet.color };
+    printer.head(record)?;
     if !sheet.verbose {
         return brief::write(&mut printer, record, columns);
-    }
-    printer.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
-    if let Some(sentence) = view::status_sentence(&record.status) {
-        printer.paragraph("", &sentence)?;
-    }
-    if let Some(model) = sentences::model::model(record) {
-        printer.paragraph("", &model)?;
-    }
-    for about in sentences::model::about(record) {
-        printer.paragraph("  ", &about)?;
     }
     let said = sentences::decision::decision(record);
     if !said.is_empty() {
@@ -106,6 +97,14 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
 }
 
 impl Printer<'_> {
+    /// What was asked, how the run ended, and of which model.
+    fn head(&mut self, record: &RunRecord) -> io::Result<()> {
+        self.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
+        let said = [view::status_sentence(&record.status), sentences::model::model(record)];
+        said.iter().flatten().try_for_each(|sentence| self.paragraph("", sentence))?;
+        sentences::model::about(record).iter().try_for_each(|about| self.paragraph("  ", about))
+    }
+
     /// What was offered to the backends, and what of it was not the scenario's own wish.
     fn load(&mut self, record: &RunRecord) -> io::Result<()> {
         for said in sentences::load::loads(record) {

@@ -17,18 +17,8 @@ const MOST_LOADS: usize = 2;
 /// Lines of remarks that are shown; the rest are counted.
 const MOST_REMARKS: usize = 4;
 
-/// Writes it.
+/// Writes it, after the head.
 pub(super) fn write(printer: &mut Printer<'_>, record: &RunRecord, columns: usize) -> io::Result<()> {
-    printer.paragraph("", &format!("{}: {}", record.scenario.name, record.scenario.title))?;
-    if let Some(sentence) = view::status_sentence(&record.status) {
-        printer.paragraph("", &sentence)?;
-    }
-    if let Some(model) = sentences::model::model(record) {
-        printer.paragraph("", &model)?;
-    }
-    for about in sentences::model::about(record) {
-        printer.paragraph("  ", &about)?;
-    }
     let loads = sentences::load::loads(record);
     // More of them are what was varied, and stand in its table.
     if loads.len() <= MOST_LOADS {
