@@ -11,6 +11,7 @@ use tailmark_reports::record::{
     RatioInterval, RunRecord, Standing, Verdict,
 };
 
+use crate::pairing::ratio_of;
 use crate::statistics::ratio::Estimate;
 use crate::statistics::series::{Figure, Series};
 
@@ -78,7 +79,13 @@ pub fn decide<'a>(
     let confidence = 1.0 - (1.0 - CONFIDENCE) / compared as f64;
     let base = best.filter(|_| unranked_because.is_none());
     let base = base.map(|best| (best.record.name.clone(), best.estimate));
-    let rows = candidates.iter().map(|one| row(one, base.as_ref(), confidence, wish, figure)).collect();
+    let rows = candidates.iter().map(|one| {
+        let paired = base.as_ref().zip(record.pairing.as_ref());
+        let paired =
+            paired.and_then(|((base, _), pairing)| ratio_of(pairing, &one.record.name, base, figure));
+        row(one, base.as_ref(), paired, confidence, wish, figure)
+    });
+    let rows = rows.collect();
     let answers = !record.objectives.is_empty() && unranked_because.is_none();
     let (quantile, service_time) = match figure {
         Figure::ResponseTime(quantile) => (Some(quantile), false),
@@ -226,6 +233,7 @@ fn place(standing: Standing) -> u8 {
 fn row(
     one: &Candidate<'_>,
     base: Option<&(String, Option<Estimate>)>,
+    paired: Option<RatioInterval>,
     confidence: f64,
     wish: &Wish,
     figure: Figure,
@@ -238,6 +246,7 @@ fn row(
             high: ratio.interval.map(|(_, high)| high),
         })
     });
+    let ratio = paired.or(ratio);
     let standing = match (one.standing, &ratio) {
         (Standing::Behind, Some(ratio)) => compared(ratio, wish.same_within),
         (standing, _) => standing,

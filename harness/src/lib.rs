@@ -24,6 +24,7 @@ pub mod load;
 pub mod making;
 pub mod monitor;
 pub mod objective;
+pub mod pairing;
 pub mod plan;
 pub mod requirement;
 pub mod run;

@@ -149,7 +149,7 @@ fn scenario_of(random: &mut ChaCha8Rng) -> Parsed {
 fn use_all_of(plan: &Plan) {
     for backend in &plan.backends {
         let certified = match &plan.mode {
-            Mode::Rounds => None,
+            Mode::Rounds | Mode::Paired(_) => None,
             Mode::Capacity(capacity) => Some(capacity.at(30.0)),
         };
         let loads = certified.into_iter().chain([backend.load.clone()]);

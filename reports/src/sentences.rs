@@ -10,6 +10,7 @@ pub(crate) mod headlines;
 pub(crate) mod load;
 pub(crate) mod losses;
 pub(crate) mod model;
+pub(crate) mod pairing;
 pub(crate) mod ran;
 
 use crate::indicator::noun;

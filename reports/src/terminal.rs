@@ -61,6 +61,8 @@ pub(crate) fn write(record: &RunRecord, sheet: Sheet, out: &mut dyn Write) -> io
         said.iter().try_for_each(|sentence| printer.paragraph("", sentence))?;
         printer.line("")?;
     }
+    let paired = sentences::pairing::pairing(record);
+    paired.iter().try_for_each(|sentence| printer.paragraph("", sentence))?;
     printer.load(record)?;
     if let Some(mode) = sentences::mode(record) {
         printer.paragraph("", &mode)?;

@@ -8,6 +8,7 @@ mod cells;
 mod decision;
 mod graphs;
 mod model;
+mod pairing;
 mod phases;
 mod resolve;
 #[cfg(test)]
@@ -87,6 +88,31 @@ pub enum Mode {
     Rounds,
     /// How much load each backend takes.
     Capacity(Box<CapacityPlan>),
+    /// Two backends in turn, block by block.
+    Paired(Box<PairingPlan>),
+}
+
+/// How two backends are measured in turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairingPlan {
+    /// Their names; one name twice compares a backend with itself.
+    pub backends: [String; 2],
+    /// Blocks of each in a replicate, an even number.
+    pub blocks: u32,
+    /// Requests of a block that count.
+    pub requests: u64,
+    /// Requests before them that do not.
+    pub settling: u64,
+    /// The percentile of the response time that is asked about, in (0, 1).
+    pub quantile: f64,
+    /// The same within this share, above 0.
+    pub within: f64,
+    /// Of each interval and each claim, in (0.5, 1).
+    pub confidence: f64,
+    /// Whether the first backend is measured against itself, too.
+    pub control: bool,
+    /// Whether a claim ends it.
+    pub stop_early: bool,
 }
 
 /// Which model, and where from.

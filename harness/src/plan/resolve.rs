@@ -13,6 +13,7 @@ use super::capacity::capacity;
 use super::decision::SAME_WITHIN;
 use super::graphs::GRAPH_OPTION;
 use super::model::model_plan;
+use super::pairing::{self, pairing};
 use super::workers::workers;
 use super::wrong::{Wrong, fitting_name, key, unfit_name};
 use super::{BackendPlan, Mode, Plan, cells, graphs, warnings};
@@ -60,7 +61,15 @@ pub fn resolve(
     let all = faults.take(&[key("backend")], graphs::expand(all, cells::MOST_CELLS)).unwrap_or_default();
     let wish = faults.take(&[], super::decision::decision(&scenario, &all));
     let objectives = objectives(&scenario, &mut faults);
+    let paired = faults.take(&[], pairing(&scenario, &all, &objectives));
     check_selection(&scenario, selection, &all, &mut faults);
+    let names = paired.iter().flatten().flat_map(|paired| &paired.backends);
+    let needed = names.filter(|name| !selection.only.is_empty() && !selection.only.contains(name));
+    for name in needed.collect::<std::collections::BTreeSet<_>>() {
+        let message =
+            format!("leaves out `{name}`, which [pairing] compares; add --only {name}, or leave --only out");
+        faults.list.push(Fault { line: None, key: "--only".to_owned(), message });
+    }
     let deadline = |span: Option<TimeSpan>| span.map_or(Duration::ZERO, |span| span.0);
     let deadlines = Deadlines {
         start: deadline(scenario.deadlines.start),
@@ -79,8 +88,8 @@ pub fn resolve(
         }
     };
     let accepts = accepted_class(&scenario, &mut faults);
-    let (Some(model), Some(capacity), Some(workers), Some(wish), true) =
-        (model, capacity, workers, wish, faults.list.is_empty())
+    let (Some(model), Some(capacity), Some(paired), Some(workers), Some(wish), true) =
+        (model, capacity, paired, workers, wish, faults.list.is_empty())
     else {
         faults.list.sort_by_key(|fault| fault.line);
         return Err(faults.list);
@@ -91,18 +100,28 @@ pub fn resolve(
     let is_one_of = |backend: &BackendPlan, names: &[String]| {
         names.iter().any(|name| *name == backend.name || name == backend.base())
     };
-    let chosen = |backend: &BackendPlan, optional: bool| match selection.only.is_empty() {
-        true => !optional || is_one_of(backend, &selection.also),
-        false => is_one_of(backend, &selection.only) || is_one_of(backend, &selection.also),
+    let chosen = |backend: &BackendPlan, optional: bool| match (&paired, selection.only.is_empty()) {
+        (Some(paired), _) => paired.backends.contains(&backend.name),
+        (None, true) => !optional || is_one_of(backend, &selection.also),
+        (None, false) => is_one_of(backend, &selection.only) || is_one_of(backend, &selection.also),
     };
     let (backends, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|(backend, optional)| chosen(backend, *optional));
-    let backends: Vec<BackendPlan> = backends.into_iter().map(|(backend, _)| backend).collect();
+    let mut backends: Vec<BackendPlan> = backends.into_iter().map(|(backend, _)| backend).collect();
     let mut warnings: Vec<_> = parsed.old_keys.iter().map(warnings::old_key).collect();
     // With [capacity] each rate has a load of its own, and the search finds out which ones are worth it.
-    if capacity.is_none() {
+    if capacity.is_none() && paired.is_none() {
         warnings.extend(backends.iter().filter_map(warnings::too_slow));
     }
+    if let Some(paired) = &paired {
+        backends.iter_mut().for_each(|backend| backend.phases = pairing::phases(paired, backend.phases));
+        warnings.extend(pairing::not_used(&parsed.scenario, paired));
+    }
+    let mode = match (capacity, paired) {
+        (Some(wanted), _) => Mode::Capacity(Box::new(wanted)),
+        (None, Some(paired)) => Mode::Paired(Box::new(paired)),
+        (None, None) => Mode::Rounds,
+    };
     Ok(Plan {
         name: scenario.name.clone().unwrap_or_default(),
         title: scenario.title.clone().unwrap_or_default(),
@@ -112,7 +131,7 @@ pub fn resolve(
         batch_size: scenario.workload.batch_size.unwrap_or(1) as usize,
         seed: scenario.workload.seed.unwrap_or(1),
         load,
-        mode: capacity.map_or(Mode::Rounds, |wanted| Mode::Capacity(Box::new(wanted))),
+        mode,
         deadlines,
         accepts,
         workers,
@@ -175,7 +194,10 @@ fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
         }
         None => fill_in_load(&mut all.load),
     }
-    all.phases.restarts.get_or_insert(3);
+    all.phases.restarts.get_or_insert(if all.pairing.is_some() { pairing::RESTARTS } else { 3 });
+    if let Some(section) = &mut all.pairing {
+        pairing::fill_in(section);
+    }
     let fewest = *all.phases.warm_up.min_requests.get_or_insert(50);
     all.phases.warm_up.max_requests.get_or_insert(fewest.max(1000));
     let least = *all.phases.steady.min_requests.get_or_insert(2000);
@@ -228,6 +250,11 @@ fn written_out(scenario: &Scenario, backends: &[(BackendPlan, bool)], load: &dyn
     let mut all = scenario.clone();
     if let Limits::Queue { max_queue, .. } = load.limits() {
         all.load.max_queue = Some(max_queue);
+    }
+    if all.pairing.is_some() {
+        // What the blocks decide: whoever reads this must not take it for something that has an effect.
+        let steady = &mut all.phases.steady;
+        (steady.min_requests, steady.max_requests, steady.min_seconds) = (None, None, None);
     }
     for (section, (backend, optional)) in all.backend.iter_mut().zip(backends) {
         section.name = Some(backend.name.clone());

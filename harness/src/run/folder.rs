@@ -112,6 +112,7 @@ fn opening(plan: &Plan, source: Source<'_>, id: String, started_at: String) -> R
         status: RunStatus::Running,
         overall: None,
         decision: None,
+        pairing: None,
         tool: Tool {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             profile: if cfg!(debug_assertions) { "dev" } else { "release" }.to_owned(),

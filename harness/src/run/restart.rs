@@ -50,6 +50,18 @@ pub(super) struct Requests<'a> {
     pub(super) expected: u64,
 }
 
+impl Restart {
+    /// Which one of its backend it is, from 1.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Says which part of a measurement it is in.
+    pub(super) fn is_in(&mut self, of: String) {
+        self.of = of;
+    }
+}
+
 impl Run<'_> {
     /// One whole restart: cold start, warm-up, its share of the steady state.
     pub(super) async fn restart(&mut self, index: usize) -> Result<(), Stopped> {
@@ -185,6 +197,30 @@ impl Run<'_> {
         } else {
             &[(&load, &stages)]
         };
+        self.drive_by_rule(restart, &mut rule, blocks).await
+    }
+
+    /// The warm-up alone, for whoever drives the steady state in blocks of their own.
+    pub(super) async fn warm_up(&mut self, restart: &mut Restart) -> Ended {
+        let request_deadline = self.plan.deadlines.request;
+        let backend = &mut self.backends[restart.backend];
+        let load = if backend.plan.load.warms_up_apart() {
+            load::one_caller()
+        } else {
+            Arc::clone(&backend.plan.load)
+        };
+        let mut rule = StoppingRule::of(backend, request_deadline);
+        let stages = rule.stages(backend.measured.phase(Phase::WarmUp).requests());
+        restart.during = Phase::WarmUp;
+        self.drive_by_rule(restart, &mut rule, &[(&load, &stages[..1])]).await
+    }
+
+    async fn drive_by_rule(
+        &mut self,
+        restart: &mut Restart,
+        rule: &mut StoppingRule,
+        blocks: &[(&LoadModel, &[Stage])],
+    ) -> Ended {
         let mut ended = Ended::Done;
         for (load, stages) in blocks {
             let stream = u64::from(restart.number);

@@ -6,6 +6,7 @@
 mod fault;
 mod load;
 mod overrides;
+mod pairing;
 mod parse;
 mod proof;
 mod renamed;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 pub(crate) use fault::dotted;
 pub use fault::{Fault, Step, did_you_mean};
 pub use load::{CapacitySection, LoadSection, MatrixSection};
+pub use pairing::PairingSection;
 pub use parse::{Parsed, parse, parse_with};
 pub use proof::{EquivalenceSection, RequireSection};
 pub use renamed::OldKey;
@@ -60,6 +62,8 @@ pub struct Scenario {
     pub matrix: Vec<MatrixSection>,
     /// Searches for the highest rate at which every objective is met, instead of judging one load.
     pub capacity: Option<CapacitySection>,
+    /// Measures two of the backends in turn, block by block, and compares them.
+    pub pairing: Option<PairingSection>,
 }
 
 /// The model.
@@ -116,7 +120,8 @@ pub struct WorkloadSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhasesSection {
-    /// Fewest fresh processes per backend, at least 1. An objective that is still undecided may ask for more. Default: 3.
+    /// Fewest fresh processes per backend, at least 1. An objective that is still undecided may ask for more. Default: 3, and 5
+    /// with `[pairing]`.
     pub restarts: Option<u32>,
     /// The requests after the first that do not count toward the objectives.
     pub warm_up: WarmUpSection,

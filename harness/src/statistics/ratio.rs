@@ -57,10 +57,30 @@ impl Estimate {
             (Some(one), Some(two)) => half_width(&[(one, self.units), (two, other.units)], confidence),
             _ => None,
         };
-        Ratio {
-            value: difference.exp(),
-            interval: half.map(|half| ((difference - half).exp(), (difference + half).exp())),
-        }
+        Ratio::around(difference, half)
+    }
+
+    /// A figure that is a ratio already, with its t interval.
+    #[must_use]
+    pub fn as_ratio(&self, confidence: f64) -> Ratio {
+        let half = self.variance.and_then(|variance| half_width(&[(variance, self.units)], confidence));
+        Ratio::around(self.log, half)
+    }
+
+    /// The smallest difference, as a share, whose interval of that confidence would leave one out with a chance of `power`: the
+    /// standard error times the sum of the two t quantiles (Bloom, Minimum Detectable Effects, Evaluation Review 19(5), 1995).
+    #[must_use]
+    pub fn smallest_difference(&self, confidence: f64, power: f64) -> Option<f64> {
+        let variance = self.variance?;
+        let t = StudentsT::new(0.0, 1.0, self.units as f64 - 1.0).ok()?;
+        let multiple = t.inverse_cdf(f64::midpoint(1.0, confidence)) + t.inverse_cdf(power);
+        Some((multiple * variance.sqrt()).exp_m1())
+    }
+}
+
+impl Ratio {
+    fn around(log: f64, half: Option<f64>) -> Self {
+        Self { value: log.exp(), interval: half.map(|half| ((log - half).exp(), (log + half).exp())) }
     }
 }
 
@@ -104,6 +124,15 @@ mod tests {
         };
         let half = half_width(&[(variance([1.0, 2.0, 3.0]), 3), (variance([2.0, 4.0, 9.0]), 3)], 0.95);
         assert!((half.unwrap() - 8.207_701_579).abs() < 1e-6, "{half:?}");
+    }
+
+    #[test]
+    fn the_smallest_difference_is_the_one_that_is_found_as_often_as_it_says() {
+        // With 4 degrees of freedom: t(0.975) = 2.776445, t(0.8) = 0.940965.
+        let estimate = Estimate { log: 0.0, variance: Some(0.0001), units: 5 };
+        let smallest = estimate.smallest_difference(0.95, 0.8).unwrap();
+        assert!((smallest - (0.01_f64 * (2.776_445 + 0.940_965)).exp_m1()).abs() < 1e-6, "{smallest}");
+        assert_eq!(Estimate { variance: None, units: 1, ..estimate }.smallest_difference(0.95, 0.8), None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Restarts are what varies between runs. Of a backend that was started once, blocks of consecutive requests take their place: they
 //! tell how its figures vary while it runs, and nothing of what another start would bring.
 
-use tailmark_reports::record::{Indicator, Phase};
+use tailmark_reports::record::Phase;
 
-use super::buckets::{Buckets, quantile_of};
 use super::ratio::{Estimate, jackknife};
+pub use super::unit::Figure;
+use super::unit::Unit;
 use crate::sample::Sample;
 
 /// Blocks of a single restart: each is long against the correlation of requests if the run is.
@@ -32,52 +33,6 @@ struct Restart {
     blocks: Vec<Unit>,
 }
 
-/// Consecutive requests of the steady state.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Unit {
-    response: Buckets,
-    service: Buckets,
-    texts: u64,
-    began_ns: u64,
-    ended_ns: u64,
-}
-
-/// A figure that is compared.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Figure {
-    /// A percentile of the response time in steady state, in nanoseconds.
-    ResponseTime(f64),
-    /// A percentile of the service time in steady state, in nanoseconds.
-    ServiceTime(f64),
-    /// Texts a second in steady state.
-    Throughput,
-    /// From spawn to the first vector, the geometric mean over restarts, in nanoseconds.
-    ColdStart,
-    /// The largest resident memory, in bytes: that of the largest restart.
-    PeakMemory,
-}
-
-impl Figure {
-    /// The figure that an objective judges, if it can be compared.
-    #[must_use]
-    pub fn of_indicator(indicator: Indicator) -> Option<Self> {
-        match indicator {
-            Indicator::ResponseTime { quantile } => Some(Self::ResponseTime(quantile)),
-            Indicator::ServiceTime { quantile } => Some(Self::ServiceTime(quantile)),
-            Indicator::ColdStart { .. } => Some(Self::ColdStart),
-            Indicator::Throughput => Some(Self::Throughput),
-            Indicator::PeakRss => Some(Self::PeakMemory),
-            Indicator::FailureShare | Indicator::Cosine => None,
-        }
-    }
-
-    /// Whether more is better.
-    #[must_use]
-    pub fn more_is_better(&self) -> bool {
-        matches!(self, Self::Throughput)
-    }
-}
-
 impl Series {
     /// Adds a request.
     pub fn add(&mut self, sample: &Sample) {
@@ -91,12 +46,10 @@ impl Series {
                 restart.cold_start_ns = sample.response_ns()
             }
             Phase::Steady => {
-                let is_full = restart
-                    .blocks
-                    .last()
-                    .is_none_or(|block| block.response.count() >= self.block && most > 1);
+                let is_full =
+                    restart.blocks.last().is_none_or(|block| block.requests() >= self.block && most > 1);
                 if is_full {
-                    restart.blocks.push(Unit { began_ns: sample.scheduled_ns, ..Unit::default() });
+                    restart.blocks.push(Unit::default());
                 }
                 if restart.blocks.len() > most {
                     self.block *= 2;
@@ -131,7 +84,7 @@ impl Series {
     /// Requests of the steady state, failed ones too.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.restarts.iter().flat_map(|restart| &restart.blocks).map(|block| block.response.count()).sum()
+        self.restarts.iter().flat_map(|restart| &restart.blocks).map(|block| block.requests()).sum()
     }
 
     /// The largest resident memory of each restart, in order.
@@ -164,17 +117,7 @@ impl Series {
                 let mean = jackknife(&peaks, geometric_mean)?;
                 Some(Estimate { log: largest.ln(), ..mean })
             }
-            Figure::ResponseTime(quantile) => self.of_units(|units| {
-                quantile_of(&units.iter().map(|unit| &unit.response).collect::<Vec<_>>(), quantile)
-            }),
-            Figure::ServiceTime(quantile) => self.of_units(|units| {
-                quantile_of(&units.iter().map(|unit| &unit.service).collect::<Vec<_>>(), quantile)
-            }),
-            Figure::Throughput => self.of_units(|units| {
-                let texts: u64 = units.iter().map(|unit| unit.texts).sum();
-                let time: u64 = units.iter().map(|unit| unit.ended_ns.saturating_sub(unit.began_ns)).sum();
-                (time > 0).then(|| texts as f64 / (time as f64 / 1e9))
-            }),
+            _ => self.of_units(|units| figure.of_units(units)),
         }
     }
 
@@ -188,28 +131,6 @@ impl Series {
         let found = jackknife(&units, of)?;
         let tells = self.restarts() > 1 || units.len() >= FEWEST_BLOCKS;
         Some(if tells { found } else { Estimate { variance: None, ..found } })
-    }
-}
-
-impl Unit {
-    fn add(&mut self, sample: &Sample) {
-        self.response.record(sample.response_ns());
-        self.service.record(sample.service_ns());
-        self.texts += if sample.response_ns().is_some() { u64::from(sample.texts) } else { 0 };
-        self.began_ns = self.began_ns.min(sample.scheduled_ns);
-        self.ended_ns = self.ended_ns.max(sample.finished_ns);
-    }
-
-    /// Consecutive ones as one.
-    fn of(blocks: &[Self]) -> Self {
-        let mut whole = blocks.first().cloned().unwrap_or_default();
-        for block in blocks.iter().skip(1) {
-            whole.response.merge(&block.response);
-            whole.service.merge(&block.service);
-            whole.texts += block.texts;
-            whole.ended_ns = whole.ended_ns.max(block.ended_ns);
-        }
-        whole
     }
 }
 

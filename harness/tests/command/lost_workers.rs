@@ -41,7 +41,7 @@ kind = \"null\"
 ";
 
 /// The fake worker goes wrong at its fiftieth request, the nineteenth of its steady state, once in a run.
-fn once(fault: &str) -> FakePython {
+pub(super) fn once(fault: &str) -> FakePython {
     FakePython::new().with_fault(fault).with("FAKE_AT", "50").with("FAKE_TIMES", "1")
 }
 
@@ -53,7 +53,7 @@ fn fake_workers(bench: &Workbench) -> Vec<Pid> {
 }
 
 /// None of the fake workers that a run has had may be there any more.
-fn assert_no_process_is_left(bench: &Workbench, at_least: usize) {
+pub(super) fn assert_no_process_is_left(bench: &Workbench, at_least: usize) {
     let processes = fake_workers(bench);
     assert!(processes.len() >= at_least, "{processes:?}");
     for process in processes {

@@ -16,6 +16,7 @@ mod model_store;
 mod models;
 mod overrides;
 mod own_model;
+mod paired;
 mod partial_provider;
 mod python;
 mod recovery;

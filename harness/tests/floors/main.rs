@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["run"],
     &["driver", "monitor", "plan", "validity", "verdict"],
     &["comparison", "decision"],
+    &["pairing"],
     &[
         "capacity",
         "environment",

@@ -18,6 +18,7 @@ mod figures;
 mod load;
 mod losses;
 mod mixture;
+mod pairing;
 mod resources;
 mod text;
 mod variations;

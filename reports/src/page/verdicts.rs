@@ -2,7 +2,7 @@
 
 use super::block::{OBJECTIVE, Page, left, right};
 use super::text::{Text, capitalized, sentence, strong};
-use super::{capacity, decision, doubts, execution, load, variations};
+use super::{capacity, decision, doubts, execution, load, pairing, variations};
 use crate::record::{BackendRecord, Indicator, Interval, Objective, ObjectiveVerdict, RunRecord};
 use crate::sentences::ran::in_columns;
 use crate::variations::reached;
@@ -38,6 +38,7 @@ pub(super) fn write(page: &mut Page, record: &RunRecord) {
     }
     execution::headline(page, record);
     doubts::write(page, record);
+    pairing::write(page, record);
     capacity::write(page, record);
     variations::write(page, record);
     summary(page, record);

@@ -1,6 +1,7 @@
 //! `run.json` on disk.
 
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -68,8 +69,14 @@ pub fn read(folder: &Path) -> Result<RunRecord, ReadError> {
         _ => {}
     }
     refuse_beyond_any_run(&path, &value)?;
-    let mut record: RunRecord =
-        serde_json::from_value(value).map_err(|source| ReadError::NotARecord { path, source })?;
+    let mut record: RunRecord = serde_json::from_value(value)
+        .map_err(|source| ReadError::NotARecord { path: path.clone(), source })?;
+    // Everything of a backend is found by its name.
+    let mut names = HashSet::new();
+    if let Some(twice) = record.backends.iter().find(|backend| !names.insert(backend.name.as_str())) {
+        let source = serde_json::Error::custom(format!("two backends are named `{}`", twice.name));
+        return Err(ReadError::NotARecord { path, source });
+    }
     let path = folder.join(TIMELINE);
     if path.exists() {
         let value = checked(&path)?;

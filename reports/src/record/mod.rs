@@ -11,6 +11,7 @@ mod execution;
 mod file;
 mod latency;
 mod load;
+mod pairing;
 mod run;
 mod verdict;
 
@@ -22,6 +23,7 @@ pub use execution::*;
 pub use file::{ReadError, read, write};
 pub use latency::*;
 pub use load::*;
+pub use pairing::*;
 pub use run::*;
 pub use verdict::*;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::backend::{BackendRecord, Bridge};
 use super::decision::Decision;
 use super::load::{Capacity, Load};
+use super::pairing::Pairing;
 use super::verdict::{Objective, Verdict};
 
 /// The version of the record this crate writes. A reader refuses any other and says so.
@@ -30,6 +31,9 @@ pub struct RunRecord {
     /// from, and of those that search for a capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// What measuring two backends in turn came to; absent in runs that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairing: Option<Pairing>,
     /// The tailmark that measured.
     pub tool: Tool,
     /// The command line as typed.

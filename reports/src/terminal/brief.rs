@@ -8,6 +8,7 @@ use super::{table, words::marked};
 use crate::record::RunRecord;
 use crate::sentences::decision;
 use crate::sentences::headlines::headlines;
+use crate::sentences::pairing;
 use crate::variations::{Place, placed};
 use crate::view::{self, one_line, trouble};
 use crate::{sentences, units};
@@ -33,6 +34,13 @@ pub(super) fn write(printer: &mut Printer<'_>, record: &RunRecord, columns: usiz
         printer.line("")?;
     }
     for sentence in &said {
+        printer.paragraph("", sentence)?;
+    }
+    let paired = pairing::pairing(record);
+    if !paired.is_empty() {
+        printer.line("")?;
+    }
+    for sentence in &paired {
         printer.paragraph("", sentence)?;
     }
     if let Some(table) = table::of(placed(record, Place::Plain), columns) {

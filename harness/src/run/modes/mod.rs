@@ -2,6 +2,7 @@
 //! driven, and when it has seen enough; what is seen of them and what it comes to is the same for all.
 
 mod capacity;
+mod paired;
 mod rounds;
 
 use tailmark_reports::record::RunRecord;
@@ -15,5 +16,6 @@ pub(super) async fn measure(run: &mut Run<'_>, record: &mut RunRecord) -> Result
     match &plan.mode {
         Mode::Rounds => rounds::measure(run, record).await,
         Mode::Capacity(wanted) => capacity::measure(run, wanted, record).await,
+        Mode::Paired(wanted) => paired::measure(run, wanted, record).await,
     }
 }
