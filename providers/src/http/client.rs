@@ -122,7 +122,7 @@ impl Client {
         }
         let received = Instant::now();
         let answer = (self.dialect.read)(&headers, &body).map_err(|why| match why {
-            Unreadable::Answer { found, expected } => self.wrong(found, expected),
+            Unreadable::Answer(wrong) => self.wrong(wrong.found, wrong.expected),
             Unreadable::Body(cause) => self.server(Fault::of_body(self.dialect.name, &cause, &body)),
         })?;
         let mut embeddings = self.checked(answer, texts)?;

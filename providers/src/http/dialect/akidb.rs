@@ -3,7 +3,8 @@
 use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asked, Dialect, Row, Texts, Told, Unreadable, Vectors};
+use super::terms::{Answer, Asked, Dialect, Texts, Told, Unreadable};
+use super::vectors::{Row, Vectors};
 
 pub(super) const DIALECT: Dialect = Dialect {
     name: "akidb",

@@ -4,7 +4,9 @@
 use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asked, Dialect, Row, Texts, Unreadable, Vectors, tei};
+use super::tei;
+use super::terms::{Answer, Asked, Dialect, Texts, Unreadable};
+use super::vectors::{Row, Vectors};
 
 pub(super) const DIALECT: Dialect = Dialect {
     name: "openai",

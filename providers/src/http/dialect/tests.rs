@@ -1,7 +1,12 @@
 //! What each dialect writes and reads.
 
+use std::sync::Arc;
+
+use hyper::HeaderMap;
 use serde_json::{Value, json};
 
+use super::terms::Told;
+use super::vectors::Vectors;
 use super::*;
 
 fn dialect(name: &str) -> &'static Dialect {
@@ -29,7 +34,7 @@ fn read_with(name: &str, headers: &[(&'static str, &str)], body: &str) -> Result
     let headers = headers
         .iter()
         .map(|(name, value)| (hyper::header::HeaderName::from_static(name), value.parse().expect("a value")));
-    (dialect(name).read)(&headers.collect(), body.as_bytes()).map_err(|fault| fault.to_string())
+    (dialect(name).read)(&headers.collect::<HeaderMap>(), body.as_bytes()).map_err(|fault| fault.to_string())
 }
 
 #[test]

@@ -8,32 +8,38 @@ use base64::prelude::BASE64_STANDARD;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Unreadable;
-
 /// Numbers for which there is room at first: most models have no more.
 const USUAL_LENGTH: usize = 1_024;
 
+/// Vectors that cannot be those of any texts.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found}, expected {expected}")]
+pub(crate) struct WrongVectors {
+    pub(crate) found: String,
+    pub(crate) expected: String,
+}
+
 /// The vector of one text.
 #[derive(Debug, PartialEq)]
-pub(in crate::http) struct Row(pub(in crate::http) Vec<f32>);
+pub(crate) struct Row(pub(crate) Vec<f32>);
 
 /// The vectors of a request, one after the other.
 #[derive(Debug, PartialEq)]
-pub(in crate::http) struct Vectors {
+pub(crate) struct Vectors {
     /// How many there are.
-    pub(in crate::http) count: usize,
+    pub(crate) count: usize,
     /// Length of each.
-    pub(in crate::http) dimensions: usize,
+    pub(crate) dimensions: usize,
     /// Their numbers.
-    pub(in crate::http) numbers: Vec<f32>,
+    pub(crate) numbers: Vec<f32>,
 }
 
 impl Vectors {
     /// Vectors in the order of the texts.
-    pub(super) fn of(mut rows: Vec<Row>) -> Result<Self, Unreadable> {
+    pub(crate) fn of(mut rows: Vec<Row>) -> Result<Self, WrongVectors> {
         let (count, dimensions) = (rows.len(), rows.first().map_or(0, |row| row.0.len()));
         if let Some((text, row)) = rows.iter().enumerate().find(|(_, row)| row.0.len() != dimensions) {
-            return Err(Unreadable::Answer {
+            return Err(WrongVectors {
                 found: format!(
                     "{dimensions} numbers in the vector of text 0 and {} in that of text {text}",
                     row.0.len()
@@ -50,14 +56,14 @@ impl Vectors {
     }
 
     /// Vectors that say to which text they belong. Servers that say it for none have them in the order of the texts.
-    pub(super) fn by_index(rows: Vec<(Option<usize>, Row)>) -> Result<Self, Unreadable> {
+    pub(crate) fn by_index(rows: Vec<(Option<usize>, Row)>) -> Result<Self, WrongVectors> {
         let count = rows.len();
         if rows.iter().all(|(index, _)| index.is_none()) {
             return Self::of(rows.into_iter().map(|(_, row)| row).collect());
         }
         let mut placed: Vec<Option<Row>> = rows.iter().map(|_| None).collect();
         for (index, row) in rows {
-            let wrong = |found: String| Unreadable::Answer {
+            let wrong = |found: String| WrongVectors {
                 found,
                 expected: format!("each `index` from 0 to {} once", count - 1),
             };
