@@ -25,7 +25,7 @@ const WORDS: [&str; 4] = ["bread", "river", "garden", "winter"];
 
 /// A vector of length one that says which letters a text has, and how many; the model `shift` letters further is another one.
 fn vector(text: &str, shift: usize) -> Vec<f32> {
-    let mut vector = vec![0.1_f32; 8];
+    let mut vector = [0.1_f32; 8];
     for (at, byte) in text.bytes().enumerate() {
         vector[(usize::from(byte) + at + shift * at * at) % 8] += 1.0;
     }
@@ -35,16 +35,16 @@ fn vector(text: &str, shift: usize) -> Vec<f32> {
 
 /// Writes the model that the scenario names. Nothing runs it here, so its files are empty words, and its reference is what counts.
 fn write_model(folder: &Path) {
-    fs::create_dir(folder).unwrap();
+    fs::create_dir(folder).expect("a folder for the model");
     for name in ["config.json", "model.safetensors", "model.onnx"] {
-        fs::write(folder.join(name), format!("{{\"{name}\": 1}}")).unwrap();
+        fs::write(folder.join(name), format!("{{\"{name}\": 1}}")).expect("a file of the model");
     }
     let tokenizer = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "pre_tokenizer": { "type": "Whitespace" }, "post_processor": null, "decoder": null,
         "model": { "type": "WordLevel", "vocab": { "[UNK]": 0 }, "unk_token": "[UNK]" }
     });
-    fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).expect("a file of the model");
     let recipe = Recipe::pooling(PoolingMode::Mean, 8);
     let texts: Vec<String> = WORDS.iter().map(|word| format!("{word} and more of it")).collect();
     let base64 = |text: &String| {
@@ -62,22 +62,25 @@ fn write_model(folder: &Path) {
         data: &[],
         reference_folder: folder,
     };
-    fs::write(folder.join("reference.json"), "{}").unwrap();
-    let unpinned = Manifest::pin("mine/letters", (8, &recipe), &to_pin).unwrap();
-    let weights = unpinned.files.iter().find(|file| file.name == "model.safetensors").unwrap();
+    fs::write(folder.join("reference.json"), "{}").expect("a file of the model");
+    let unpinned = Manifest::pin("mine/letters", (8, &recipe), &to_pin).expect("files to pin");
+    let weights = unpinned.files.iter().find(|file| file.name == "model.safetensors").expect("the weights");
     let reference = json!({
         "model": "mine/letters", "weights_sha256": weights.sha256, "made_with": { "torch": "2" }, "recipe": recipe,
         "dimensions": 8, "texts": texts, "token_counts": vec![7; texts.len()],
         "vectors": texts.iter().map(base64).collect::<Vec<_>>(),
     });
-    fs::write(folder.join("reference.json"), reference.to_string()).unwrap();
-    Manifest::pin("mine/letters", (8, &recipe), &to_pin).unwrap().write(folder).unwrap();
+    fs::write(folder.join("reference.json"), reference.to_string()).expect("a file of the model");
+    Manifest::pin("mine/letters", (8, &recipe), &to_pin)
+        .expect("files to pin")
+        .write(folder)
+        .expect("a manifest");
 }
 
 /// A server of OpenAI's dialect on a thread of its own. It wants the key, and each `fails`-th request it repeats it in an error.
 fn serve(shift: usize, fails: u64) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
     let count = Arc::new(AtomicU64::new(1));
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -146,7 +149,7 @@ fn run(bench: &Workbench, url: &str) -> Finished {
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
@@ -210,7 +213,7 @@ fn a_server_that_runs_another_model_is_not_timed() {
 #[test]
 fn a_server_that_is_not_there_is_told_with_its_address_and_the_remedy() {
     let bench = Workbench::new();
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().unwrap();
     let ran = run(&bench, &format!("http://{gone}"));
     assert_ne!(ran.code, Some(0), "{}", ran.stdout);
     let record = bench.record();
