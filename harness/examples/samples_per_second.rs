@@ -92,6 +92,7 @@ fn sample(number: u64) -> Sample {
             pool_ns: Some(2_000 + noise % 3_000),
             worker_ns: Some(service_ns - 20_000),
             deserialize_ns: 3_000 + noise % 5_000,
+            network: None,
         },
     }
 }

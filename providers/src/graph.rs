@@ -101,6 +101,7 @@ pub(crate) fn answer<I>(
         vectors,
         dimensions,
         token_counts: Some(batch.token_counts.clone()),
+        tokens_in_all: None,
         truncated: Some(batch.truncated),
         stages: StageTimes {
             tokenize_ns: Some(nanoseconds(ends.started, ends.tokenized)),

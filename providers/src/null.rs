@@ -126,7 +126,14 @@ fn answer(texts: usize, dimensions: u32, started: Instant) -> Embeddings {
     let vectors = unit_vectors(texts, dimensions);
     let worker_ns = started.elapsed().as_nanos() as u64;
     let stages = StageTimes { worker_ns: Some(worker_ns), ..StageTimes::ZERO };
-    Embeddings { vectors, dimensions, token_counts: Some(vec![0; texts]), truncated: Some(0), stages }
+    Embeddings {
+        vectors,
+        dimensions,
+        token_counts: Some(vec![0; texts]),
+        tokens_in_all: None,
+        truncated: Some(0),
+        stages,
+    }
 }
 
 #[cfg(test)]

@@ -141,6 +141,8 @@ pub struct Embeddings {
     pub dimensions: u32,
     /// Tokens per text after truncation, special tokens included; `None` when the backend does not count them.
     pub token_counts: Option<Vec<u32>>,
+    /// Tokens of all texts together, from a backend that counts them in no other way; see [`Embeddings::tokens`].
+    pub tokens_in_all: Option<u32>,
     /// How many of the texts were longer than the model takes and were cut; `None` when the backend does not say.
     pub truncated: Option<u32>,
     /// Where the time went.
@@ -166,6 +168,12 @@ impl Embeddings {
         self.vectors.chunks((self.dimensions as usize).max(1))
     }
 
+    /// Tokens of all texts together; `None` when the backend does not count them.
+    #[must_use]
+    pub fn tokens(&self) -> Option<u32> {
+        self.token_counts.as_ref().map(|counts| counts.iter().sum()).or(self.tokens_in_all)
+    }
+
     /// Whether this can be the answer to `texts` texts from a backend of `dimensions` dimensions.
     ///
     /// # Errors
@@ -188,7 +196,8 @@ impl Embeddings {
         if let Some(counts) = self.token_counts.as_ref().filter(|counts| counts.len() != texts) {
             return answer(format!("{} token counts", counts.len()), format!("{texts}: one for each text"));
         }
-        let tokens: u64 = self.token_counts.iter().flatten().map(|count| u64::from(*count)).sum();
+        let counted = self.token_counts.as_deref().unwrap_or(self.tokens_in_all.as_slice());
+        let tokens: u64 = counted.iter().map(|count| u64::from(*count)).sum();
         if tokens > MOST_TOKENS {
             return answer(format!("{tokens} tokens in {texts} texts"), format!("at most {MOST_TOKENS}"));
         }
@@ -223,6 +232,21 @@ pub struct StageTimes {
     pub worker_ns: Option<u64>,
     /// Turning the answer's bytes into numbers, at the caller's end.
     pub deserialize_ns: u64,
+    /// The way to a server and back, by the caller's clock; `None` for a backend that is not asked over a network.
+    pub network: Option<NetworkTimes>,
+}
+
+/// Nanoseconds that a request to a server spent on its way, by the caller's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkTimes {
+    /// Opening a connection for it: name, TCP and TLS. Zero when one was open.
+    pub connect_ns: u64,
+    /// From handing the request over to its last byte being with the system.
+    pub send_ns: u64,
+    /// From then to the first byte of the answer: both ways, and all that the server does.
+    pub wait_ns: u64,
+    /// From the first byte of the answer to its last.
+    pub receive_ns: u64,
 }
 
 impl StageTimes {
@@ -234,7 +258,14 @@ impl StageTimes {
         pool_ns: Some(0),
         worker_ns: Some(0),
         deserialize_ns: 0,
+        network: None,
     };
+
+    /// The time in which a text that is not computed shows: the wait for a server, or else the worker's own time.
+    #[must_use]
+    pub fn computing_ns(&self) -> Option<u64> {
+        self.network.map(|network| network.wait_ns).or(self.worker_ns)
+    }
 }
 
 /// The ways a provider can fail. A failed request is an outcome and is counted; it is not the end of a run.
@@ -268,6 +299,14 @@ pub enum ProviderError {
     /// The runtime could not load the model.
     #[error("the model could not be loaded: {0}")]
     Load(String),
+    /// A server could not be asked, or its answer was none.
+    #[error("{request}: {why}")]
+    Server {
+        /// The request, for example `POST http://127.0.0.1:8080/embed`.
+        request: String,
+        /// What happened, and the remedy if there is one; one line.
+        why: String,
+    },
     /// The runtime failed on a request.
     #[error("embedding failed: {0}")]
     Embed(String),
@@ -351,6 +390,7 @@ mod tests {
             vectors: vec![1.0, 0.0, 0.0, 1.0],
             dimensions: 2,
             token_counts: Some(vec![3, 4]),
+            tokens_in_all: None,
             truncated: None,
             stages: StageTimes { infer_ns: Some(5), ..StageTimes::default() },
         }

@@ -178,6 +178,7 @@ mod tests {
                 vectors: vec![if &*request.texts[0] == "nan" { f32::NAN } else { 1.0 }],
                 dimensions: 1,
                 token_counts: Some(vec![3]),
+                tokens_in_all: None,
                 truncated: Some(0),
                 stages: StageTimes::default(),
             })

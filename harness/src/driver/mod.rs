@@ -237,7 +237,7 @@ async fn request(
     let mut sample = sample_of(block, phase, due, request.texts.len(), [ready, started, finished]);
     match answer {
         Ok(embeddings) => {
-            sample.tokens = embeddings.token_counts.map(|counts| counts.iter().sum());
+            sample.tokens = embeddings.tokens();
             sample.stages = embeddings.stages;
             (sample, None)
         }

@@ -109,6 +109,7 @@ pub fn resolve(
         all.into_iter().partition(|(backend, optional)| chosen(backend, *optional));
     let mut backends: Vec<BackendPlan> = backends.into_iter().map(|(backend, _)| backend).collect();
     let mut warnings: Vec<_> = parsed.old_keys.iter().map(warnings::old_key).collect();
+    warnings.extend(backends.iter().filter_map(warnings::not_restarted));
     // With [capacity] each rate has a load of its own, and the search finds out which ones are worth it.
     if capacity.is_none() && paired.is_none() {
         warnings.extend(backends.iter().filter_map(warnings::too_slow));

@@ -1,6 +1,7 @@
-//! What is right in a scenario and still worth a word before anything starts: keys under their old names, and a load that is too
-//! slow for what is asked of it. Refuses nothing.
+//! What is right in a scenario and still worth a word before anything starts: keys under their old names, servers that
+//! are not started here, and a load that is too slow for what is asked of it. Refuses nothing.
 
+use tailmark_providers::start::Placement;
 use tailmark_reports::record::Warning;
 use tailmark_reports::units;
 
@@ -14,6 +15,17 @@ pub(super) fn old_key(OldKey { key, new, gone_in }: &OldKey) -> Warning {
         what: format!("the key `{key}` is called `{new}` now"),
         remedy: format!("write `{new}`; version {gone_in} will not read the old name any more"),
     }
+}
+
+/// The backend is a server that somebody else started.
+pub(super) fn not_restarted(backend: &BackendPlan) -> Option<Warning> {
+    (backend.placement == Placement::Client).then(|| Warning {
+        backend: Some(backend.name.clone()),
+        what: "not restarted by tailmark: nothing is known about a fresh process; a restart is a fresh connection to a server \
+               that may be warm, and its memory and processor are not measured"
+            .to_owned(),
+        remedy: "take its cold start for that of a connection, and restart the server before a run if that matters".to_owned(),
+    })
 }
 
 /// The load of a backend makes too few requests due in its budget for anything to be decided.

@@ -101,11 +101,11 @@ pub(super) async fn repeat(
     let (mut repeated, mut new) = (Vec::new(), Vec::new());
     gate.ask(std::slice::from_ref(&known)).await?;
     for pair in 1..=PAIRS {
-        new.extend(gate.ask(&[permuted(pair)]).await?.stages.worker_ns);
-        repeated.extend(gate.ask(std::slice::from_ref(&known)).await?.stages.worker_ns);
+        new.extend(gate.ask(&[permuted(pair)]).await?.stages.computing_ns());
+        repeated.extend(gate.ask(std::slice::from_ref(&known)).await?.stages.computing_ns());
     }
     if new.len() + repeated.len() < 2 * PAIRS as usize {
-        // Without the backend's own times, what is between it and here would be taken for its work.
+        // Without any such time, what is between the backend and here would be taken for its work.
         return Ok(None);
     }
     let found = equivalence::repeats(&repeated, &new);

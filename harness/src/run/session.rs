@@ -101,7 +101,7 @@ mod tests {
 
     use tailmark_providers::kinds;
     use tailmark_providers::provider::{LoadRequest, Options};
-    use tailmark_providers::start::Opening;
+    use tailmark_providers::start::{MakeClient, Opening};
 
     use super::*;
 
@@ -110,7 +110,7 @@ mod tests {
         let null = kinds::find("null").and_then(|kind| kind.own).expect("null is written in Rust");
         let launch = Launch {
             kind: "client",
-            opening: Opening::Client(null.in_process),
+            opening: Opening::Client(MakeClient::new(null.in_process)),
             load: LoadRequest { model: None, options: Options::new() },
             replicas: 1,
             max_memory: Some(1),

@@ -1,6 +1,6 @@
 //! Where the time of requests went: the sums of their stages, closed by a residual so that they add up.
 
-use tailmark_reports::record::Stages;
+use tailmark_reports::record::{NetworkStages, Stages};
 
 use crate::sample::Sample;
 
@@ -15,6 +15,18 @@ pub(super) struct StageSums {
     worker_other: Sum,
     deserialize: u128,
     pipe: u128,
+    network: NetworkSums,
+}
+
+/// The same for the way to a server and back.
+#[derive(Clone, Copy, Debug, Default)]
+struct NetworkSums {
+    /// Requests that went that way.
+    requests: u64,
+    connect: u128,
+    send: u128,
+    wait: u128,
+    receive: u128,
 }
 
 /// The sum of a stage that a backend may not tell.
@@ -54,7 +66,16 @@ impl StageSums {
         sums.worker_other.add(stages.worker_ns.map(|worker| worker.saturating_sub(within_worker)));
         sums.deserialize += u128::from(stages.deserialize_ns);
         let worker = stages.worker_ns.unwrap_or_default().max(within_worker);
-        let known = stages.serialize_ns + worker + stages.deserialize_ns;
+        let network = stages.network.unwrap_or_default();
+        // What the server says of itself lies within the wait for it, and is counted once.
+        let wait = network.wait_ns.saturating_sub(worker);
+        let way = network.connect_ns + network.send_ns + wait + network.receive_ns;
+        sums.network.requests += u64::from(stages.network.is_some());
+        sums.network.connect += u128::from(network.connect_ns);
+        sums.network.send += u128::from(network.send_ns);
+        sums.network.wait += u128::from(wait);
+        sums.network.receive += u128::from(network.receive_ns);
+        let known = stages.serialize_ns + worker + stages.deserialize_ns + way;
         sums.pipe += u128::from(service.saturating_sub(known));
     }
 
@@ -68,6 +89,11 @@ impl StageSums {
         self.worker_other.merge(from.worker_other);
         self.deserialize += from.deserialize;
         self.pipe += from.pipe;
+        self.network.requests += from.network.requests;
+        self.network.connect += from.network.connect;
+        self.network.send += from.network.send;
+        self.network.wait += from.network.wait;
+        self.network.receive += from.network.receive;
     }
 
     /// Means over so many requests, at least one.
@@ -83,6 +109,12 @@ impl StageSums {
             worker_other_ns: told(self.worker_other),
             deserialize_ns: mean(self.deserialize),
             pipe_ns: mean(self.pipe),
+            network: (self.network.requests == answered).then(|| NetworkStages {
+                connect_ns: mean(self.network.connect),
+                send_ns: mean(self.network.send),
+                wait_ns: mean(self.network.wait),
+                receive_ns: mean(self.network.receive),
+            }),
         }
     }
 }

@@ -8,6 +8,7 @@ mod compare;
 mod decision;
 mod full_disk;
 mod help;
+mod http;
 mod hub;
 mod interruption;
 mod loads;

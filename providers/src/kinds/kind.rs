@@ -131,6 +131,7 @@ mod tests {
     use crate::options::{self, OptionSet};
     use crate::progress::Silent;
     use crate::provider::{BoxFuture, EmbedRequest, Embeddings, Loaded, Runs};
+    use crate::start::MakeClient;
     use crate::worker_command::WorkerCommand;
 
     /// A client, as one of a server would be: it needs an address, and has no process.
@@ -146,7 +147,8 @@ mod tests {
         own: None,
         start: |ask, _| {
             let load = LoadRequest { model: None, options: ask.options.clone() };
-            Ok(Started { opening: Opening::Client(|_| Box::new(Client(NullProvider::default()))), load })
+            let make = MakeClient::new(|_| Box::new(Client(NullProvider::default())));
+            Ok(Started { opening: Opening::Client(make), load })
         },
     };
 

@@ -1,6 +1,7 @@
 //! The table of backends: what each is called, can be told, and how it is started. Adding a backend is a file here and a line
 //! in [`KINDS`]. Starts nothing, and knows no scenario.
 
+mod http;
 mod kind;
 mod null;
 mod onnx;
@@ -19,6 +20,7 @@ pub const KINDS: &[Kind] = &[
     python_onnx::KIND,
     python_torch::KIND,
     static_table::KIND,
+    http::KIND,
     null::KIND,
     simulated::KIND,
 ];
@@ -37,10 +39,17 @@ mod tests {
 
     use super::*;
     use crate::platform::Platform;
-    use crate::provider::Options;
 
     /// Options without a default: they are in the schema, and not among those that are written out.
-    const WITHOUT_DEFAULT: &[(&str, &str)] = &[("onnx", "library"), ("simulated", "stall")];
+    const WITHOUT_DEFAULT: &[(&str, &str)] = &[
+        ("http", "api_key"),
+        ("http", "ca_file"),
+        ("http", "dimensions"),
+        ("http", "encoding_format"),
+        ("http", "model"),
+        ("onnx", "library"),
+        ("simulated", "stall"),
+    ];
 
     #[test]
     fn names_are_unique_and_found() {
@@ -94,8 +103,9 @@ mod tests {
 
     #[test]
     fn every_kind_refuses_an_unknown_option_and_loads_nothing_with_it() {
-        let options = Options::from_iter([("no_such_option".to_owned(), Value::from(1))]);
         for kind in KINDS {
+            let mut options = kind.options.example();
+            options.insert("no_such_option".to_owned(), Value::from(1));
             let faults = kind.options.check(&options);
             assert_eq!(faults.len(), 1, "{}", kind.name);
             assert!(faults[0].why.starts_with("unknown option"), "{}: {}", kind.name, faults[0].why);

@@ -178,6 +178,7 @@ fn answer(
                 vectors,
                 dimensions,
                 token_counts: Some(vec![0; texts]),
+                tokens_in_all: None,
                 truncated: Some(0),
                 stages,
             })

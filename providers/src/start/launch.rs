@@ -1,7 +1,9 @@
 //! Everything that it takes to open a backend, as often as wanted, and the backend once it is open. Does not know which kind it
 //! is, nor where what it needs came from.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,6 +16,24 @@ use crate::worker_command::WorkerCommand;
 
 /// Makes a provider in the caller's own process, which keeps these deadlines. Its options come with the load request.
 pub type MakeProvider = fn(Deadlines) -> Box<dyn Provider>;
+
+/// Makes a client of a server, which keeps these deadlines. It may hold what was found out for it.
+#[derive(Clone)]
+pub struct MakeClient(Arc<dyn Fn(Deadlines) -> Box<dyn Provider> + Send + Sync>);
+
+impl MakeClient {
+    /// Makes clients by this.
+    #[must_use]
+    pub fn new(make: impl Fn(Deadlines) -> Box<dyn Provider> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl fmt::Debug for MakeClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("MakeClient")
+    }
+}
 
 /// What it takes to open a backend, as often as wanted.
 #[derive(Clone, Debug)]
@@ -38,7 +58,7 @@ pub enum Opening {
     /// Making the backend in the caller's own process.
     InProcess(MakeProvider),
     /// Making a client of something that is running already.
-    Client(MakeProvider),
+    Client(MakeClient),
 }
 
 /// A backend that is open and has not been told to load.
@@ -66,7 +86,8 @@ impl Launch {
                 // One that failed takes the others with it: dropping them kills them.
                 Running::Workers(Replicas::new(started.into_iter().collect::<Result<_, _>>()?))
             }
-            Opening::InProcess(make) | Opening::Client(make) => Running::WithoutProcess(make(deadlines)),
+            Opening::InProcess(make) => Running::WithoutProcess(make(deadlines)),
+            Opening::Client(MakeClient(make)) => Running::WithoutProcess(make(deadlines)),
         };
         // A client starts nothing: whatever it is a client of was there before.
         let spawn = (!matches!(self.opening, Opening::Client(_))).then(|| began.elapsed());

@@ -248,6 +248,7 @@ mod tests {
                     vectors: vec![1.0; request.texts.len()],
                     dimensions: 1,
                     token_counts: Some(vec![0; request.texts.len()]),
+                    tokens_in_all: None,
                     truncated: Some(0),
                     stages: StageTimes::default(),
                 }),

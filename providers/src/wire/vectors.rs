@@ -115,8 +115,9 @@ pub fn read_embeddings(result: &RawValue) -> Result<Embeddings, ProviderError> {
         vectors: vectors.numbers,
         dimensions: u32::try_from(vectors.width).unwrap_or(u32::MAX),
         token_counts,
+        tokens_in_all: None,
         truncated,
-        stages: StageTimes { tokenize_ns, infer_ns, pool_ns, worker_ns, serialize_ns: 0, deserialize_ns: 0 },
+        stages: StageTimes { tokenize_ns, infer_ns, pool_ns, worker_ns, ..StageTimes::default() },
     })
 }
 

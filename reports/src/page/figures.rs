@@ -200,13 +200,10 @@ fn service_time(page: &mut Page, timed: &[&BackendRecord]) {
     let rows: Vec<Vec<String>> = timed
         .iter()
         .filter_map(|backend| {
-            let stages = stages_of(phase(backend, Phase::Steady)?.stages.as_ref()?);
-            let sum: f64 = stages.iter().flatten().sum();
-            let share = |part: f64| {
-                if sum > 0.0 { format!(" ({})", units::percent(part / sum)) } else { String::new() }
-            };
-            let cells = stages.iter().map(|part| match part {
-                Some(part) => format!("{}{}", units::duration(*part), share(*part)),
+            let stages = phase(backend, Phase::Steady)?.stages.as_ref()?;
+            let sum = sum_of(stages);
+            let cells = stages_of(stages).map(|part| match part {
+                Some(part) => with_share(part, sum),
                 None => NOT_KNOWN.to_owned(),
             });
             Some(std::iter::once(backend.label.clone()).chain(cells).collect())
@@ -232,4 +229,43 @@ fn service_time(page: &mut Page, timed: &[&BackendRecord]) {
         right("deserialize"),
     ];
     page.table(columns, rows);
+    on_the_way(page, timed);
+}
+
+/// The way to servers and back, if there are any.
+fn on_the_way(page: &mut Page, timed: &[&BackendRecord]) {
+    let rows: Vec<Vec<String>> = timed
+        .iter()
+        .filter_map(|backend| {
+            let stages = phase(backend, Phase::Steady)?.stages.as_ref()?;
+            let sum = sum_of(stages);
+            let cells = network_of(stages)?.map(|part| with_share(part, sum));
+            Some(std::iter::once(backend.label.clone()).chain(cells).collect())
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.paragraph(
+        "The way to a server and back, by tailmark's clock, beside the stages above. Connect is the opening of connections, \
+         spread over all requests. Wait is from the last byte sent to the first byte of the answer, without the stages that the \
+         server reports; those (tokenize, infer, worker) are the server's word, and some servers round them down to whole \
+         milliseconds. Pipe is what remains.",
+    );
+    page.table([left("backend"), right("connect"), right("send"), right("wait"), right("receive")], rows);
+}
+
+fn network_of(stages: &Stages) -> Option<[f64; 4]> {
+    let way = stages.network?;
+    Some([way.connect_ns, way.send_ns, way.wait_ns, way.receive_ns])
+}
+
+fn sum_of(stages: &Stages) -> f64 {
+    let way: f64 = network_of(stages).into_iter().flatten().sum();
+    stages_of(stages).into_iter().flatten().sum::<f64>() + way
+}
+
+fn with_share(part: f64, sum: f64) -> String {
+    let share = if sum > 0.0 { format!(" ({})", units::percent(part / sum)) } else { String::new() };
+    format!("{}{share}", units::duration(part))
 }

@@ -260,6 +260,22 @@ pub struct Stages {
     pub deserialize_ns: f64,
     /// The rest: the pipe, wake-ups, and the worker's own encoding of the answer.
     pub pipe_ns: f64,
+    /// The way to a server and back; absent for a backend that is not asked over a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkStages>,
+}
+
+/// Mean nanoseconds that a request to a server spent on its way, by tailmark's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkStages {
+    /// Opening connections, spread over all requests.
+    pub connect_ns: f64,
+    /// Handing the request to the system.
+    pub send_ns: f64,
+    /// From its last byte to the first byte of the answer, without what the server says of its own stages.
+    pub wait_ns: f64,
+    /// From the first byte of the answer to its last.
+    pub receive_ns: f64,
 }
 
 /// What the worker used.

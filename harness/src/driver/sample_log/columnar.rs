@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_torn_last_line_is_left_out_even_where_it_looks_whole() {
-        let whole = "null,1,steady,10,1,1,1,1,1,1,answered,1,1,1,1,1,1";
+        let whole = "null,1,steady,10,1,1,1,1,1,1,answered,1,1,1,1,1,1,,,,";
         for (torn, rows_before) in [
             (whole, 10),
             ("null,1,ste", 10),
@@ -243,8 +243,8 @@ mod tests {
     fn a_damaged_line_among_others_is_named_and_the_file_of_before_stays() {
         let folder = run_of(3);
         assert_eq!(write_columnar(folder.path()).unwrap(), Some(3));
-        append(folder.path(), b"null,1,steady,-3,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
-        append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
+        append(folder.path(), b"null,1,steady,-3,1,1,1,1,1,1,answered,1,1,1,1,1,1,,,,\n");
+        append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1,,,,\n");
         let error = write_columnar(folder.path()).unwrap_err().to_string();
         assert!(error.contains("samples.csv, line 5: `null,1,steady,-3,"), "{error}");
         assert_eq!(rows(folder.path()), 3);
@@ -260,7 +260,7 @@ mod tests {
         let second = std::time::Duration::from_secs(1);
         written("samples.parquet").set_modified(rows + second).unwrap();
         assert_eq!(write_columnar(folder.path()).unwrap(), None);
-        append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1\n");
+        append(folder.path(), b"null,1,steady,4,1,1,1,1,1,1,answered,1,1,1,1,1,1,,,,\n");
         for later in [second, 2 * second] {
             written("samples.parquet").set_modified(rows + second).unwrap();
             written("samples.csv").set_modified(rows + later).unwrap();

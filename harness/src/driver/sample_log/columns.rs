@@ -18,7 +18,7 @@ pub(super) enum Kind {
 }
 
 /// The columns. `*_ns` are nanoseconds, the instants among them since the run began.
-pub(super) const COLUMNS: [(&str, Kind); 17] = [
+pub(super) const COLUMNS: [(&str, Kind); 21] = [
     ("backend", Kind::Word),
     ("restart", Kind::Small),
     ("phase", Kind::Word),
@@ -36,6 +36,10 @@ pub(super) const COLUMNS: [(&str, Kind); 17] = [
     ("pool_ns", Kind::LargeOrEmpty),
     ("worker_ns", Kind::LargeOrEmpty),
     ("deserialize_ns", Kind::Large),
+    ("connect_ns", Kind::LargeOrEmpty),
+    ("send_ns", Kind::LargeOrEmpty),
+    ("wait_ns", Kind::LargeOrEmpty),
+    ("receive_ns", Kind::LargeOrEmpty),
 ];
 
 /// The first line of `samples.csv`, without its end.
@@ -46,13 +50,19 @@ pub(super) fn header() -> String {
 /// Columns that had another name, which files of before version 0.2 still have: the old one and the new one.
 const RENAMED: [(&str, &str); 2] = [("serialise_ns", "serialize_ns"), ("deserialise_ns", "deserialize_ns")];
 
-/// Whether a line is the first of `samples.csv`, of this version or of the one before.
-pub(super) fn is_header(line: &[u8]) -> bool {
+/// Columns of before there were servers to ask; files of then have no others, and the rest is empty for each of their rows.
+const WITHOUT_NETWORK: usize = 17;
+
+/// How many columns a file has whose first line this is: those of this version, or of one before. `None` when no version wrote
+/// it.
+pub(super) fn columns_of(line: &[u8]) -> Option<usize> {
     let new = |name: &[u8]| RENAMED.iter().find(|(old, _)| old.as_bytes() == name).map(|(_, new)| *new);
     let names = line.split(|byte| *byte == b',');
-    names
-        .map(|name| new(name).map_or(name, str::as_bytes))
-        .eq(COLUMNS.iter().map(|(name, _)| name.as_bytes()))
+    let names: Vec<&[u8]> = names.map(|name| new(name).map_or(name, str::as_bytes)).collect();
+    let known = [COLUMNS.len(), WITHOUT_NETWORK].into_iter();
+    known
+        .into_iter()
+        .find(|count| names.iter().copied().eq(COLUMNS[..*count].iter().map(|(name, _)| name.as_bytes())))
 }
 
 /// The word for a phase in the files of samples.

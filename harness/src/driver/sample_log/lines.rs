@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::column::{Column, ColumnarError};
-use super::columns::is_header;
+use super::columns::columns_of;
 
 /// The lines of `samples.csv` after its header.
 pub(super) struct Lines {
@@ -13,6 +13,8 @@ pub(super) struct Lines {
     reader: BufReader<File>,
     line: Vec<u8>,
     number: u64,
+    /// How many of the columns a line has; the others are empty.
+    width: usize,
 }
 
 impl Lines {
@@ -25,13 +27,14 @@ impl Lines {
             Err(error) => return Err(unreadable(error)),
         };
         let reader = BufReader::with_capacity(1 << 18, file);
-        let mut rows = Self { path: path.to_path_buf(), reader, line: Vec::new(), number: 0 };
+        let mut rows = Self { path: path.to_path_buf(), reader, line: Vec::new(), number: 0, width: 0 };
         if !rows.next()? {
             return Ok(None);
         }
-        if !is_header(&rows.line) {
+        let Some(width) = columns_of(&rows.line) else {
             return Err(ColumnarError::Header { path: rows.path.clone(), found: rows.found() });
-        }
+        };
+        rows.width = width;
         Ok(Some(rows))
     }
 
@@ -40,9 +43,11 @@ impl Lines {
         let mut count = 0;
         while count < most && self.next()? {
             let mut fields = self.line.split(|byte| *byte == b',');
-            let pushed = columns
+            let (written, missing) = columns.split_at_mut(self.width);
+            let pushed = written
                 .iter_mut()
-                .all(|column| fields.next().is_some_and(|field| column.push(field).is_some()));
+                .all(|column| fields.next().is_some_and(|field| column.push(field).is_some()))
+                && missing.iter_mut().all(|column| column.push(b"").is_some());
             if pushed && fields.next().is_none() {
                 count += 1;
                 continue;

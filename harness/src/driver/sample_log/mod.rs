@@ -200,6 +200,7 @@ pub(super) mod tests {
                 pool_ns: Some(4),
                 worker_ns: Some(5),
                 deserialize_ns: 6,
+                network: None,
             },
         }
     }

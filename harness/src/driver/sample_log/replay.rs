@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tailmark_providers::provider::StageTimes;
+use tailmark_providers::provider::{NetworkTimes, StageTimes};
 use tailmark_reports::record::Phase;
 
 use super::column::{Column, ColumnarError};
@@ -82,7 +82,18 @@ fn sample(columns: &[Column], row: usize, reason: &Arc<str>) -> Option<Sample> {
             pool_ns: known(14),
             worker_ns: known(15),
             deserialize_ns: number(16),
+            network: network([17, 18, 19, 20].map(known)),
         },
+    })
+}
+
+/// The way to a server and back, where every part of it is known.
+fn network([connect_ns, send_ns, wait_ns, receive_ns]: [Option<u64>; 4]) -> Option<NetworkTimes> {
+    Some(NetworkTimes {
+        connect_ns: connect_ns?,
+        send_ns: send_ns?,
+        wait_ns: wait_ns?,
+        receive_ns: receive_ns?,
     })
 }
 
@@ -103,6 +114,8 @@ mod tests {
         written[1].outcome = Outcome::TimedOut;
         written[2].outcome = Outcome::Failed(NOT_SAID.into());
         (written[4].tokens, written[4].stages) = (None, StageTimes::default());
+        written[5].stages.network =
+            Some(NetworkTimes { connect_ns: 0, send_ns: 7, wait_ns: 300, receive_ns: 9 });
         (written[2].phase, written[3].phase) = (Phase::WarmUp, Phase::ColdStart);
         written.iter().for_each(|sample| log.push(sample));
         log.push(&Sample { backend: 1, ..answered(0, 0, 1) });
@@ -130,6 +143,22 @@ mod tests {
         let mut read = Vec::new();
         assert_eq!(replay(folder.path(), |_, sample| read.push(sample.clone())).unwrap(), 1);
         assert_eq!(read, [answered(0, 0, 1)]);
+    }
+
+    #[test]
+    fn a_file_of_before_there_were_servers_to_ask_is_read_and_has_no_way_to_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = SampleLog::create(folder.path(), vec!["a".into()], Box::new(|_| {})).unwrap();
+        log.push(&answered(0, 0, 500));
+        log.close().unwrap();
+        let csv = folder.path().join("samples.csv");
+        let text = std::fs::read_to_string(&csv).unwrap();
+        let before = text.replace(",connect_ns,send_ns,wait_ns,receive_ns", "").replace(",6,,,,", ",6");
+        assert_eq!(before.lines().map(|line| line.split(',').count()).collect::<Vec<_>>(), [17, 17]);
+        std::fs::write(&csv, before).unwrap();
+        let mut read = Vec::new();
+        assert_eq!(replay(folder.path(), |_, sample| read.push(sample.clone())).unwrap(), 1);
+        assert_eq!(read, [answered(0, 0, 500)]);
     }
 
     #[test]

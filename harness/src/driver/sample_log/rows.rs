@@ -82,6 +82,11 @@ fn append_line(lines: &mut Vec<u8>, backend: &str, sample: &Sample) {
         number_or_empty(lines, stage);
     }
     number_or_empty(lines, Some(stages.deserialize_ns));
+    let network = stages.network.as_ref();
+    number_or_empty(lines, network.map(|times| times.connect_ns));
+    number_or_empty(lines, network.map(|times| times.send_ns));
+    number_or_empty(lines, network.map(|times| times.wait_ns));
+    number_or_empty(lines, network.map(|times| times.receive_ns));
     lines.push(b'\n');
 }
 
@@ -100,7 +105,7 @@ mod tests {
         let mut lines = Vec::new();
         append_line(&mut lines, "a", &sample);
         let line = String::from_utf8(lines).unwrap();
-        assert_eq!(line, "a,1,steady,7,2,,1000,1030,20,1500,answered,1,,,,,6\n");
+        assert_eq!(line, "a,1,steady,7,2,,1000,1030,20,1500,answered,1,,,,,6,,,,\n");
     }
 
     #[test]
@@ -108,12 +113,12 @@ mod tests {
         let mut lines = Vec::new();
         append_line(&mut lines, "onnx-cpu", &answered(7, 1_000, 500));
         let line = String::from_utf8(lines).unwrap();
-        assert_eq!(line, "onnx-cpu,1,steady,7,2,17,1000,1030,20,1500,answered,1,2,3,4,5,6\n");
+        assert_eq!(line, "onnx-cpu,1,steady,7,2,17,1000,1030,20,1500,answered,1,2,3,4,5,6,,,,\n");
         assert_eq!(line.split(',').count(), COLUMNS.len());
         assert_eq!(
             header(),
             "backend,restart,phase,number,texts,tokens,scheduled_ns,started_ns,queued_ns,finished_ns,outcome,\
-             serialize_ns,tokenize_ns,infer_ns,pool_ns,worker_ns,deserialize_ns"
+             serialize_ns,tokenize_ns,infer_ns,pool_ns,worker_ns,deserialize_ns,connect_ns,send_ns,wait_ns,receive_ns"
         );
     }
 }

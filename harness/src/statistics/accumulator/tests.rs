@@ -24,6 +24,7 @@ fn sample(response_ns: u64, outcome: Outcome) -> Sample {
             pool_ns: Some(5),
             worker_ns: Some(330),
             deserialize_ns: 7,
+            network: None,
         },
     }
 }

@@ -72,12 +72,24 @@ pub(super) fn more_requests(findings: &Findings, steady: Option<&Accumulator>) -
 pub(super) fn largest(stages: &Stages) -> (&'static str, f64, &'static str) {
     let shorter = "send shorter or fewer texts per request";
     // A backend that does not report its stages is somebody else's server, and all of its time is in the rest.
-    let rest = if stages.infer_ns.is_some() {
+    let rest = if stages.network.is_some() {
+        ("outside every stage", stages.pipe_ns, "allow as many connections as requests in flight")
+    } else if stages.infer_ns.is_some() {
         ("the pipe", stages.pipe_ns, "run the backend in-process, or leave a processor free for the worker")
     } else {
         ("the server and the connection to it", stages.pipe_ns, "look at the server's own metrics")
     };
+    let network =
+        stages.network.map_or([0.0; 4], |way| [way.connect_ns, way.send_ns, way.wait_ns, way.receive_ns]);
     let all = [
+        (
+            "connecting",
+            network[0],
+            "look at why the server closes connections, or leave them open for longer",
+        ),
+        ("sending", network[1], shorter),
+        ("waiting for the server", network[2], "look at the server's own metrics"),
+        ("receiving", network[3], "send fewer texts per request"),
         ("waiting for a slot", stages.queue_ns, "allow more requests in flight, or offer fewer"),
         ("serializing", stages.serialize_ns, shorter),
         ("tokenizing", stages.tokenize_ns.unwrap_or_default(), shorter),

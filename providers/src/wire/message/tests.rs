@@ -118,7 +118,7 @@ fn embeddings(vectors: Vec<f32>) -> Embeddings {
         ..StageTimes::default()
     };
     let token_counts = Some(vec![4; vectors.len() / 3]);
-    Embeddings { vectors, dimensions: 3, token_counts, truncated: Some(1), stages }
+    Embeddings { vectors, dimensions: 3, token_counts, tokens_in_all: None, truncated: Some(1), stages }
 }
 
 #[test]
@@ -159,6 +159,7 @@ fn what_a_worker_does_not_tell_is_left_out_and_not_taken_for_nothing() {
         vectors: vec![1.0, 2.0],
         dimensions: 2,
         token_counts: None,
+        tokens_in_all: None,
         truncated: None,
         stages: StageTimes::default(),
     };
