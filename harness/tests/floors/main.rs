@@ -26,7 +26,7 @@ const FLOORS: &[&[&str]] = &[
         "statistics",
         "workload",
     ],
-    &["sample", "scenario", "screen"],
+    &["bundle", "sample", "scenario", "screen"],
 ];
 
 fn floor(module: &str) -> usize {
