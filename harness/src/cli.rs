@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    self, CommandError, CompareArguments, Exit, ModelArguments, ReportArguments, ScenarioArguments,
-    SchemaArguments, WorkerArguments,
+    self, BundleArguments, CommandError, CompareArguments, Exit, ModelArguments, ReportArguments,
+    ScenarioArguments, SchemaArguments, WorkerArguments,
 };
 
 /// Benchmarks text-embedding backends and verifies a latency SLA, with a stated chance of being wrong
@@ -31,6 +31,11 @@ pub enum Command {
     /// Ratios are those of each later run to the first, with intervals that take restarts as what varies. Runs of different models,
     /// texts, batch sizes, loads or machines are refused, with everything in which they differ.
     Compare(CompareArguments),
+    /// Put a run into one file from which others can compute every figure again
+    ///
+    /// `tailmark report --verify FILE` does that. Texts, model files and what workers wrote to standard error stay out; the names of
+    /// the machine's processor and system, paths and the command line are in the record and go in.
+    Bundle(BundleArguments),
     /// Fetch, check, convert and remove models
     Model(ModelArguments),
     /// List the shipped scenarios and corpora
@@ -52,6 +57,7 @@ pub fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Scenario(arguments) => commands::scenario(&arguments),
         Command::Report(arguments) => commands::report(&arguments),
         Command::Compare(arguments) => commands::compare(&arguments),
+        Command::Bundle(arguments) => commands::bundle(&arguments),
         Command::Model(arguments) => commands::model(&arguments),
         Command::Scenarios => commands::list_scenarios(),
         Command::Backends => commands::list_backends(),

@@ -12,6 +12,7 @@
 //! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `making`,
 //! `objective`, `requirement`, `statistics`, `workload` > `sample`, `scenario`, `screen`.
 
+pub mod bundle;
 pub mod capacity;
 pub mod cli;
 pub mod commands;

@@ -51,8 +51,11 @@ pub struct ScenarioArguments {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// The folder of a run
+    /// The folder of a run; with --verify also a bundle
     pub folder: PathBuf,
+    /// Compute every figure again from the samples, and name each that is not what the record says (exit code 1); writes nothing
+    #[arg(long, conflicts_with_all = ["format", "markdown"])]
+    pub verify: bool,
     /// Print the report in this format and write nothing; without it, print the table and write the report's files again
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(formats()))]
     pub format: Option<String>,
@@ -62,6 +65,17 @@ pub struct ReportArguments {
     /// What --format markdown was called before
     #[arg(long, hide = true, conflicts_with = "format")]
     pub markdown: bool,
+}
+
+/// Arguments of `bundle`.
+#[derive(Debug, Args)]
+pub struct BundleArguments {
+    /// The folder of a run
+    #[arg(value_name = "RUN")]
+    pub folder: PathBuf,
+    /// The archive to write; it must not exist [default: <RUN>.tailmark.tar.gz in the working folder]
+    #[arg(long, value_name = "FILE", value_parser = absolute_path())]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `compare`.

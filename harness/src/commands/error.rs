@@ -12,9 +12,10 @@ use tailmark_providers::model::variants::VariantsError;
 use tailmark_reports::record::ReadError;
 use tailmark_reports::units::counted;
 
+use crate::bundle::BundleError;
 use crate::driver::ColumnarError;
 use crate::making::MakingError;
-use crate::run::RunError;
+use crate::run::{RunError, VerifyError};
 use crate::scenario::OpenError;
 
 /// Why a command could not do its work.
@@ -64,6 +65,12 @@ pub enum CommandError {
     /// The samples of a run cannot be read.
     #[error(transparent)]
     Samples(#[from] ColumnarError),
+    /// A bundle cannot be made, or is none.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The figures of a run cannot be computed again.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// The system refused what the command needs of it.
     #[error("cannot {doing}: {source}")]
     System {
@@ -110,6 +117,8 @@ impl CommandError {
             | Self::UnknownKind { .. }
             | Self::ServedByPython { .. }
             | Self::Record(_)
+            | Self::Bundle(_)
+            | Self::Verify(_)
             | Self::OwnModel(OwnModelError::NoManifest { .. })
             | Self::Remove(RemoveError::NotThere { .. } | RemoveError::Link { .. })
             | Self::Usage(_) => 2,

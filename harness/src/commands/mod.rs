@@ -1,6 +1,7 @@
 //! Carries commands out. Prints data to stdout and talk to stderr; decides exit codes.
 
 mod arguments;
+mod bundle;
 mod compare;
 mod error;
 mod exit;
@@ -9,11 +10,14 @@ mod model;
 mod output;
 mod report;
 mod scenario;
+mod verify;
 mod worker;
 
 pub use arguments::{
-    CompareArguments, Described, ReportArguments, ScenarioArguments, SchemaArguments, WorkerArguments,
+    BundleArguments, CompareArguments, Described, ReportArguments, ScenarioArguments, SchemaArguments,
+    WorkerArguments,
 };
+pub use bundle::run as bundle;
 pub use compare::run as compare;
 pub use error::CommandError;
 pub use exit::Exit;

@@ -14,7 +14,7 @@ use tailmark_reports::units;
 use super::ReportArguments;
 use super::error::cannot;
 use super::output::print;
-use super::{CommandError, Exit};
+use super::{CommandError, Exit, verify};
 use crate::run;
 use crate::screen::{Screen, shown};
 
@@ -26,6 +26,9 @@ const TABLE: &str = "terminal";
 /// # Errors
 /// What stopped it, with its exit code.
 pub fn run(arguments: &ReportArguments) -> Result<Exit, CommandError> {
+    if arguments.verify {
+        return verify::run(&arguments.folder);
+    }
     let mut record = record::read(&arguments.folder)?;
     let screen = Screen::new();
     if arguments.markdown {

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of how a plan is carried out.
 
+mod asked;
 mod backends;
 mod capacity;
 mod cells;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use asked::{Asked, AskedOf};
 pub use capacity::{CapacityPlan, Levels};
 pub use graphs::{GRAPH_OPTION, with_all_graphs};
 pub use resolve::{Selection, resolve};

@@ -10,7 +10,7 @@ use super::losses::Losses;
 use super::measured::{Mark, Measured, Steady};
 use super::recorded::{load, resources, runs};
 use crate::objective::Objective;
-use crate::plan::BackendPlan;
+use crate::plan::{BackendPlan, Phases};
 use crate::statistics::Accumulator;
 use crate::verdict::{Bounds, Figures, Horizon, Judge};
 use crate::workload::Batches;
@@ -49,7 +49,7 @@ impl BackendRun {
             Some(texts) => Batches::one_by_one(texts),
             None => Batches::new(&plan.corpus, plan.batch_size, seed),
         };
-        let measured = Measured::nothing(judges(&plan, objectives));
+        let measured = Measured::nothing(judges(plan.base(), plan.phases, objectives));
         Self {
             index,
             plan,
@@ -207,19 +207,19 @@ impl BackendRun {
     }
 }
 
-/// A judge for each objective that applies.
-fn judges(plan: &BackendPlan, objectives: &[Objective]) -> Vec<Judge> {
-    let steady = plan.phases.steady;
+/// A judge for each objective that applies to a backend of that name.
+pub(super) fn judges(base: &str, phases: Phases, objectives: &[Objective]) -> Vec<Judge> {
+    let steady = phases.steady;
     let horizon = if steady.quick {
         Horizon::Quick
     } else {
-        Horizon::AtLeast { requests: steady.min_requests, restarts: plan.phases.restarts }
+        Horizon::AtLeast { requests: steady.min_requests, restarts: phases.restarts }
     };
     let bounds = Bounds { horizon, most_requests: steady.max_requests };
     objectives
         .iter()
         .enumerate()
-        .filter(|(_, objective)| objective.applies_to(plan.base()))
+        .filter(|(_, objective)| objective.applies_to(base))
         .map(|(index, objective)| Judge::new(index, objective, bounds))
         .collect()
 }

@@ -14,11 +14,7 @@ use crate::statistics::steady::{self, WarmUpState};
 /// What has been seen of a restart, and when each of its phases is over.
 pub(super) struct StoppingRule {
     phases: Phases,
-    /// What a request that failed counts as while warm-up is looked for.
-    slowest_ns: u64,
-    /// Set while warm-up is looked for.
-    watch: Option<steady::WarmUp>,
-    warm_up_requests: u64,
+    warming: Warming,
     steady_requests: u64,
     /// When the first steady-state request was due.
     steady_began_ns: Option<u64>,
@@ -60,12 +56,7 @@ impl StoppingRule {
         let max_time = if restart <= restarts { left.min(steady.max_time / restarts) } else { left };
         Self {
             phases,
-            slowest_ns: u64::try_from(request_deadline.as_nanos()).unwrap_or(u64::MAX),
-            watch: match phases.warm_up {
-                WarmUp::Fixed(_) => None,
-                WarmUp::Found { fewest, most } => Some(steady::WarmUp::new(fewest, most)),
-            },
-            warm_up_requests: 0,
+            warming: Warming::of(phases.warm_up, request_deadline),
             steady_requests: 0,
             steady_began_ns: None,
             elapsed,
@@ -105,7 +96,7 @@ impl StoppingRule {
     /// Takes a request into account that is recorded already.
     pub(super) fn see(&mut self, measured: &mut Measured, sample: &Sample) -> Step {
         let enough = match sample.phase {
-            Phase::WarmUp => self.is_warm(measured, sample),
+            Phase::WarmUp => self.warming.is_over(measured, sample),
             _ => self.is_enough(measured, sample),
         };
         if enough { Step::NextStage } else { Step::GoOn }
@@ -113,23 +104,7 @@ impl StoppingRule {
 
     /// The restart is over. A warm-up that was still looked for then was not found.
     pub(super) fn end(&mut self, measured: &mut Measured) {
-        if self.watch.take().is_some() {
-            measured.end_warm_up(self.warm_up_requests, false);
-        }
-    }
-
-    fn is_warm(&mut self, measured: &mut Measured, sample: &Sample) -> bool {
-        let Some(watch) = &mut self.watch else { return false };
-        self.warm_up_requests += 1;
-        let latency_ns = sample.response_ns().unwrap_or(self.slowest_ns).max(1);
-        watch.observe((latency_ns as f64).ln(), measured.is_missed_by(sample));
-        let state = watch.state();
-        if state == WarmUpState::WarmingUp {
-            return false;
-        }
-        self.watch = None;
-        measured.end_warm_up(self.warm_up_requests, state == WarmUpState::Steady);
-        true
+        self.warming.end(measured);
     }
 
     fn is_enough(&mut self, measured: &mut Measured, sample: &Sample) -> bool {
@@ -144,6 +119,51 @@ impl StoppingRule {
                 let decided = self.elapsed + here >= self.phases.steady.min_time && measured.is_decided();
                 decided || (fresh && here >= time)
             }
+        }
+    }
+}
+
+/// The warm-up of one restart while it is looked for.
+pub(super) struct Warming {
+    /// What a request that failed counts as.
+    slowest_ns: u64,
+    /// Set while it is looked for.
+    watch: Option<steady::WarmUp>,
+    requests: u64,
+}
+
+impl Warming {
+    /// That of a restart in which nothing was seen yet.
+    pub(super) fn of(warm_up: WarmUp, request_deadline: Duration) -> Self {
+        Self {
+            slowest_ns: u64::try_from(request_deadline.as_nanos()).unwrap_or(u64::MAX),
+            watch: match warm_up {
+                WarmUp::Fixed(_) => None,
+                WarmUp::Found { fewest, most } => Some(steady::WarmUp::new(fewest, most)),
+            },
+            requests: 0,
+        }
+    }
+
+    /// Takes a request of the warm-up into account, and says whether it is over with it.
+    pub(super) fn is_over(&mut self, measured: &mut Measured, sample: &Sample) -> bool {
+        let Some(watch) = &mut self.watch else { return false };
+        self.requests += 1;
+        let latency_ns = sample.response_ns().unwrap_or(self.slowest_ns).max(1);
+        watch.observe((latency_ns as f64).ln(), measured.is_missed_by(sample));
+        let state = watch.state();
+        if state == WarmUpState::WarmingUp {
+            return false;
+        }
+        self.watch = None;
+        measured.end_warm_up(self.requests, state == WarmUpState::Steady);
+        true
+    }
+
+    /// The restart is over. A warm-up that was still looked for then was not found.
+    pub(super) fn end(&mut self, measured: &mut Measured) {
+        if self.watch.take().is_some() {
+            measured.end_warm_up(self.requests, false);
         }
     }
 }

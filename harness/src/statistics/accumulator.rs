@@ -206,14 +206,26 @@ impl Accumulator {
         (self.drives > 0).then(|| Arrivals {
             offered_per_second: self.rate(arrived, arriving).filter(|_| self.open),
             achieved_per_second: self.rate(started, starting),
-            lag: self.latency(&self.lag, self.total_lag_ns),
-            lateness: self.latency(&self.lateness, self.total_lateness_ns),
+            lag: self.lag(),
+            lateness: self.lateness(),
             most_in_flight: self.flow.most_in_flight,
             most_waiting: self.flow.most_waiting,
             given_up,
             mean_in_system: (!elapsed.is_zero())
                 .then(|| self.flow.in_system_ns as f64 / elapsed.as_nanos() as f64),
         })
+    }
+
+    /// How long after they were due requests were started; `None` when nothing was answered.
+    #[must_use]
+    pub fn lag(&self) -> Option<Latency> {
+        self.latency(&self.lag, self.total_lag_ns)
+    }
+
+    /// The generator's own part of the lag; `None` when nothing was answered.
+    #[must_use]
+    pub fn lateness(&self) -> Option<Latency> {
+        self.latency(&self.lateness, self.total_lateness_ns)
     }
 
     /// Whether less than a share of the requests that were due was started in its time. Time in which tailmark itself did not

@@ -8,7 +8,7 @@ use sysinfo::{Pid, ProcessStatus, Signal};
 
 use super::interruption::{is_alive, processes, wait_for};
 use super::python::{FAKE_STATE, FakePython, scenario_with_model};
-use super::workbench::{Finished, Workbench, backend, outcome, phase};
+use super::workbench::{Finished, Workbench, backend, finish, outcome, phase};
 
 /// A backend served by the fake interpreter beside one that nothing is wrong with. Each of the two restarts has a first
 /// embedding, 30 requests of warm-up and 150 of the steady state. What is judged depends on no time.
@@ -93,6 +93,10 @@ impl Lost {
         assert!(said.starts_with("1 of its workers was lost"), "{doubts:#?}");
         assert!(ended.stderr.contains("bad: a worker was lost during"), "{}", ended.stderr);
         assert_no_process_is_left(&bench, 3);
+        let folder = bench.run_folder();
+        let verified =
+            finish(&mut bench.tailmark_in_brief(&["report", "--verify", &folder.to_string_lossy()]));
+        assert_eq!(verified.code, Some(0), "its samples give the same: {}", verified.stdout);
         Some(Self { bench, ended, record })
     }
 

@@ -4,6 +4,7 @@
 //! TAILMARK_TEST_MODEL does not name a folder that holds it.
 
 mod bad_workers;
+mod bundle;
 mod compare;
 mod decision;
 mod full_disk;

@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
         "statistics",
         "workload",
     ],
-    &["sample", "scenario", "screen"],
+    &["bundle", "sample", "scenario", "screen"],
 ];
 
 fn floor(module: &str) -> usize {
