@@ -102,14 +102,12 @@ fn row(world: &World, ratio: f64, runs: u64) {
 fn count(counted: &mut Counted, times: &Times, ratio: f64, seed: u64) {
     let mut comparing = Comparing::new(QUESTION);
     let mut now = 0;
-    for replicate in 0..REPLICATES {
+    for (first, second) in times[0].iter().zip(&times[1]) {
         comparing.begin_replicate();
-        for block in 0..BLOCKS {
+        for (block, (one, other)) in first.iter().zip(second).enumerate() {
             comparing.begin_pair();
-            for side in [Side::First, Side::Second] {
-                for (number, time) in
-                    times[usize::from(side == Side::Second)][replicate][block].iter().enumerate()
-                {
+            for (side, times) in [(Side::First, one), (Side::Second, other)] {
+                for (number, time) in times.iter().enumerate() {
                     comparing.add(side, &sample(number as u64, now, *time as u64));
                     now += *time as u64;
                 }
