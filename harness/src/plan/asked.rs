@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn a_fault_is_named_with_its_place() {
         let error = Asked::read("[[backend]]\nkind = \"null\"\nrestarts = 0\n", false).unwrap_err();
-        assert!(error.starts_with("backend[0].restarts: 0 restarts"), "{error}");
+        assert!(error.starts_with("backend[1].restarts: 0 restarts"), "{error}");
         let error = Asked::read("[[objective]]\nindicator = \"p95 response time\"\n", false).unwrap_err();
-        assert!(error.starts_with("objective[0]"), "{error}");
+        assert!(error.starts_with("objective[1]"), "{error}");
     }
 }
