@@ -34,6 +34,7 @@ mod reference_check;
 pub mod replicas;
 pub mod rten;
 pub mod simulated;
+mod stage_times;
 pub mod start;
 mod static_table;
 pub mod text_file;
