@@ -9,14 +9,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use tailmark::pairing::{Comparing, Question};
-use tailmark::sample::{Outcome, Sample};
+use tailmark::sample::Sample;
 use tailmark::statistics::paired::Side;
 use tailmark::verdict::simulation::{Backend, Process};
-use tailmark_providers::provider::StageTimes;
-use tailmark_reports::record::{Claim, PairedOutcome, Phase};
+use tailmark_reports::record::{Claim, PairedOutcome};
 
 const QUESTION: Question = Question { quantile: 0.95, within: 0.05, confidence: 0.95 };
-const REPLICATES: usize = 5;
+const REPLICATES: usize = 6;
 const BLOCKS: usize = 8;
 const REQUESTS: usize = 125;
 /// Bootstrap samples of a run.
@@ -108,7 +107,7 @@ fn count(counted: &mut Counted, times: &Times, ratio: f64, seed: u64) {
             comparing.begin_pair();
             for (side, times) in [(Side::First, one), (Side::Second, other)] {
                 for (number, time) in times.iter().enumerate() {
-                    comparing.add(side, &sample(number as u64, now, *time as u64));
+                    comparing.add(side, &Sample::steady(1, number as u64, now, Some(*time as u64)));
                     now += *time as u64;
                 }
             }
@@ -192,21 +191,4 @@ fn times(world: &World, ratio: f64, seed: u64) -> Times {
         }
     }
     times
-}
-
-fn sample(number: u64, from: u64, time: u64) -> Sample {
-    Sample {
-        backend: 0,
-        restart: 1,
-        phase: Phase::Steady,
-        number,
-        texts: 1,
-        tokens: None,
-        scheduled_ns: from,
-        started_ns: from,
-        queued_ns: 0,
-        finished_ns: from + time,
-        outcome: Outcome::Answered,
-        stages: StageTimes::default(),
-    }
 }

@@ -8,11 +8,9 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
-use tailmark::sample::{Outcome, Sample};
+use tailmark::sample::Sample;
 use tailmark::statistics::series::{Figure, Series};
 use tailmark::verdict::simulation::{Backend, Process};
-use tailmark_providers::provider::StageTimes;
-use tailmark_reports::record::Phase;
 
 const CONFIDENCE: f64 = 0.95;
 /// The second backend takes so much longer.
@@ -111,20 +109,7 @@ fn series(
         let factor = slower * (world.restarts_differ * deviate).exp();
         for number in 0..requests {
             let time = (backend.respond().expect("none fails") as f64 * factor) as u64;
-            series.add(&Sample {
-                backend: 0,
-                restart,
-                phase: Phase::Steady,
-                number,
-                texts: 1,
-                tokens: None,
-                scheduled_ns: now,
-                started_ns: now,
-                queued_ns: 0,
-                finished_ns: now + time,
-                outcome: Outcome::Answered,
-                stages: StageTimes::default(),
-            });
+            series.add(&Sample::steady(restart, number, now, Some(time)));
             times.push(time as f64);
             now += time;
         }

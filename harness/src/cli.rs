@@ -33,8 +33,9 @@ pub enum Command {
     Compare(CompareArguments),
     /// Put a run into one file from which others can compute every figure again
     ///
-    /// `tailmark report --verify FILE` does that. Texts, model files and what workers wrote to standard error stay out; the names of
-    /// the machine's processor and system, paths and the command line are in the record and go in.
+    /// `tailmark report --verify FILE` does that. Texts, model files and the logs of workers stay out. The record goes in, and with it the
+    /// command line, paths, the names of the machine's processor and system, prompts and other settings of the scenario, the messages of
+    /// failures, and the last lines that a worker which broke wrote to standard error.
     Bundle(BundleArguments),
     /// Fetch, check, convert and remove models
     Model(ModelArguments),

@@ -18,6 +18,18 @@ const POWER: f64 = 0.8;
 /// The percentiles beside the one that is asked about, where the requests carry them.
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
+/// The name in the samples of a second process of a backend that is compared with itself.
+#[must_use]
+pub fn again(name: &str) -> String {
+    format!("{name}-again")
+}
+
+/// The name in the samples of the process that controls the method.
+#[must_use]
+pub fn control(name: &str) -> String {
+    format!("{name}-control")
+}
+
 /// What is asked of two backends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question {
@@ -36,6 +48,8 @@ pub struct Comparing {
     paired: Paired,
     times: TwoQuantiles,
     claimed: Option<Sequential>,
+    /// What was claimed before the present replicate.
+    claimed_before: Option<Sequential>,
 }
 
 impl Comparing {
@@ -43,11 +57,12 @@ impl Comparing {
     #[must_use]
     pub fn new(question: Question) -> Self {
         let times = TwoQuantiles::new(question.quantile);
-        Self { question, paired: Paired::default(), times, claimed: None }
+        Self { question, paired: Paired::default(), times, claimed: None, claimed_before: None }
     }
 
     /// A fresh process of each follows.
     pub fn begin_replicate(&mut self) {
+        self.claimed_before.clone_from(&self.claimed);
         self.paired.begin_replicate();
         self.times.begin_replicate();
     }
@@ -63,8 +78,9 @@ impl Comparing {
         self.times.add(side, sample.response_ns());
     }
 
-    /// The present replicate does not count: a worker was lost. What was claimed before stands.
+    /// The present replicate does not count, nor does what was claimed in it: a worker was lost.
     pub fn drop_replicate(&mut self) {
+        self.claimed.clone_from(&self.claimed_before);
         self.paired.drop_replicate();
         self.times.drop_replicate();
     }

@@ -62,6 +62,26 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// A request of one text in steady state that was due, and started, at `began_ns` and took so long; `None` never ended. What
+    /// simulations are made of.
+    #[must_use]
+    pub fn steady(restart: u32, number: u64, began_ns: u64, took_ns: Option<u64>) -> Self {
+        Self {
+            backend: 0,
+            restart,
+            phase: Phase::Steady,
+            number,
+            texts: 1,
+            tokens: None,
+            scheduled_ns: began_ns,
+            started_ns: began_ns,
+            queued_ns: 0,
+            finished_ns: began_ns + took_ns.unwrap_or_default(),
+            outcome: if took_ns.is_some() { Outcome::Answered } else { Outcome::TimedOut },
+            stages: StageTimes::default(),
+        }
+    }
+
     /// What a caller waits: finished - scheduled; `None` for a request that failed, which counts as infinitely slow.
     #[must_use]
     pub fn response_ns(&self) -> Option<u64> {

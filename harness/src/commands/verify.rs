@@ -18,9 +18,6 @@ use crate::screen::Screen;
 /// The reports that are rendered again and compared.
 const RENDERED: [&str; 2] = ["report.md", "report.html"];
 
-/// How far a fraction may be off that was written to a file and read again.
-const LAST_DIGITS: f64 = 1e-12;
-
 /// The width of what is printed.
 const COLUMNS: usize = 80;
 
@@ -82,7 +79,7 @@ fn compare_reports(folder: &Path, record: &RunRecord) -> Result<(Vec<String>, bo
         };
         let mut text = Vec::new();
         format.write(record, Sheet::default(), &mut text).map_err(cannot("render the report"))?;
-        if same_but_for_last_digits(&text, &there) {
+        if text == there {
             lines.push(format!("{file} is what this tailmark renders from the record"));
         } else if same_version {
             stale = true;
@@ -98,18 +95,6 @@ fn compare_reports(folder: &Path, record: &RunRecord) -> Result<(Vec<String>, bo
         }
     }
     Ok((lines, stale))
-}
-
-/// Whether two texts are the same, where a fraction may differ in its last digit: the record on disk has it so.
-fn same_but_for_last_digits(a: &[u8], b: &[u8]) -> bool {
-    let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
-    let parts = |text| <[u8]>::chunk_by(text, |a, b| is_number(a) == is_number(b));
-    let number = |part: &[u8]| std::str::from_utf8(part).ok()?.parse::<f64>().ok();
-    let alike = |a: &[u8], b: &[u8]| {
-        let both = number(a).zip(number(b)).filter(|_| a.contains(&b'.'));
-        a == b || both.is_some_and(|(a, b)| (a - b).abs() <= LAST_DIGITS * a.max(b))
-    };
-    parts(a).count() == parts(b).count() && parts(a).zip(parts(b)).all(|(a, b)| alike(a, b))
 }
 
 /// A line in several where it is too long; what follows the first is indented.
@@ -133,18 +118,7 @@ fn wrapped(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{same_but_for_last_digits, wrapped};
-
-    #[test]
-    fn only_the_last_digits_of_a_fraction_may_differ() {
-        let same = |a: &str, b: &str| same_but_for_last_digits(a.as_bytes(), b.as_bytes());
-        assert!(same("[0.36904265551980675,1]", "[0.3690426555198067,1]"));
-        for other in
-            ["[0.36904265551980675,2]", "[0.36904266551980675,1]", "(0.36904265551980675,1]", "[0.3690"]
-        {
-            assert!(!same("[0.36904265551980675,1]", other), "{other}");
-        }
-    }
+    use super::wrapped;
 
     #[test]
     fn a_long_line_goes_on_indented_and_within_eighty_columns() {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tailmark_providers::provider::StageTimes;
 use tailmark_reports::record::RECORD_VERSION;
 
 use super::*;
-use crate::sample::{Outcome, Sample};
+use crate::sample::Sample;
 
 const WISH: Wish = Wish { prefer: Preference::Latency, same_within: 0.1 };
 
@@ -66,20 +65,7 @@ fn series(restarts: &[u64]) -> Series {
     let mut series = Series::default();
     for (restart, time) in (1..).zip(restarts) {
         for number in 0..100 {
-            series.add(&Sample {
-                backend: 0,
-                restart,
-                phase: Phase::Steady,
-                number,
-                texts: 1,
-                tokens: None,
-                scheduled_ns: 0,
-                started_ns: 0,
-                queued_ns: 0,
-                finished_ns: time + 1_000 * number,
-                outcome: Outcome::Answered,
-                stages: StageTimes::default(),
-            });
+            series.add(&Sample::steady(restart, number, 0, Some(time + 1_000 * number)));
         }
     }
     series
@@ -151,20 +137,7 @@ fn one_restart_is_too_little_to_call_anything_behind() {
     let record = record(&["a", "b"].map(|name| backend(name, Verdict::Pass, Some("exact"))));
     let few = |time: u64| {
         let mut series = Series::default();
-        series.add(&Sample {
-            backend: 0,
-            restart: 1,
-            phase: Phase::Steady,
-            number: 0,
-            texts: 1,
-            tokens: None,
-            scheduled_ns: 0,
-            started_ns: 0,
-            queued_ns: 0,
-            finished_ns: time,
-            outcome: Outcome::Answered,
-            stages: StageTimes::default(),
-        });
+        series.add(&Sample::steady(1, 0, 0, Some(time)));
         series
     };
     let all = BTreeMap::from([("a", few(1_000_000)), ("b", few(9_000_000))]);

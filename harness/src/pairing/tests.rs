@@ -1,8 +1,4 @@
-use tailmark_providers::provider::StageTimes;
-use tailmark_reports::record::Phase;
-
 use super::*;
-use crate::sample::Outcome;
 use crate::verdict::simulation::{Backend, Process};
 
 const QUESTION: Question = Question { quantile: 0.95, within: 0.05, confidence: 0.95 };
@@ -20,7 +16,7 @@ fn comparing(slower: f64, seed: u64) -> Comparing {
             for (side, backend, factor) in [(Side::First, 0, 1.0), (Side::Second, 1, slower)] {
                 for number in 0..125 {
                     let time = (backends[backend].respond().expect("none fails") as f64 * factor) as u64;
-                    comparing.add(side, &sample(number, now, time));
+                    comparing.add(side, &Sample::steady(1, number, now, Some(time)));
                     now += time;
                 }
             }
@@ -28,23 +24,6 @@ fn comparing(slower: f64, seed: u64) -> Comparing {
         }
     }
     comparing
-}
-
-fn sample(number: u64, from: u64, time: u64) -> Sample {
-    Sample {
-        backend: 0,
-        restart: 1,
-        phase: Phase::Steady,
-        number,
-        texts: 1,
-        tokens: None,
-        scheduled_ns: from,
-        started_ns: from,
-        queued_ns: 0,
-        finished_ns: from + time,
-        outcome: Outcome::Answered,
-        stages: StageTimes::default(),
-    }
 }
 
 fn asked(comparing: &Comparing) -> PairedOutcome {
@@ -123,4 +102,19 @@ fn the_ratio_is_turned_around_for_whoever_asks_the_other_way() {
     assert!(ratio.value > 1.0 && (ratio.value * turned.value - 1.0).abs() < 1e-12);
     assert!(turned.low < Some(turned.value) && turned.high > Some(turned.value), "{turned:?}");
     assert_eq!(ratio_of(&pairing, "a", "c", figure), None);
+}
+
+#[test]
+fn what_was_claimed_in_a_replicate_goes_with_it() {
+    let mut found = Comparing::new(QUESTION);
+    found.begin_replicate();
+    found.begin_pair();
+    for number in 0..2_000 {
+        let noise = number * 7_919 % 1_009;
+        found.add(Side::First, &Sample::steady(1, number, 0, Some(10_000 + noise)));
+        found.add(Side::Second, &Sample::steady(1, number, 0, Some(20_000 + noise)));
+    }
+    assert_eq!(found.look(), Claim::Slower);
+    found.drop_replicate();
+    assert_eq!((found.look(), found.sequential()), (Claim::Open, None));
 }

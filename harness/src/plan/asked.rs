@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tailmark_reports::record::Preference;
 
-use super::Phases;
 use super::phases::phases;
+use super::resolve::filled_in;
 use super::wrong::{Wrong, key};
+use super::{Phases, pairing};
 use crate::decision::Wish;
 use crate::objective::Objective;
 use crate::scenario::{self, Step, dotted};
@@ -36,7 +37,7 @@ pub struct AskedOf {
 }
 
 impl Asked {
-    /// Reads a scenario in which every default is written out; `quick` is whether the run was.
+    /// Reads a scenario, with the defaults of what it leaves out; `quick` is whether the run was.
     ///
     /// # Errors
     /// The first fault.
@@ -45,7 +46,7 @@ impl Asked {
         if let Some(fault) = parsed.faults.first() {
             return Err(parsed.describe(fault));
         }
-        let scenario = &parsed.scenario;
+        let scenario = &filled_in(&parsed.scenario, "scenario");
         let mut wrong = Wrong::default();
         let mut objectives = Vec::new();
         for (index, section) in scenario.objective.iter().enumerate() {
@@ -58,6 +59,7 @@ impl Asked {
         for (index, section) in scenario.backend.iter().enumerate() {
             let at = [key("backend"), Step::Index(index)];
             let phases = phases(scenario, section, &at, quick, &mut wrong);
+            let phases = scenario.pairing.as_ref().map_or(phases, |pairing| pairing::phases(pairing, phases));
             let price_per_hour = section.price_per_hour.or(scenario.decision.price_per_hour);
             let name = section.name.clone().or_else(|| section.kind.clone()).unwrap_or_default();
             backends.insert(name, AskedOf { phases, price_per_hour });
@@ -93,6 +95,14 @@ mod tests {
         assert_eq!((of("b").phases.steady.min_requests, of("b").price_per_hour), (7, Some(2.0)));
         assert_eq!(asked.wish.prefer, Preference::Cost);
         assert_eq!(Asked::read(text, true).unwrap().backends["b"].phases.restarts, 1);
+    }
+
+    #[test]
+    fn backends_that_take_turns_have_the_requests_of_their_blocks() {
+        let text = "[pairing]\nbackends = [\"null\", \"null\"]\nblocks = 4\nrequests = 30\n[[backend]]\nkind = \"null\"\n";
+        let phases = Asked::read(text, false).unwrap().backends["null"].phases;
+        assert_eq!((phases.restarts, phases.steady.in_blocks), (6, true));
+        assert_eq!((phases.steady.min_requests, phases.steady.max_requests), (720, 720));
     }
 
     #[test]

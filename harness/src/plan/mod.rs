@@ -217,6 +217,8 @@ pub enum WarmUp {
 pub struct Steady {
     /// Whether objectives are decided as soon as the evidence allows, without a horizon.
     pub quick: bool,
+    /// Whether `[pairing]` says how many requests there are.
+    pub in_blocks: bool,
     /// Requests at least.
     pub min_requests: u64,
     /// Time at least.

@@ -1,5 +1,7 @@
 //! What `[pairing]` asks for: which two backends, in how many blocks, and when they count as the same.
 
+use std::time::Duration;
+
 use tailmark_reports::record::Warning;
 use tailmark_reports::units;
 
@@ -8,8 +10,9 @@ use super::{BackendPlan, PairingPlan, Phases, Steady};
 use crate::objective::{Indicator, Objective};
 use crate::scenario::{self, PairingSection, Scenario, did_you_mean};
 
-/// Fresh processes of each, where the scenario does not say: with three, an interval is twice as wide for the same variation.
-pub(super) const RESTARTS: u32 = 5;
+/// Fresh processes of each, where the scenario does not say: with three, an interval is more than twice as wide for the same variation. An
+/// even number, so that each order in which they are started has its mirror image.
+pub(super) const RESTARTS: u32 = 6;
 pub(super) const BLOCKS: u32 = 8;
 pub(super) const REQUESTS: u64 = 125;
 pub(super) const WITHIN: &str = "5%";
@@ -142,9 +145,17 @@ fn quantile(objectives: &[Objective], first: &BackendPlan) -> f64 {
 }
 
 /// The phases of a backend that is measured in these blocks: as many requests as they have.
-pub(super) fn phases(plan: &PairingPlan, phases: Phases) -> Phases {
-    let all = plan.requests * u64::from(plan.blocks) * u64::from(phases.restarts);
-    Phases { steady: Steady { min_requests: all, max_requests: all, ..phases.steady }, ..phases }
+pub(super) fn phases(section: &PairingSection, phases: Phases) -> Phases {
+    let (blocks, requests) = (section.blocks.unwrap_or(BLOCKS), section.requests.unwrap_or(REQUESTS));
+    let all = requests.saturating_mul(u64::from(blocks)).saturating_mul(u64::from(phases.restarts));
+    let steady = Steady {
+        in_blocks: true,
+        min_requests: all,
+        min_time: Duration::ZERO,
+        max_requests: all,
+        ..phases.steady
+    };
+    Phases { steady, ..phases }
 }
 
 /// What the scenario says of the steady state and the blocks decide.

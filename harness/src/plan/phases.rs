@@ -89,5 +89,5 @@ fn steady(scenario: &Scenario, section: &BackendSection, place: Place<'_>, wrong
         let path = place(false, "max_seconds", &["phases", "steady", "max_seconds"]);
         wrong.add(&path, "max_seconds is less than min_seconds");
     }
-    Steady { quick: false, min_requests, min_time, max_requests, max_time }
+    Steady { quick: false, in_blocks: false, min_requests, min_time, max_requests, max_time }
 }

@@ -114,8 +114,8 @@ pub fn resolve(
     if capacity.is_none() && paired.is_none() {
         warnings.extend(backends.iter().filter_map(warnings::too_slow));
     }
-    if let Some(paired) = &paired {
-        backends.iter_mut().for_each(|backend| backend.phases = pairing::phases(paired, backend.phases));
+    if let (Some(section), Some(paired)) = (&scenario.pairing, &paired) {
+        backends.iter_mut().for_each(|backend| backend.phases = pairing::phases(section, backend.phases));
         warnings.extend(pairing::not_used(&parsed.scenario, paired));
     }
     let mode = match (capacity, paired) {
@@ -176,7 +176,7 @@ impl Faults<'_> {
     }
 }
 
-fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
+pub(super) fn filled_in(scenario: &Scenario, default_name: &str) -> Scenario {
     let mut all = scenario.clone();
     let span = |seconds| Some(TimeSpan(Duration::from_secs(seconds)));
     all.name.get_or_insert_with(|| fitting_name(default_name));

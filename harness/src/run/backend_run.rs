@@ -91,6 +91,14 @@ impl BackendRun {
         !steady.quick && requests < steady.max_requests && worth_it && !self.measured.is_decided()
     }
 
+    /// Looks once more when the planned restarts are done, as is done where an objective may ask for more of them.
+    pub(super) fn look_at_the_end(&mut self) {
+        let Phases { restarts, steady, .. } = self.plan.phases;
+        if !steady.quick && self.measured.restarts() >= restarts + self.losses.restarts() {
+            self.measured.is_decided();
+        }
+    }
+
     /// Which restart this is: each lost one adds one to those that were planned.
     pub(super) fn which_restart(&self) -> String {
         let (restart, planned) =
@@ -220,6 +228,6 @@ pub(super) fn judges(base: &str, phases: Phases, objectives: &[Objective]) -> Ve
         .iter()
         .enumerate()
         .filter(|(_, objective)| objective.applies_to(base))
-        .map(|(index, objective)| Judge::new(index, objective, bounds))
+        .map(|(index, objective)| Judge::new(index, objective, bounds).in_blocks(steady.in_blocks))
         .collect()
 }

@@ -120,7 +120,7 @@ pub struct WorkloadSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhasesSection {
-    /// Fewest fresh processes per backend, at least 1. An objective that is still undecided may ask for more. Default: 3, and 5
+    /// Fewest fresh processes per backend, at least 1. An objective that is still undecided may ask for more. Default: 3, and 6
     /// with `[pairing]`.
     pub restarts: Option<u32>,
     /// The requests after the first that do not count toward the objectives.

@@ -13,7 +13,7 @@ pub struct PairingSection {
     /// itself, in processes of its own.
     pub backends: Option<Vec<String>>,
     /// Blocks of each backend in a replicate, an even number from 2 to 1000. A replicate is a fresh process of each backend; there are as
-    /// many as `[phases] restarts` says, 5 if it says nothing. Default: 8.
+    /// many as `[phases] restarts` says, 6 if it says nothing. Default: 8.
     pub blocks: Option<u32>,
     /// Requests of a block that count, 10 to 1000000. A tenth as many, at least 5, come before them and do not count. Default: 125.
     pub requests: Option<u64>,

@@ -26,6 +26,8 @@ pub struct Judge {
     /// The same test of the errors that the backend answered, as if every other request had been fast enough.
     errors: Option<Procedure>,
     pub(super) quick: bool,
+    /// Whether the plan's blocks say how many requests there are.
+    pub(super) in_blocks: bool,
     pub(super) throughput: BatchMeans,
     last_finished_ns: Option<u64>,
 }
@@ -56,9 +58,16 @@ impl Judge {
             errors: procedure.map(|rules| Procedure::new(Rules { limit_ns: None, ..rules })),
             procedure: procedure.map(Procedure::new),
             quick: bounds.horizon == Horizon::Quick,
+            in_blocks: false,
             throughput: BatchMeans::default(),
             last_finished_ns: None,
         }
+    }
+
+    /// The same of a backend whose requests come in blocks of a fixed number, so that other settings bring more of them.
+    #[must_use]
+    pub fn in_blocks(self, in_blocks: bool) -> Self {
+        Self { in_blocks, ..self }
     }
 
     /// A fresh process begins.
@@ -152,9 +161,6 @@ fn judged_time(objective: &Objective, sample: &Sample) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use tailmark_providers::provider::StageTimes;
-    use tailmark_reports::record::Phase;
-
     use super::*;
 
     fn judge() -> Judge {
@@ -170,20 +176,7 @@ mod tests {
     }
 
     fn request(number: u64, milliseconds: u64, outcome: Outcome) -> Sample {
-        Sample {
-            backend: 0,
-            restart: 1,
-            phase: Phase::Steady,
-            number,
-            texts: 1,
-            tokens: Some(1),
-            scheduled_ns: 0,
-            started_ns: 0,
-            queued_ns: 0,
-            finished_ns: milliseconds * 1_000_000,
-            outcome,
-            stages: StageTimes::default(),
-        }
+        Sample { outcome, ..Sample::steady(1, number, 0, Some(milliseconds * 1_000_000)) }
     }
 
     /// Whether it is a FAIL, and whether it is one by errors alone, when every `each`th of 500 requests ends so.

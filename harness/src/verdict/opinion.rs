@@ -228,7 +228,7 @@ impl Judge {
                 "look for thermal throttling or a growing queue or cache; a longer run shows where the drift ends".to_owned()
             }
             Reason::TooShortForItsCorrelation { .. } | Reason::TooCloseToTheLimit => {
-                more_requests(findings, steady)
+                more_requests(findings, steady, self.in_blocks)
             }
         })
     }

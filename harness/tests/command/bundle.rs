@@ -6,16 +6,17 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::workbench::{Finished, Workbench, backend, finish, phase};
+use super::workbench::{Finished, Workbench, backend, finish, flat, phase};
 
-const SCENARIO: &str = "[phases]\nrestarts = 2\n[phases.warm_up]\nmin_requests = 10\nmax_requests = 40\n\
+/// What is decided depends on no time that a busy machine could stretch so far.
+const SCENARIO: &str = "[phases]\nrestarts = 2\n[phases.warm_up]\nmin_requests = 10\nmax_requests = 10\n\
                         [phases.steady]\nmin_requests = 400\nmax_requests = 600\n\
                         [validity]\non_doubt = \"note\"\n\
                         [[objective]]\nindicator = \"p95 response time\"\nbelow = \"1s\"\n\
                         [[objective]]\nindicator = \"throughput\"\nat_least = \"1/s\"\n\
-                        [[objective]]\nindicator = \"p50 cold start\"\nbelow = \"100s\"\n\
+                        [[objective]]\nindicator = \"p50 cold start\"\nbelow = \"100s\"\nconfidence = 0.7\n\
                         [[backend]]\nname = \"slow\"\nkind = \"simulated\"\n\
-                        options = { distribution = { kind = \"constant\", time = \"300us\" } }\n\
+                        options = { distribution = { kind = \"constant\", time = \"2ms\" } }\n\
                         [[backend]]\nname = \"fast\"\nkind = \"simulated\"\n\
                         options = { distribution = { kind = \"constant\", time = \"100us\" } }\n";
 
@@ -47,10 +48,6 @@ fn change(folder: &std::path::Path, how: impl FnOnce(&mut Value)) {
     let mut record = serde_json::from_str(&fs::read_to_string(&path).expect("the record")).expect("JSON");
     how(&mut record);
     fs::write(&path, record.to_string()).expect("written");
-}
-
-fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -131,7 +128,7 @@ fn every_figure_that_was_changed_is_named_with_both_values_though_all_hashes_are
             }),
         ),
         (
-            "slow objective 1 verdict: the record says FAIL, the samples give ",
+            "slow objective 1 verdict: the record says FAIL, the samples give PASS",
             Box::new(move |record| {
                 let at = slow(record).expect("slow");
                 record["backends"][at]["verdicts"][0]["verdict"] = "FAIL".into();
@@ -145,13 +142,13 @@ fn every_figure_that_was_changed_is_named_with_both_values_though_all_hashes_are
             }),
         ),
         (
-            "decision answer: the record says slow, the samples give ",
+            "decision answer: the record says slow, the samples give fast",
             Box::new(|record| {
                 record["decision"]["answer"] = "slow".into();
             }),
         ),
         (
-            "overall overall: the record says FAIL, the samples give ",
+            "overall overall: the record says FAIL, the samples give PASS",
             Box::new(|record| {
                 record["overall"] = "FAIL".into();
             }),
@@ -295,4 +292,27 @@ fn the_rates_of_a_capacity_are_judged_again_and_the_requests_of_its_search_are_n
     let verified = bundled_and_verified(&bench, &folder);
     let expected = "highest_pass: the record says 80";
     assert!(verified.code == Some(1) && verified.stdout.contains(expected), "{}", verified.stdout);
+}
+
+#[test]
+fn backends_that_took_turns_are_compared_again_from_their_samples() {
+    let scenario = "[pairing]\nbackends = [\"one\", \"one\"]\nblocks = 4\nrequests = 60\ncontrol = true\n[phases]\nrestarts = 3\n\
+                    [phases.warm_up]\nmin_requests = 10\nmax_requests = 40\n[validity]\non_doubt = \"note\"\n\
+                    [[objective]]\nindicator = \"p95 response time\"\nbelow = \"1s\"\n\
+                    [[backend]]\nname = \"one\"\nkind = \"simulated\"\n\
+                    options = { distribution = { kind = \"constant\", time = \"200us\" } }\n";
+    let (bench, folder) = ran(scenario);
+    let verified = bundled_and_verified(&bench, &folder);
+    assert_eq!(verified.code, Some(0), "{}\n{}", verified.stdout, verified.stderr);
+    assert!(flat(&verified.stdout).contains("which replicates of the pairing count"), "{}", verified.stdout);
+    for (key, expected) in [
+        ("figures", "pairing figures 1 ratio: the record says 9.0, the samples give "),
+        ("control", "pairing control 1 ratio: the record says 9.0, the samples give "),
+    ] {
+        let before = fs::read_to_string(folder.join("run.json")).expect("the record");
+        change(&folder, |record| record["pairing"][key][0]["ratio"]["value"] = 9.0.into());
+        let verified = bundled_and_verified(&bench, &folder);
+        assert!(verified.code == Some(1) && flat(&verified.stdout).contains(expected), "{}", verified.stdout);
+        fs::write(folder.join("run.json"), before).expect("written");
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Deserializer, Value};
 
-use super::workbench::{Finished, Workbench, finish};
+use super::workbench::{Finished, Workbench, finish, flat};
 
 const SCENARIO: &str = "[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 4\n\
                         [phases.warm_up]\nmin_requests = 0\nmax_requests = 0\n\
@@ -49,10 +49,6 @@ fn change(bench: &Workbench, name: &str, how: impl FnOnce(&mut Value)) {
 
 fn compare(bench: &Workbench, arguments: &[&str]) -> Finished {
     finish(&mut bench.tailmark(&[&["compare"], arguments].concat()))
-}
-
-fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

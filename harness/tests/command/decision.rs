@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::workbench::{Finished, Workbench, backend, finish};
+use super::workbench::{Finished, Workbench, backend, finish, flat};
 
 /// Few requests in three restarts, whatever the machine is busy with.
 const SHORT: &str = "[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 3\n\
@@ -30,10 +30,6 @@ fn run(scenario: &str, arguments: &[&str]) -> (Finished, Value) {
 fn row<'a>(record: &'a Value, name: &str) -> &'a Value {
     let rows = record["decision"]["rows"].as_array().expect("rows");
     rows.iter().find(|row| row["backend"] == name).expect("a row of each backend")
-}
-
-fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

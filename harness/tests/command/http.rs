@@ -192,6 +192,10 @@ fn a_server_is_measured_with_its_stages_and_its_key_is_nowhere() {
     assert_eq!((fields.len(), fields[5]), (21, "7"), "{cold}");
     assert!(fields[17].parse::<u64>().unwrap() > 0, "the first request connects: {cold}");
 
+    let folder = bench.run_folder();
+    let verified = finish(&mut bench.tailmark_in_brief(&["report", "--verify", &folder.to_string_lossy()]));
+    assert_eq!(verified.code, Some(0), "{}\n{}", verified.stdout, verified.stderr);
+
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(KEY));
     for file in files(bench.path()) {
         let content = fs::read(&file).unwrap();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::lost_workers::{assert_no_process_is_left, once};
 use super::python::scenario_with_model;
 use super::scenario_faults::{assert_says, refused};
-use super::workbench::{Finished, Workbench, finish, rows};
+use super::workbench::{Finished, Workbench, finish, flat, rows};
 
 const SHORT: &str = "[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 2\n\
                      [phases.warm_up]\nmin_requests = 0\nmax_requests = 0\n";
@@ -23,10 +23,6 @@ fn run(scenario: &str, arguments: &[&str]) -> (Workbench, Finished, Value) {
     let ended = finish(&mut bench.tailmark_in_brief(&[&["scenario", "scenario.toml"], arguments].concat()));
     let record = if ended.code == Some(2) { Value::Null } else { bench.record() };
     (bench, ended, record)
-}
-
-fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The backend and the number of each request that counts, in the order of the samples file.
@@ -114,6 +110,9 @@ fn a_replicate_that_lost_a_worker_is_in_no_ratio_and_another_takes_its_place() {
     assert_eq!(found["lost"], 1, "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(found["replicates"], serde_json::json!([[2, 2], [3, 3]]));
     assert!(flat(&ended.stdout).contains("1 replicate more did not come to the end"), "{}", ended.stdout);
+    let folder = bench.run_folder();
+    let verified = finish(&mut bench.tailmark_in_brief(&["report", "--verify", &folder.to_string_lossy()]));
+    assert_eq!(verified.code, Some(0), "{}\n{}", verified.stdout, verified.stderr);
     assert_no_process_is_left(&bench, 3);
 }
 

@@ -117,6 +117,11 @@ pub(crate) fn finish(command: &mut Command) -> Finished {
     }
 }
 
+/// A text on one line, however the terminal broke it.
+pub(crate) fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The backend of that name in a record.
 pub(crate) fn backend<'a>(record: &'a Value, name: &str) -> &'a Value {
     let all = record["backends"].as_array().expect("the backends of a record");

@@ -19,8 +19,8 @@ pub struct Pairing {
     pub requests: u64,
     /// Requests before them in each block that do not: the backend takes the machine over from the other one.
     pub settling: u64,
-    /// For each replicate that counts, which restart of the first backend and of the second it was.
-    pub replicates: Vec<(u32, u32)>,
+    /// For each replicate that counts, which restart of the first backend, of the second and of the control it was.
+    pub replicates: Vec<Vec<u32>>,
     /// Replicates that do not count because a worker was lost.
     pub lost: u32,
     /// The percentile that was asked about, between 0 and 1.

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tailmark_reports::record::{BackendOutcome, Claim, Pairing, Phase, RunRecord};
 
 use crate::driver::{Ended, Stage, Step};
-use crate::pairing::{Comparing, Question};
+use crate::pairing::{self, Comparing, Question};
 use crate::plan::PairingPlan;
 use crate::run::restart::{Requests, Restart};
 use crate::run::under_way::{Run, Stopped};
@@ -25,10 +25,12 @@ struct Measuring<'a> {
     /// The first, the second and, if one was asked for, the first once more.
     members: Vec<usize>,
     order: ChaCha8Rng,
+    /// In which order the members of the present replicate are started, or were in the one before it.
+    opening: Vec<usize>,
     comparing: Comparing,
     control: Option<Comparing>,
-    /// Which restarts of the first and of the second count.
-    replicates: Vec<(u32, u32)>,
+    /// Which restart of each member it was, for each replicate that counts.
+    replicates: Vec<Vec<u32>>,
     lost: u32,
     stopped_early: bool,
 }
@@ -53,6 +55,7 @@ pub(super) async fn measure(
     let mut measuring = Measuring {
         plan,
         order: ChaCha8Rng::seed_from_u64(run.plan.seed ^ ORDER),
+        opening: (0..members.len()).collect(),
         comparing: Comparing::new(question),
         control: plan.control.then(|| Comparing::new(question)),
         members,
@@ -95,18 +98,18 @@ fn members(run: &mut Run<'_>, plan: &PairingPlan) -> Option<Vec<usize>> {
         })
     };
     let (one, other) = (place(first)?, place(second)?);
-    let again = |run: &mut Run<'_>, suffix: &str| {
+    let again = |run: &mut Run<'_>, name: String| {
         let mut plan = run.backends[one].plan.clone();
-        plan.name = format!("{first}-{suffix}");
+        plan.name = name;
         let index = run.add_again(one, plan);
         // It is part of the comparison, and no backend of the scenario.
         run.backends[index].is_stood_in_for = true;
         index
     };
-    let other = if one == other { again(run, "again") } else { other };
+    let other = if one == other { again(run, pairing::again(first)) } else { other };
     let mut members = vec![one, other];
     if plan.control {
-        members.push(again(run, "control"));
+        members.push(again(run, pairing::control(first)));
     }
     Some(members)
 }
@@ -136,8 +139,7 @@ impl Measuring<'_> {
         self.comparing.begin_replicate();
         self.control.iter_mut().for_each(Comparing::begin_replicate);
         let mut opened: Vec<(usize, Restart)> = Vec::new();
-        let mut order: Vec<usize> = (0..self.members.len()).collect();
-        order.shuffle(&mut self.order);
+        let order = self.opening_order();
         let mut ended = Ended::Done;
         // Whose last block ended so.
         let mut last = None;
@@ -151,13 +153,13 @@ impl Measuring<'_> {
             };
             opened.push((place, restart));
         }
-        opened.sort_by_key(|(place, _)| *place);
         for (place, restart) in &mut opened {
             if ended == Ended::Done {
                 ended = run.warm_up(restart).await;
                 last = Some(*place);
             }
         }
+        opened.sort_by_key(|(place, _)| *place);
         if ended == Ended::Done {
             (ended, last) = self.blocks(run, &mut opened).await;
         }
@@ -175,12 +177,24 @@ impl Measuring<'_> {
             let closed = run.close(restart, own).await;
             stopped = stopped.and(closed);
         }
+        for member in &self.members {
+            run.backends[*member].look_at_the_end();
+        }
         if is_whole {
-            self.replicates.push((restarts[0], restarts[1]));
+            self.replicates.push(restarts);
         } else {
             self.drop_replicate();
         }
         stopped.map(|()| how)
+    }
+
+    /// A drawn order, then its mirror image: a process that is started later can be a few percent faster than its twin.
+    fn opening_order(&mut self) -> Vec<usize> {
+        if self.replicates.len() % 2 == 1 {
+            return self.opening.iter().rev().copied().collect();
+        }
+        self.opening.shuffle(&mut self.order);
+        self.opening.clone()
     }
 
     fn drop_replicate(&mut self) {
@@ -233,8 +247,12 @@ impl Measuring<'_> {
         restart.is_in(of);
         let asked = Requests { load: &*load, stream: number, stages: &stages, expected: requests };
         let (comparing, control) = (&mut self.comparing, &mut self.control);
-        run.drive(restart, asked, |_, sample| {
+        run.drive(restart, asked, |measured, sample| {
             if sample.phase == Phase::Steady {
+                // The blocks say when it ends; what is decided on the way stands, and is in the pictures.
+                if measured.wants_fresh_process().is_some() {
+                    measured.is_decided();
+                }
                 match place {
                     0 => {
                         comparing.add(Side::First, sample);

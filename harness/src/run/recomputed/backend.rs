@@ -35,9 +35,9 @@ pub(super) struct Again<'a> {
     restart: u32,
     warming: Option<Warming>,
     cold_starts: Vec<ColdStart>,
-    /// First and last instant of the present restart's steady state.
+    /// First and last instant of the steady state of the present restart, or of its present block.
     span: Option<(u64, u64)>,
-    /// Steady-state time of the restarts before.
+    /// Steady-state time before that.
     before_ns: u64,
     steady: u64,
 }
@@ -78,6 +78,10 @@ impl<'a> Again<'a> {
         match sample.phase {
             Phase::ColdStart => self.cold_start(sample),
             Phase::WarmUp => {
+                // Between two blocks the other backend had its turn.
+                if self.of.phases.steady.in_blocks {
+                    self.end_span();
+                }
                 if let Some(warming) = &mut self.warming {
                     warming.is_over(&mut self.measured, sample);
                 }
@@ -101,9 +105,7 @@ impl<'a> Again<'a> {
         if let Some(mut warming) = self.warming.take().filter(|_| reached) {
             warming.end(&mut self.measured);
         }
-        if let Some((began, ended)) = self.span.take() {
-            self.before_ns += ended.saturating_sub(began);
-        }
+        self.end_span();
         if self.recorded.losses.iter().any(|loss| loss.restart == self.restart) {
             self.measured.lose_restart();
         }
@@ -112,6 +114,12 @@ impl<'a> Again<'a> {
         // The run asks whether it needs another restart.
         if !self.of.phases.steady.quick && self.restart as usize >= planned as usize + lost {
             self.measured.is_decided();
+        }
+    }
+
+    fn end_span(&mut self) {
+        if let Some((began, ended)) = self.span.take() {
+            self.before_ns += ended.saturating_sub(began);
         }
     }
 

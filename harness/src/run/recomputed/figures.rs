@@ -38,6 +38,7 @@ pub(super) fn compare(recorded: &RunRecord, again: &RunRecord, found: &mut Diffe
     found.trees("overall", &overall(recorded), &overall(again));
     found.trees("decision", &tree(&recorded.decision), &tree(&again.decision));
     found.trees("capacity", &tree(&recorded.capacities), &tree(&again.capacities));
+    found.trees("pairing", &tree(&recorded.pairing), &tree(&again.pairing));
     found.trees("bridge", &tree(&recorded.bridges), &tree(&again.bridges));
 }
 

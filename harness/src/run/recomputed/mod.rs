@@ -6,6 +6,7 @@
 mod backend;
 mod difference;
 mod figures;
+mod paired;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::path::Path;
 use backend::Again;
 pub use difference::Difference;
 use difference::Differences;
+use paired::PairedAgain;
 use tailmark_reports::record::{BackendOutcome, RunRecord, RunStatus};
 use tailmark_reports::units::counted;
 
@@ -107,10 +109,18 @@ pub fn recompute(folder: &Path, record: &RunRecord) -> Result<Recomputed, Verify
             all.insert(&backend.name, Again::of(backend, base, &asked, *of, recovered));
         }
     }
+    let mut paired = record.pairing.as_ref().map(PairedAgain::of);
     let mut foreign: BTreeMap<String, u64> = BTreeMap::new();
-    let samples = replay(folder, |name, sample| match all.get_mut(name) {
-        Some(again) => again.add(sample),
-        None => *foreign.entry(name.to_owned()).or_default() += 1,
+    let samples = replay(folder, |name, sample| {
+        if let Some(paired) = &mut paired {
+            paired.add(name, sample);
+        }
+        match all.get_mut(name) {
+            Some(again) => again.add(sample),
+            // A second process of a backend that is compared with itself is in the comparison and in no other figure.
+            None if paired.as_ref().is_some_and(|paired| paired.has(name)) => {}
+            None => *foreign.entry(name.to_owned()).or_default() += 1,
+        }
     })?;
     let mut found = Differences::default();
     let on_disk = std::fs::read_to_string(folder.join("scenario.toml"));
@@ -136,6 +146,7 @@ pub fn recompute(folder: &Path, record: &RunRecord) -> Result<Recomputed, Verify
         }
     }
     again.objectives = asked.objectives.iter().map(Objective::to_record).collect();
+    again.pairing = paired.as_mut().map(PairedAgain::finish);
     again.bridges = bridges(&again.backends);
     if !killed {
         let laws: BTreeMap<String, _> = record
@@ -173,10 +184,15 @@ fn not_recomputed(record: &RunRecord, killed: bool) -> Vec<&'static str> {
         "vectors and their check",
         "execution proof",
         "lost workers",
+        "how doubts turned verdicts",
+        "with min_seconds, from which request on the run could decide",
         "conditions, doubts and warnings",
     ];
     if !record.capacities.is_empty() {
         list.push("search for the capacity, and Little's law");
+    }
+    if record.pairing.is_some() {
+        list.push("which replicates of the pairing count, and whether it stopped early");
     }
     if killed {
         list.push("warm-up, cold starts and verdicts of backends that were not measured to their end");

@@ -1,25 +1,8 @@
-use tailmark_providers::provider::StageTimes;
-use tailmark_reports::record::Phase;
-
 use super::*;
-use crate::sample::Outcome;
 use crate::verdict::simulation::{Backend, Process};
 
 fn sample(number: u64, time: Option<u64>) -> Sample {
-    Sample {
-        backend: 0,
-        restart: 1,
-        phase: Phase::Steady,
-        number,
-        texts: 1,
-        tokens: None,
-        scheduled_ns: 0,
-        started_ns: 0,
-        queued_ns: 0,
-        finished_ns: time.unwrap_or(1),
-        outcome: if time.is_some() { Outcome::Answered } else { Outcome::TimedOut },
-        stages: StageTimes::default(),
-    }
+    Sample::steady(1, number, 0, time)
 }
 
 /// Two backends of which the second takes so much longer, in a fixed number of replicates of eight pairs.

@@ -48,19 +48,21 @@ pub(super) fn read_off_remedy(objective: &Objective) -> String {
     }
 }
 
-pub(super) fn more_requests(findings: &Findings, steady: Option<&Accumulator>) -> String {
+pub(super) fn more_requests(findings: &Findings, steady: Option<&Accumulator>, in_blocks: bool) -> String {
     match findings.requests_to_settle.filter(|more| *more > 0) {
         Some(more) => {
             let each = steady
                 .filter(|steady| steady.requests() > 0)
                 .map_or(0.0, |steady| steady.elapsed().as_secs_f64() / steady.requests() as f64);
             let time = Duration::try_from_secs_f64(each * more as f64).unwrap_or(Duration::MAX);
+            let how = match in_blocks {
+                true => "raise phases.restarts, or `blocks` or `requests` of [pairing]".to_owned(),
+                false => format!("set phases.steady.max_requests = {}", findings.requests + more),
+            };
             format!(
-                "if this share holds, about {} more requests ({}) would settle it: set phases.steady.max_requests = {} and \
-                 raise max_seconds to match",
+                "if this share holds, about {} more requests ({}) would settle it: {how} and raise max_seconds to match",
                 units::count(more),
                 units::duration(time.as_nanos() as f64),
-                findings.requests + more
             )
         }
         None => {
