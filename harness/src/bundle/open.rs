@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -88,6 +88,10 @@ pub fn open(path: &Path) -> Result<Opened, BundleError> {
             path,
             format!("more than {ALWAYS} bytes follow its last member"),
         ));
+    }
+    let mut beyond = rest.into_inner().into_inner();
+    if beyond.read(&mut [0]).map_err(not)? > 0 {
+        return Err(BundleError::not_a_bundle(path, "something follows the end of the archive".to_owned()));
     }
     Ok(Opened { folder, manifest })
 }

@@ -153,6 +153,13 @@ fn an_archive_that_ends_early_is_refused_wherever_it_ends() {
 }
 
 #[test]
+fn an_archive_with_something_behind_its_end_is_refused() {
+    let mut whole = archive(&[&[(MANIFEST, honest().as_slice())], PARTS.as_slice()].concat());
+    whole.push(b'x');
+    assert!(refused(&whole).contains("something follows the end of the archive"), "{}", refused(&whole));
+}
+
+#[test]
 fn what_unpacks_without_end_is_not_read_to_its_end() {
     let mut tail = vec![0; 1024];
     tail.resize(ALWAYS as usize + 4096, 0);
