@@ -1,15 +1,18 @@
-//! Watches the memory and processor time of a backend's workers from outside, ten times a second, on a thread of its own.
+//! Watches the memory and processor time of a backend's workers or its server from outside, ten times a second, on a thread of its own.
 //! [`Guard`] holds them to a limit.
 
 mod guard;
+mod watched;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use guard::{Guard, OverLimit};
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{Pid, System};
+pub use watched::Watched;
 
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -38,7 +41,7 @@ impl Watch {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(processes: Vec<u32>) -> std::io::Result<Self> {
+    pub fn start(processes: Vec<Watched>) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new().name("monitor".to_owned()).spawn(move || {
             let mut looks = Looks::new(processes);
@@ -65,34 +68,44 @@ impl Watch {
 }
 
 struct Looks {
-    processes: Vec<Pid>,
+    processes: Vec<Watched>,
     system: Option<System>,
     usage: Usage,
     first: Option<(Instant, u64)>,
-    /// The largest resident size of each process so far.
+    /// The largest resident size of each process, or of each with its descendants, so far.
     peaks: Vec<u64>,
+    /// Processor time of each process, also of those that have ended, in milliseconds.
+    cpu_ms: BTreeMap<Pid, u64>,
 }
 
 impl Looks {
-    fn new(processes: Vec<u32>) -> Self {
+    fn new(processes: Vec<Watched>) -> Self {
         let peaks = vec![0; processes.len()];
-        let processes = processes.into_iter().map(Pid::from_u32).collect();
-        Self { processes, system: System::new().ok(), usage: Usage::default(), first: None, peaks }
+        let system = System::new().ok();
+        Self { processes, system, usage: Usage::default(), first: None, peaks, cpu_ms: BTreeMap::new() }
     }
 
     fn look(&mut self) {
-        let what = ProcessRefreshKind::nothing().with_memory().with_cpu();
         let Some(system) = &mut self.system else { return };
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&self.processes), true, what);
+        watched::refresh(system, &self.processes);
         let now = Instant::now();
-        let (mut cpu_ms, mut resident) = (0, 0);
-        for (pid, peak) in self.processes.iter().zip(&mut self.peaks) {
+        let mut resident = 0;
+        for (watched, peak) in self.processes.iter().zip(&mut self.peaks) {
+            let family = watched.family(system);
             // A sum without one of them would be that of fewer replicas.
-            let Some(process) = system.process(*pid) else { return };
-            cpu_ms += process.accumulated_cpu_time();
-            resident += process.memory();
-            *peak = (*peak).max(process.memory()).max(high_water_mark(pid.as_u32()).unwrap_or(0));
+            if family.is_empty() {
+                return;
+            }
+            let together: u64 = family.iter().map(|process| process.memory()).sum();
+            for process in &family {
+                self.cpu_ms.insert(process.pid(), process.accumulated_cpu_time());
+            }
+            resident += together;
+            // The kernel's record is that of one process, and none of a sum.
+            let kernels = if watched.with_descendants { None } else { high_water_mark(watched.pid) };
+            *peak = (*peak).max(together).max(kernels.unwrap_or(0));
         }
+        let cpu_ms = self.cpu_ms.values().sum();
         let (began, before) = *self.first.get_or_insert((now, cpu_ms));
         self.usage.elapsed = now - began;
         self.usage.cpu = Duration::from_millis(cpu_ms.saturating_sub(before));
@@ -116,15 +129,16 @@ mod tests {
 
     #[test]
     fn processes_that_are_there_have_memory_together_and_with_one_that_is_not_there_is_no_sum() {
-        let own = std::process::id();
+        let one = |pid| Watched { pid, with_descendants: false };
+        let own = one(std::process::id());
         let alone = Watch::start(vec![own]).expect("thread").finish();
         assert!(alone.peak_rss_bytes.is_some_and(|peak| peak >= 1 << 20), "{alone:?}");
         assert!(alone.rss_bytes.len() >= 2);
         let mut other = std::process::Command::new("sleep").arg("60").spawn().expect("a process");
-        let both = Watch::start(vec![own, other.id()]).expect("thread").finish();
+        let both = Watch::start(vec![own, one(other.id())]).expect("thread").finish();
         other.kill().and_then(|()| other.wait()).expect("it ends");
         assert!(both.peak_rss_bytes > alone.peak_rss_bytes, "{both:?}, and alone {alone:?}");
-        let nobody = Watch::start(vec![own, u32::MAX - 7]).expect("thread").finish();
+        let nobody = Watch::start(vec![own, one(u32::MAX - 7)]).expect("thread").finish();
         assert_eq!(nobody, Usage::default());
     }
 }

@@ -255,6 +255,16 @@ pub enum ProviderError {
         request: String,
         /// What happened, and the remedy if there is one; one line.
         why: String,
+        /// Whether the connection failed, as it does when the server is gone.
+        disconnected: bool,
+    },
+    /// A server that tailmark started is gone: it ended, did not get ready, or was killed.
+    #[error("the server {how}{}", tail_of(stderr_tail))]
+    ServerGone {
+        /// What became of it, to go on with "the server".
+        how: String,
+        /// The last lines of its output.
+        stderr_tail: String,
     },
     /// The runtime failed on a request.
     #[error("embedding failed: {0}")]

@@ -260,6 +260,7 @@ pub fn ends_the_provider(error: &ProviderError) -> bool {
         ProviderError::Exited { .. }
             | ProviderError::Hung { .. }
             | ProviderError::Killed { .. }
+            | ProviderError::ServerGone { .. }
             | ProviderError::Protocol { .. }
             | ProviderError::Start { .. }
     )

@@ -4,9 +4,10 @@
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::System;
 
 use super::PERIOD;
+use super::watched::{self, Watched};
 
 /// What is done with a process over the limit; it is given the bytes that were found.
 pub type OverLimit = Box<dyn Fn(u64) + Send>;
@@ -23,13 +24,13 @@ impl Guard {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(limit: u64, processes: Vec<(u32, OverLimit)>) -> std::io::Result<Self> {
+    pub fn start(limit: u64, processes: Vec<(Watched, OverLimit)>) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new().name("memory".to_owned()).spawn(move || {
             let mut processes = processes;
             let Ok(mut system) = System::new() else { return };
             loop {
-                processes.retain(|(id, over)| match resident(&mut system, Pid::from_u32(*id)) {
+                processes.retain(|(watched, over)| match resident(&mut system, *watched) {
                     Some(bytes) if bytes > limit => {
                         over(bytes);
                         false
@@ -55,10 +56,10 @@ impl Drop for Guard {
     }
 }
 
-fn resident(system: &mut System, process: Pid) -> Option<u64> {
-    let what = ProcessRefreshKind::nothing().with_memory();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), true, what);
-    system.process(process).map(sysinfo::Process::memory)
+fn resident(system: &mut System, watched: Watched) -> Option<u64> {
+    watched::refresh(system, &[watched]);
+    let family = watched.family(system);
+    (!family.is_empty()).then(|| family.iter().map(|process| process.memory()).sum())
 }
 
 #[cfg(test)]
@@ -71,8 +72,9 @@ mod tests {
         let also = sender.clone();
         let over: OverLimit = Box::new(move |bytes| sender.send(bytes).expect("the test listens"));
         let nobody: OverLimit = Box::new(move |_| also.send(0).expect("the test listens"));
-        let guard =
-            Guard::start(1, vec![(std::process::id(), over), (u32::MAX - 7, nobody)]).expect("a thread");
+        let one = |pid| Watched { pid, with_descendants: false };
+        let guard = Guard::start(1, vec![(one(std::process::id()), over), (one(u32::MAX - 7), nobody)])
+            .expect("a thread");
         let bytes = told.recv().expect("this process has more than a byte");
         assert!(bytes > 1 << 20, "{bytes}");
         drop(guard);

@@ -8,6 +8,9 @@ use tailmark_reports::units;
 use super::BackendPlan;
 use crate::scenario::OldKey;
 
+/// The option of a client that says how tailmark starts its server.
+const STARTED_BY: &str = "server";
+
 /// The key has another name now.
 pub(super) fn old_key(OldKey { key, new, gone_in }: &OldKey) -> Warning {
     Warning {
@@ -19,7 +22,9 @@ pub(super) fn old_key(OldKey { key, new, gone_in }: &OldKey) -> Warning {
 
 /// The backend is a server that somebody else started.
 pub(super) fn not_restarted(backend: &BackendPlan) -> Option<Warning> {
-    (backend.placement == Placement::Client).then(|| Warning {
+    // An option that says how it is started makes it a fresh process for each restart.
+    let is_elsewhere = backend.placement == Placement::Client && !backend.options.contains_key(STARTED_BY);
+    is_elsewhere.then(|| Warning {
         backend: Some(backend.name.clone()),
         what: "not restarted by tailmark: nothing is known about a fresh process; a restart is a fresh connection to a server \
                that may be warm, and its memory and processor are not measured"

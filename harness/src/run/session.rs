@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use tailmark_providers::provider::{Loaded, Provider, ProviderError};
-use tailmark_providers::start::{Launch, Opened};
-use tailmark_providers::worker::{Deadlines, WorkerProcess};
+use tailmark_providers::start::{Launch, Opened, Process};
+use tailmark_providers::worker::Deadlines;
 use tailmark_reports::record::ColdStart;
 use tailmark_reports::units;
 use tokio::time::Instant;
 
-use crate::monitor::{Guard, OverLimit};
+use crate::monitor::{Guard, OverLimit, Watched};
 
 /// A provider that is loaded.
 pub(super) struct Session {
@@ -18,7 +18,7 @@ pub(super) struct Session {
     pub(super) loaded: Loaded,
     /// When it was spawned.
     pub(super) spawned: Instant,
-    /// Holds its workers to the limit of their memory.
+    /// Holds its processes to the limit of their memory.
     _guard: Option<Guard>,
 }
 
@@ -31,7 +31,7 @@ impl Session {
     ) -> Result<Self, ProviderError> {
         let spawned = Instant::now();
         let opened = launch.open(deadlines, stderr).await?;
-        let guard = launch.max_memory.and_then(|limit| guard(opened.workers(), limit));
+        let guard = launch.max_memory.and_then(|limit| guard(opened.processes(), limit));
         let loaded = match opened.provider().load(&launch.load).await {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -47,9 +47,10 @@ impl Session {
         self.opened.provider()
     }
 
-    /// The workers' processes; none when the backend has no process of its own.
-    pub(super) fn processes(&self) -> Vec<u32> {
-        self.opened.workers().iter().map(WorkerProcess::pid).collect()
+    /// The processes that were started for it; none when the backend has no process of its own.
+    pub(super) fn processes(&self) -> Vec<Watched> {
+        let all = self.opened.processes();
+        all.iter().map(|one| Watched { pid: one.pid, with_descendants: one.with_descendants }).collect()
     }
 
     /// The cold start by stage. Importing is what the worker says it was; the rest of `load` as seen from here is loading,
@@ -75,22 +76,21 @@ impl Session {
     }
 }
 
-/// Holds each worker to the limit, from before it loads. Without a thread for it there is no limit, as there is no figure of
+/// Holds each process to the limit, from before it loads. Without a thread for it there is no limit, as there is no figure of
 /// its memory.
-fn guard(workers: &[WorkerProcess], limit: u64) -> Option<Guard> {
-    if workers.is_empty() {
+fn guard(processes: Vec<Process>, limit: u64) -> Option<Guard> {
+    if processes.is_empty() {
         return None;
     }
-    let held = workers.iter().map(|worker| {
-        let killer = worker.killer();
+    let held = processes.into_iter().map(|Process { pid, with_descendants, kill }| {
         let over: OverLimit = Box::new(move |bytes| {
-            killer.kill(&format!(
+            kill(&format!(
                 "its memory grew to {}, over the limit of {} that [workers] max_memory sets",
                 units::bytes(bytes),
                 units::bytes(limit)
             ));
         });
-        (worker.pid(), over)
+        (Watched { pid, with_descendants }, over)
     });
     Guard::start(limit, held.collect()).ok()
 }
@@ -119,7 +119,7 @@ mod tests {
         let deadlines = Deadlines { start: minute, load: minute, request: minute, shutdown: minute };
         let session =
             Session::open(&launch, deadlines, Path::new("/nowhere/no.log")).await.expect("it opens");
-        assert_eq!(session.processes(), Vec::<u32>::new());
+        assert_eq!(session.processes(), Vec::<Watched>::new());
         assert!(session._guard.is_none());
         let cold = session.cold_start(1, 10, 100);
         assert_eq!((cold.spawn_ns, cold.load_ns, cold.first_embedding_ns), (None, 90, 10));

@@ -216,8 +216,9 @@ impl Client {
 
     /// A request without an answer. The first message of each kind stands for all of it.
     fn server(&self, fault: Fault) -> ProviderError {
+        let disconnected = matches!(fault.kind, FaultKind::Connect | FaultKind::Tls | FaultKind::Closed);
         let why = self.secrets.hide(self.faults.message(fault));
-        ProviderError::Server { request: self.what.clone(), why }
+        ProviderError::Server { request: self.what.clone(), why, disconnected }
     }
 
     /// An answer that cannot be right.

@@ -1,14 +1,17 @@
 //! A client of an embedding server, over HTTP/1.1. A request ends when its vectors are numbers in memory and were checked; whatever
-//! else comes back is a failed request, and nothing is sent twice. Starts no server and knows no model.
+//! else comes back is a failed request, and nothing is sent twice. Knows no model.
 //!
 //! Read in this order: [`settings`] is what it can be told, `dialect` how servers are asked, `connection` one connection,
-//! `client` the request from its texts to its vectors, `fault` what is said when there are none.
+//! `client` the request from its texts to its vectors, `fault` what is said when there are none;
+//! [`hosted`] starts the server first, and `ready` says when it can be asked.
 
 mod address;
 mod client;
 mod connection;
 mod dialect;
 mod fault;
+pub mod hosted;
+mod ready;
 mod secrets;
 pub mod settings;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use hyper::Uri;
 use hyper::header::{self, HeaderName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::address::Address;
 use super::dialect::Spoken;
 use super::secrets::VariableName;
-use crate::option_values::{Bounded, Dimensions, absolute_path};
+use crate::option_values::{Bounded, Delay, Dimensions, absolute_path};
 use crate::options::{OptionFault, OptionSet};
 
 /// Connections unless the scenario says otherwise. None is opened before a request needs it.
@@ -57,6 +58,44 @@ pub struct HttpOptions {
     /// The name of the environment variable that holds the key, which is sent as `Authorization: Bearer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) api_key: Option<VariableName>,
+    /// How tailmark starts the server, a fresh one for each restart; left out for one that runs already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<ServerOptions>,
+}
+
+/// How a server is started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerOptions {
+    /// The program and its arguments.
+    pub(super) command: Vec<String>,
+    /// The path that answers 200 to 299 once the server is ready; left out, a connection is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ready: Option<String>,
+    /// Environment variables that are set for it beside those it inherits.
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    /// Its working folder; tailmark's own when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "absolute_path")]
+    pub(super) cwd: Option<PathBuf>,
+    /// How long it may take to get ready; `[deadlines] load` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ready_timeout: Option<Delay>,
+}
+
+impl ServerOptions {
+    fn fault(&self) -> Option<String> {
+        if self.command.first().is_none_or(String::is_empty) {
+            return Some("`command` names no program; write it as [\"program\", \"argument\"]".to_owned());
+        }
+        if let Some(path) =
+            self.ready.as_ref().filter(|path| !path.starts_with('/') || path.parse::<Uri>().is_err())
+        {
+            return Some(format!("`ready` is {path:?}; it must be a path that begins with /"));
+        }
+        let wrong = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
+        self.env.keys().find(wrong).map(|name| format!("`env` has {name:?}, which is no name of a variable"))
+    }
 }
 
 fn usual_connections() -> Bounded<1, 4096> {
@@ -91,6 +130,9 @@ impl OptionSet for HttpOptions {
         }
         if self.ca_file.is_some() && !self.url.tls {
             fault("ca_file", format!("`url` is {}, which is not encrypted; write https://", self.url));
+        }
+        if let Some(why) = self.server.as_ref().and_then(ServerOptions::fault) {
+            fault("server", why);
         }
         for name in self.headers.keys() {
             match HeaderName::from_bytes(name.as_bytes()) {

@@ -1,6 +1,7 @@
 //! `http`: an embedding server, asked in one of several dialects.
 
 use super::kind::{Kind, Started, placed_anywhere};
+use crate::http::hosted::HostedServer;
 use crate::http::settings::HttpOptions;
 use crate::http::{HttpProvider, fits_here};
 use crate::options::OptionRules;
@@ -25,7 +26,12 @@ pub(super) const KIND: Kind = Kind {
                     .to_owned(),
             )
         })?;
-        let make = MakeClient::new(move |deadlines| Box::new(HttpProvider::new(dimensions, deadlines)));
-        Ok(Started { opening: Opening::Client(make), load })
+        let opening = match HostedServer::of(ask.options, dimensions)? {
+            Some(server) => Opening::Server(server),
+            None => Opening::Client(MakeClient::new(move |deadlines| {
+                Box::new(HttpProvider::new(dimensions, deadlines))
+            })),
+        };
+        Ok(Started { opening, load })
     },
 };

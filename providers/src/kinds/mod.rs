@@ -47,6 +47,7 @@ mod tests {
         ("http", "dimensions"),
         ("http", "encoding_format"),
         ("http", "model"),
+        ("http", "server"),
         ("onnx", "library"),
         ("simulated", "stall"),
     ];

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use crate::http::hosted::{HostedServer, ServerProcess};
 use crate::provider::{LoadRequest, Provider, ProviderError};
 use crate::replicas::Replicas;
 use crate::worker::{Deadlines, WorkerProcess};
@@ -57,8 +58,23 @@ pub enum Opening {
     Worker(WorkerCommand),
     /// Making the backend in the caller's own process.
     InProcess(MakeProvider),
+    /// Starting a server, and making a client of it.
+    Server(HostedServer),
     /// Making a client of something that is running already.
     Client(MakeClient),
+}
+
+/// Kills a process from any thread, for this reason.
+pub type Kill = Box<dyn Fn(&str) + Send>;
+
+/// A process that was started for a backend.
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// Whether what it uses is what its descendants use with it.
+    pub with_descendants: bool,
+    /// Kills it with its process group.
+    pub kill: Kill,
 }
 
 /// A backend that is open and has not been told to load.
@@ -69,6 +85,7 @@ pub struct Opened {
 
 enum Running {
     Workers(Replicas<WorkerProcess>),
+    Server(Box<ServerProcess>),
     WithoutProcess(Box<dyn Provider>),
 }
 
@@ -86,6 +103,9 @@ impl Launch {
                 // One that failed takes the others with it: dropping them kills them.
                 Running::Workers(Replicas::new(started.into_iter().collect::<Result<_, _>>()?))
             }
+            Opening::Server(server) => {
+                Running::Server(Box::new(ServerProcess::start(server, stderr, deadlines).await?))
+            }
             Opening::InProcess(make) => Running::WithoutProcess(make(deadlines)),
             Opening::Client(MakeClient(make)) => Running::WithoutProcess(make(deadlines)),
         };
@@ -101,6 +121,7 @@ impl Opened {
     pub fn provider(&self) -> &dyn Provider {
         match &self.running {
             Running::Workers(workers) => workers,
+            Running::Server(server) => &**server,
             Running::WithoutProcess(provider) => &**provider,
         }
     }
@@ -110,7 +131,21 @@ impl Opened {
     pub fn workers(&self) -> &[WorkerProcess] {
         match &self.running {
             Running::Workers(workers) => workers.members(),
-            Running::WithoutProcess(_) => &[],
+            Running::Server(_) | Running::WithoutProcess(_) => &[],
+        }
+    }
+
+    /// Every process that was started for it, to be watched and at need killed; none when it has no process of its own.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        match &self.running {
+            Running::Workers(workers) => workers.members().iter().map(process_of).collect(),
+            Running::Server(server) => {
+                let killer = server.killer();
+                let kill: Kill = Box::new(move |why| killer.kill(why));
+                vec![Process { pid: server.pid(), with_descendants: true, kill }]
+            }
+            Running::WithoutProcess(_) => Vec::new(),
         }
     }
 
@@ -122,8 +157,18 @@ impl Opened {
 
     /// Shuts it down and waits until it is gone.
     pub async fn close(self) {
-        if let Running::Workers(workers) = self.running {
-            join_all(workers.into_members().into_iter().map(WorkerProcess::shutdown)).await;
+        match self.running {
+            Running::Workers(workers) => {
+                join_all(workers.into_members().into_iter().map(WorkerProcess::shutdown)).await;
+            }
+            Running::Server(server) => server.shutdown().await,
+            Running::WithoutProcess(_) => {}
         }
     }
+}
+
+fn process_of(worker: &WorkerProcess) -> Process {
+    let killer = worker.killer();
+    let kill: Kill = Box::new(move |why| killer.kill(why));
+    Process { pid: worker.pid(), with_descendants: false, kill }
 }

@@ -9,6 +9,6 @@ mod placement;
 mod provision;
 
 pub use lacking::Lacking;
-pub use launch::{Launch, MakeClient, MakeProvider, Opened, Opening};
+pub use launch::{Kill, Launch, MakeClient, MakeProvider, Opened, Opening, Process};
 pub use placement::Placement;
 pub use provision::{ModelError, Provision, WantedModel};

@@ -4,9 +4,9 @@
 //! Each worker leads a process group, so that Ctrl-C at the terminal reaches only the harness, and so that a worker
 //! that has to be killed takes its own children with it.
 
-mod group;
+pub(crate) mod group;
 mod silence;
-mod standard_error;
+pub(crate) mod standard_error;
 mod supervisor;
 
 use std::path::Path;
@@ -126,7 +126,7 @@ impl Running {
     }
 }
 
-fn spawn_fault(fault: &std::io::Error) -> String {
+pub(crate) fn spawn_fault(fault: &std::io::Error) -> String {
     match fault.kind() {
         std::io::ErrorKind::NotFound => {
             "there is no such program\n\nhint: check the path, or install it and make sure that it is on PATH"

@@ -15,7 +15,7 @@ const KEPT_LINES: usize = 20;
 
 /// The last bytes of a stream.
 #[derive(Default)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     bytes: Mutex<VecDeque<u8>>,
 }
 
@@ -28,7 +28,7 @@ impl Tail {
     }
 
     /// The last lines, without the first one if its beginning was lost.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = kept.iter().copied().collect();
         let whole = match bytes.iter().position(|byte| *byte == b'\n') {
@@ -42,25 +42,30 @@ impl Tail {
 }
 
 /// Where a worker's standard error goes.
-pub(super) struct StandardError {
+pub(crate) struct StandardError {
     log: File,
     tail: Arc<Tail>,
 }
 
 impl StandardError {
     /// Opens the log. A worker that is started again continues the log of the one before.
-    pub(super) fn append_to(log: &Path) -> io::Result<StandardError> {
+    pub(crate) fn append_to(log: &Path) -> io::Result<StandardError> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         Ok(StandardError { log, tail: Arc::default() })
     }
 
-    pub(super) fn tail(&self) -> Arc<Tail> {
+    /// The same log and tail for another stream of the same process.
+    pub(crate) fn another(&self) -> io::Result<StandardError> {
+        Ok(StandardError { log: self.log.try_clone()?, tail: self.tail() })
+    }
+
+    pub(crate) fn tail(&self) -> Arc<Tail> {
         Arc::clone(&self.tail)
     }
 
     /// Reads until the stream ends. A log that cannot be written to any more is given up and the reading goes on:
     /// a full disk must not stop the worker that is being timed.
-    pub(super) async fn drain(self, mut stream: impl AsyncRead + Unpin) {
+    pub(crate) async fn drain(self, mut stream: impl AsyncRead + Unpin) {
         let StandardError { log, tail } = self;
         let mut log = Some(log);
         let mut buffer = vec![0; 16 * 1024];
