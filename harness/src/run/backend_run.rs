@@ -2,6 +2,7 @@
 //! entry in the record.
 
 use tailmark_providers::provider::ProviderError;
+use tailmark_providers::start::Placement;
 use tailmark_reports::record::{BackendOutcome, BackendRecord, Loss, ObjectiveVerdict, Phase};
 use tailmark_reports::units;
 
@@ -127,8 +128,9 @@ impl BackendRun {
             (false, 0) => "it is not replaced ([workers] max_replacements = 0)".to_owned(),
             (false, most) => format!("{most} were replaced, and [workers] max_replacements allows no more"),
         };
+        let what = if self.plan.placement == Placement::Client { "its server" } else { "a worker" };
         let said =
-            format!("{}: a worker was lost during {during} ({of}, {after}); {then}: {why}", self.plan.name);
+            format!("{}: {what} was lost during {during} ({of}, {after}); {then}: {why}", self.plan.name);
         let loss = Loss {
             restart: self.measured.restarts(),
             during: during.to_owned(),

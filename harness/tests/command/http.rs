@@ -34,7 +34,7 @@ fn vector(text: &str, shift: usize) -> Vec<f32> {
 }
 
 /// Writes the model that the scenario names. Nothing runs it here, so its files are empty words, and its reference is what counts.
-fn write_model(folder: &Path) {
+pub(super) fn write_model(folder: &Path) {
     fs::create_dir(folder).expect("a folder for the model");
     for name in ["config.json", "model.safetensors", "model.onnx"] {
         fs::write(folder.join(name), format!("{{\"{name}\": 1}}")).expect("a file of the model");

@@ -9,6 +9,7 @@ mod compare;
 mod decision;
 mod full_disk;
 mod help;
+mod hosted;
 mod http;
 mod hub;
 mod interruption;

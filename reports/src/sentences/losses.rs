@@ -16,6 +16,7 @@ pub(crate) struct Lost<'a> {
 pub(crate) fn losses(backend: &BackendRecord) -> Vec<Lost<'_>> {
     let mut replaced = 0_u64;
     let mut said = Vec::new();
+    let what = if backend.placement == "client" { "server" } else { "worker" };
     for loss in &backend.losses {
         replaced += u64::from(loss.restarted);
         let of = format!("{} of at most {}", count(replaced), count(backend.max_replacements.into()));
@@ -24,7 +25,7 @@ pub(crate) fn losses(backend: &BackendRecord) -> Vec<Lost<'_>> {
         let mut lines = loss.why.lines().filter(|line| !line.trim().is_empty());
         let first = lines.next().unwrap_or_default().trim();
         let line = format!(
-            "lost worker in restart {}, {}, after {}; {then}: {first}",
+            "lost {what} in restart {}, {}, after {}; {then}: {first}",
             loss.restart,
             loss.during,
             counted(loss.requests, "request"),
