@@ -81,7 +81,7 @@ fn each_restart_is_a_fresh_server_whose_cold_start_and_memory_are_known() {
 #[test]
 fn a_server_that_is_killed_under_an_open_load_is_counted_and_replaced() {
     let bench = Workbench::new();
-    let ran = run(&bench, "killed", "[load]\nkind = \"poisson\"\nrate = 200\n");
+    let ran = run(&bench, "killed", "[load]\nkind = \"poisson\"\nrate = \"200/s\"\n");
     let record = bench.record();
     let server = backend(&record, "server");
     assert_eq!(outcome(&record, "server"), ("measured", ""), "{}", ran.stderr);

@@ -31,7 +31,7 @@ use crate::worker::{Deadlines, spawn_fault};
 const SECOND_HALF: Duration = Duration::from_secs(1);
 
 /// Kills the group of `$1` once its own standard input has ended.
-const WATCH_OVER: &str = "read -r line; kill -KILL -- \"-$1\"";
+const WATCH_OVER: &str = "read -r line; kill -s KILL -- \"-$1\"";
 
 /// What it takes to start a server, as often as wanted.
 #[derive(Clone, Debug)]
