@@ -133,6 +133,9 @@ pub struct ServeArguments {
     /// Workers side by side [default: 1, or as many as the run had]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub replicas: Option<u32>,
+    /// Requests that each worker answers before it is ready [default: 50, or as many as the slowest restart of the run took]
+    #[arg(long, value_name = "NUMBER")]
+    pub warm_up: Option<u64>,
     /// Where to listen; port 0 takes any that is free, and the first line of output says which
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub address: std::net::SocketAddr,

@@ -119,7 +119,7 @@ impl CommandError {
         match self {
             Self::Making(error) | Self::Run(RunError::Making(error)) if error.is_usage() => 2,
             Self::Run(RunError::NoPrompt { .. })
-            | Self::Alone(AloneError::Run(RunError::NoPrompt { .. })) => 2,
+            | Self::Alone(AloneError::Elsewhere(_) | AloneError::Run(RunError::NoPrompt { .. })) => 2,
             Self::NoScenario(_)
             | Self::Scenario { .. }
             | Self::UnknownKind { .. }

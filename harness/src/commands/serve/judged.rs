@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tailmark_providers::kinds;
-use tailmark_providers::model::own;
 use tailmark_providers::provider::{Loaded, Options};
 use tailmark_reports::record::{self, BackendOutcome, BackendRecord, Prompt, RunRecord, Runs};
 use toml::Table;
@@ -56,11 +55,12 @@ impl Judged {
     pub(super) fn scenario(&self, arguments: &ServeArguments) -> Result<Table, CommandError> {
         let mut model = Table::new();
         if let Some(recorded) = &self.run.model {
-            // The store's folder of a known model is the store's affair; any other has a manifest.
-            match own::is_in(Path::new(&recorded.folder)) {
-                true => model.insert("folder".to_owned(), recorded.folder.clone().into()),
-                false => model.insert("name".to_owned(), recorded.name.clone().into()),
-            };
+            // Its files are compared with the record's, wherever they are.
+            if Path::new(&recorded.folder).is_dir() {
+                model.insert("folder".to_owned(), recorded.folder.clone().into());
+                model.insert("in_place".to_owned(), true.into());
+            }
+            model.insert("name".to_owned(), recorded.name.clone().into());
         }
         let mut workload = Table::new();
         let prompt = match &self.run.workload.prompt {

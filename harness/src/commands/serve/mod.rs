@@ -113,7 +113,7 @@ fn served(arguments: &ServeArguments, plan: &Plan, alone: &Alone, judged: Option
         max_tokens: model.map(|model| model.max_tokens),
         pooling: alone.pooling.as_ref().map(|pooling| pooling.to_lowercase()),
         texts: Batches::new(&plan.corpus, backend.batch_size, plan.seed),
-        warm_up: judged.and_then(Judged::warm_up).unwrap_or(fewest),
+        warm_up: arguments.warm_up.or_else(|| judged.and_then(Judged::warm_up)).unwrap_or(fewest),
     }
 }
 

@@ -141,7 +141,18 @@ fn each_dialect_refuses_in_its_own_form() {
         assert_eq!((fault.status, fault.retry_seconds), (StatusCode::TOO_MANY_REQUESTS, Some(2)));
         format!("{}: {}", dialect.name, (dialect.refuse)(&fault))
     });
-    insta::assert_snapshot!(said.collect::<Vec<_>>().join("\n"), @"");
+    let said: Vec<String> = said.collect();
+    let message = "3 requests wait already, as many as may (--queue); try again in 2 s";
+    let expected = [
+        json!({ "error": { "message": message, "type": "rate_limit_error", "param": null, "code": "queue_full" } }),
+        json!({ "error": message }),
+        json!({ "error": message, "error_type": "Overloaded" }),
+        json!({ "error": { "code": "queue_full", "message": message } }),
+    ];
+    let names = ["openai", "ollama", "tei", "akidb"];
+    let expected: Vec<String> =
+        names.iter().zip(&expected).map(|(name, body)| format!("{name}: {body}")).collect();
+    assert_eq!(said, expected);
 }
 
 #[test]
