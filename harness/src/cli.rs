@@ -41,7 +41,7 @@ pub enum Command {
     ///
     /// It answers as OpenAI's API, Ollama, Text Embeddings Inference and akidb do, each at its own path. /ready says 200 once the model is
     /// loaded and warm. With --from, what is served is what a run judged: another model file, option or library version is refused.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Fetch, check, convert and remove models
     Model(ModelArguments),
     /// List the shipped scenarios and corpora

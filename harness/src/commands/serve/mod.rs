@@ -3,7 +3,6 @@
 mod judged;
 mod wanted;
 
-use std::path::Path;
 use std::time::Duration;
 
 use judged::Judged;
@@ -120,10 +119,4 @@ fn served(arguments: &ServeArguments, plan: &Plan, alone: &Alone, judged: Option
 fn name(arguments: &ServeArguments, model: Option<&Model>, kind: &str) -> String {
     let own = || model.map_or_else(|| kind.to_owned(), |model| model.name.clone());
     arguments.model_name.clone().unwrap_or_else(own)
-}
-
-/// A path that stays right in a process with another working folder.
-fn absolute(path: &Path) -> Result<String, CommandError> {
-    let path = std::path::absolute(path).map_err(cannot("find the working folder"))?;
-    Ok(path.to_string_lossy().into_owned())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tailmark_providers::kinds;
 use toml::{Table, Value};
 
-use super::absolute;
+use crate::commands::error::cannot;
 use crate::commands::{CommandError, ServeArguments};
 use crate::plan::{self, Plan, Selection};
 use crate::scenario;
@@ -85,4 +85,10 @@ pub(super) fn plan(scenario: &Table, arguments: &ServeArguments) -> Result<Plan,
         });
         CommandError::Usage(said.collect::<Vec<_>>().join("\n"))
     })
+}
+
+/// A path that stays right in a process with another working folder.
+fn absolute(path: &Path) -> Result<String, CommandError> {
+    let path = std::path::absolute(path).map_err(cannot("find the working folder"))?;
+    Ok(path.to_string_lossy().into_owned())
 }
