@@ -68,8 +68,24 @@ fn a_model_that_is_not_the_one_that_was_judged_is_refused_by_the_file() {
     let ran = bench.run_scenario(&scenario);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(outcome(&bench.record(), "rten"), ("measured", ""));
+    let folder = bench.run_folder();
+    let server = Server::ready(&bench, &["--from", &folder.to_string_lossy(), "--backend", "rten"]);
+    let long = json!([vec!["word"; 600].join(" "), "short"]);
+    let reply = server.post("/v1/embeddings", &json!({ "input": long }).to_string());
+    assert_eq!((reply.status, reply.header("x-tailmark-truncated")), (200, Some("1")), "{}", reply.head);
+    let most = server.get("/info").json()["max_input_length"].as_u64().expect("a number");
+    let tokens = reply.json()["usage"]["prompt_tokens"].as_u64().expect("a number");
+    assert!((most..most + 10).contains(&tokens), "{tokens} tokens, of which the long text has {most}");
+    let whole = server.post("/embed", &json!({ "inputs": long, "truncate": false }).to_string());
+    assert_eq!(whole.status, 400, "{whole:?}");
+    assert!(
+        whole.body.contains(&format!("1 of the texts have more tokens than the {most}")),
+        "{}",
+        whole.body
+    );
+    assert_eq!(server.end(), Some(0));
     let mut name = String::new();
-    change(&bench.run_folder(), |record| {
+    change(&folder, |record| {
         let file = &mut record["model"]["files"][0];
         name = file["name"].as_str().expect("a name").to_owned();
         file["sha256"] = json!("0".repeat(64));
