@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     self, BundleArguments, CommandError, CompareArguments, Exit, ModelArguments, ReportArguments,
-    ScenarioArguments, SchemaArguments, WorkerArguments,
+    ScenarioArguments, SchemaArguments, ServeArguments, WorkerArguments,
 };
 
 /// Benchmarks text-embedding backends and verifies a latency SLA, with a stated chance of being wrong
@@ -37,6 +37,11 @@ pub enum Command {
     /// command line, paths, the names of the machine's processor and system, prompts and other settings of the scenario, the messages of
     /// failures, and the last lines that a worker which broke wrote to standard error.
     Bundle(BundleArguments),
+    /// Serve a backend over HTTP, as it was measured
+    ///
+    /// It answers as OpenAI's API, Ollama, Text Embeddings Inference and akidb do, each at its own path. /ready says 200 once the model is
+    /// loaded and warm. With --from, what is served is what a run judged: another model file, option or library version is refused.
+    Serve(Box<ServeArguments>),
     /// Fetch, check, convert and remove models
     Model(ModelArguments),
     /// List the shipped scenarios and corpora
@@ -59,6 +64,7 @@ pub fn run(cli: Cli) -> Result<Exit, CommandError> {
         Command::Report(arguments) => commands::report(&arguments),
         Command::Compare(arguments) => commands::compare(&arguments),
         Command::Bundle(arguments) => commands::bundle(&arguments),
+        Command::Serve(arguments) => commands::serve(&arguments),
         Command::Model(arguments) => commands::model(&arguments),
         Command::Scenarios => commands::list_scenarios(),
         Command::Backends => commands::list_backends(),

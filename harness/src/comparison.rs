@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tailmark_reports::record::{
     BackendRecord, Change, ComparedBackend, ComparedFigure, ComparedRun, Comparison, Equivalence, Indicator,
-    RatioInterval, RunRecord, RunStatus,
+    Model, RatioInterval, RunRecord, RunStatus,
 };
 
 use tailmark_reports::units;
@@ -284,8 +284,24 @@ fn changed(before: &RunRecord, after: &RunRecord) -> Vec<String> {
         .collect()
 }
 
-/// What changed of a backend.
-fn changed_of(before: &BackendRecord, after: &BackendRecord) -> Vec<String> {
+/// What changed of a model: its name, and each file by its SHA-256.
+#[must_use]
+pub fn changed_model(before: Option<&Model>, after: Option<&Model>) -> Vec<String> {
+    let of = |model: Option<&Model>| -> BTreeMap<String, String> {
+        let Some(model) = model else { return BTreeMap::new() };
+        let files =
+            model.files.iter().map(|file| (format!("the model file {}", file.name), file.sha256.clone()));
+        files.chain([("the model".to_owned(), model.name.clone())]).collect()
+    };
+    let (before, after) = (of(before), of(after));
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let side = |side: &BTreeMap<String, String>, name: &String| side.get(name).cloned().unwrap_or_default();
+    names.into_iter().filter_map(|name| difference(name, side(&before, name), side(&after, name))).collect()
+}
+
+/// What changed of a backend: its kind, options, engine, device and versions, each with what it was and what it is.
+#[must_use]
+pub fn changed_of(before: &BackendRecord, after: &BackendRecord) -> Vec<String> {
     let mut changed = Vec::new();
     let keys: std::collections::BTreeSet<&String> =
         before.options.keys().chain(after.options.keys()).collect();

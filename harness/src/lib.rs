@@ -4,11 +4,11 @@
 //! [`workload`] is which texts, [`load`] when requests are started; [`driver`] starts them and makes a [`sample`] of
 //! each; [`statistics`] turns samples into figures, [`verdict`] figures into PASS, FAIL or INCONCLUSIVE; [`validity`] says
 //! whether the run under those conditions ([`environment`]) can be believed at all; [`run`] carries a plan out from end to
-//! end; [`commands`] are what can be asked for, and [`cli`] is what is typed. [`capacity`] searches for the rates worth
+//! end; [`serve`] serves a backend over HTTP; [`commands`] are what can be asked for, and [`cli`] is what is typed. [`capacity`] searches for the rates worth
 //! judging; [`equivalence`] and [`requirement`] are what a backend must meet before it is timed; [`making`] makes models of folders; [`screen`] is what a
 //! person sees while a command works.
 //!
-//! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `run` > `driver`,
+//! The modules stand on floors, and import from lower ones only, which a test holds: `cli` > `commands` > `run`, `serve` > `driver`,
 //! `monitor`, `plan`, `validity`, `verdict` > `capacity`, `environment`, `equivalence`, `load`, `making`,
 //! `objective`, `requirement`, `statistics`, `workload` > `sample`, `scenario`, `screen`.
 
@@ -32,6 +32,7 @@ pub mod run;
 pub mod sample;
 pub mod scenario;
 pub mod screen;
+pub mod serve;
 pub mod statistics;
 pub mod validity;
 pub mod verdict;

@@ -2,7 +2,6 @@
 //! [`Guard`] holds them to a limit.
 
 mod guard;
-mod watched;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +11,8 @@ use std::time::{Duration, Instant};
 
 pub use guard::{Guard, OverLimit};
 use sysinfo::{Pid, System};
-pub use watched::Watched;
+
+use crate::environment::watched::{self, Watched};
 
 const PERIOD: Duration = Duration::from_millis(100);
 

@@ -15,8 +15,9 @@ use tailmark_reports::units::counted;
 use crate::bundle::BundleError;
 use crate::driver::ColumnarError;
 use crate::making::MakingError;
-use crate::run::{RunError, VerifyError};
+use crate::run::{AloneError, RunError, VerifyError};
 use crate::scenario::OpenError;
+use crate::serve::ServeError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,12 @@ pub enum CommandError {
     /// The run could not be carried out.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The backend cannot be got ready.
+    #[error(transparent)]
+    Alone(#[from] AloneError),
+    /// Nothing is served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The record of a run cannot be read.
     #[error(transparent)]
     Record(#[from] ReadError),
@@ -111,7 +118,8 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Making(error) | Self::Run(RunError::Making(error)) if error.is_usage() => 2,
-            Self::Run(RunError::NoPrompt { .. }) => 2,
+            Self::Run(RunError::NoPrompt { .. })
+            | Self::Alone(AloneError::Elsewhere(_) | AloneError::Run(RunError::NoPrompt { .. })) => 2,
             Self::NoScenario(_)
             | Self::Scenario { .. }
             | Self::UnknownKind { .. }
@@ -121,8 +129,11 @@ impl CommandError {
             | Self::Verify(_)
             | Self::OwnModel(OwnModelError::NoManifest { .. })
             | Self::Remove(RemoveError::NotThere { .. } | RemoveError::Link { .. })
+            | Self::Serve(ServeError::NotTheSame(_) | ServeError::Address { .. })
             | Self::Usage(_) => 2,
             Self::Run(_)
+            | Self::Alone(_)
+            | Self::Serve(_)
             | Self::Samples(_)
             | Self::System { .. }
             | Self::Store(_)

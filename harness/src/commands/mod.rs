@@ -10,12 +10,13 @@ mod model;
 mod output;
 mod report;
 mod scenario;
+mod serve;
 mod verify;
 mod worker;
 
 pub use arguments::{
     BundleArguments, CompareArguments, Described, ReportArguments, ScenarioArguments, SchemaArguments,
-    WorkerArguments,
+    ServeArguments, WorkerArguments,
 };
 pub use bundle::run as bundle;
 pub use compare::run as compare;
@@ -29,4 +30,5 @@ pub use model::{
 };
 pub use report::run as report;
 pub use scenario::run as scenario;
+pub use serve::run as serve;
 pub use worker::run as worker;

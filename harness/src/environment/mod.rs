@@ -17,6 +17,7 @@ mod swap;
 mod thermal;
 mod usage;
 mod watch;
+pub mod watched;
 
 use std::path::Path;
 use std::process::Command;
@@ -31,6 +32,7 @@ pub use conditions::{
 pub use figures::processors;
 use tailmark_providers::graph_options::InstructionSet;
 pub use watch::ConditionsWatch;
+pub use watched::Watched;
 
 /// The machine, as far as the operating system tells.
 #[must_use]

@@ -19,6 +19,7 @@ use super::source::Files;
 use super::swap::{self, Swapped};
 use super::thermal::Heat;
 use super::usage::{SHORTEST_STRETCH, Usage};
+use super::watched::Watched;
 
 /// The machine being watched.
 #[derive(Debug)]
@@ -73,8 +74,9 @@ impl ConditionsWatch {
         watch
     }
 
-    /// Counts a process as tailmark's own. To be called soon after it was started, for all it ever used counts.
-    pub fn add_process(&mut self, process: u32) {
+    /// Counts a process as tailmark's own, with its descendants if it is watched so. To be called soon after it was started, for all it
+    /// ever used counts.
+    pub fn add_process(&mut self, process: Watched) {
         if let Ok(counters) = &mut self.counters {
             counters.add(process);
         }
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn a_watch_of_this_machine_sees_its_own_probes() {
         let mut watch = ConditionsWatch::start();
-        watch.add_process(u32::MAX - 7);
+        watch.add_process(Watched { pid: u32::MAX - 7, with_descendants: true });
         for _ in 0..2 {
             watch.probe_jitter();
         }

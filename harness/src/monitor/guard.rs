@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use sysinfo::System;
 
 use super::PERIOD;
-use super::watched::{self, Watched};
+use crate::environment::watched::{self, Watched};
 
 /// What is done with a process over the limit; it is given the bytes that were found.
 pub type OverLimit = Box<dyn Fn(u64) + Send>;

@@ -4,8 +4,11 @@ use tokio::sync::watch;
 
 use super::error::{RunError, cannot};
 
-/// Becomes true once the user, or whoever manages the process, asks it to stop.
-pub(super) fn on_signal() -> Result<watch::Receiver<bool>, RunError> {
+/// Becomes true once the user, or whoever manages the process, asks it to stop. Needs a tokio runtime.
+///
+/// # Errors
+/// When the system has no signal to listen for.
+pub fn on_signal() -> Result<watch::Receiver<bool>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = watch::channel(false);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot("listen for Ctrl-C"))?;

@@ -46,7 +46,10 @@ pub(super) fn with_folder<'a>(
     };
     let lock = places.scenario.map(LockFile::beside);
     if lock.is_none() {
-        screen.say(&format!("note: {} is not pinned: the scenario comes with tailmark", plan.model.name));
+        screen.say(&format!(
+            "note: {} is not pinned: there is no scenario file of yours beside which it could be",
+            plan.model.name
+        ));
     }
     let wanted = HubModel {
         name: &plan.model.name,

@@ -3,6 +3,7 @@
 //!
 //! Knows no command line, prints no table and decides no exit code.
 
+mod alone;
 mod backend_run;
 mod believe;
 mod cancel;
@@ -32,6 +33,8 @@ mod under_way;
 
 use std::sync::Arc;
 
+pub use alone::{Alone, AloneError, prepare};
+pub use cancel::on_signal;
 pub use error::RunError;
 use error::cannot;
 pub use folder::{RunFolder, Source};

@@ -34,23 +34,7 @@ pub(super) fn provide(
     }
     provision.put_prompt(prompt_of(plan, provision.model())?);
     if let Some(model) = provision.model() {
-        record.model = Some(Model {
-            about: about(model, plan),
-            name: model.manifest.name.clone(),
-            source: model.source.clone(),
-            folder: model.folder.display().to_string(),
-            files: model
-                .files
-                .iter()
-                .map(|file| ModelFile {
-                    name: file.name.clone(),
-                    bytes: file.bytes,
-                    sha256: file.sha256.clone(),
-                })
-                .collect(),
-            dimensions: model.manifest.dimensions,
-            max_tokens: model.manifest.recipe.max_tokens,
-        });
+        record.model = Some(recorded(model, plan));
         let recipe = provision.recipe().unwrap_or(&model.manifest.recipe).clone();
         let folder = model.folder.clone();
         count_tokens(plan, &folder, &recipe, record)?;
@@ -78,8 +62,26 @@ pub(super) fn provide(
     Ok(())
 }
 
+/// The model as the record has it.
+pub(super) fn recorded(model: &ResolvedModel, plan: &Plan) -> Model {
+    let files = model.files.iter().map(|file| ModelFile {
+        name: file.name.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    });
+    Model {
+        about: about(model, plan),
+        name: model.manifest.name.clone(),
+        source: model.source.clone(),
+        folder: model.folder.display().to_string(),
+        files: files.collect(),
+        dimensions: model.manifest.dimensions,
+        max_tokens: model.manifest.recipe.max_tokens,
+    }
+}
+
 /// The recipe with the prompt that the scenario chooses; `None` if it leaves it to the model.
-fn prompt_of(plan: &Plan, model: Option<&ResolvedModel>) -> Result<Option<Recipe>, RunError> {
+pub(super) fn prompt_of(plan: &Plan, model: Option<&ResolvedModel>) -> Result<Option<Recipe>, RunError> {
     let (Some(setting), Some(model)) = (&plan.prompt, model) else { return Ok(None) };
     with_prompt(model.manifest.recipe.clone(), setting, &model.manifest.name).map(Some)
 }

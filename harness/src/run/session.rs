@@ -9,7 +9,8 @@ use tailmark_reports::record::ColdStart;
 use tailmark_reports::units;
 use tokio::time::Instant;
 
-use crate::monitor::{Guard, OverLimit, Watched};
+use crate::environment::Watched;
+use crate::monitor::{Guard, OverLimit};
 
 /// A provider that is loaded.
 pub(super) struct Session {

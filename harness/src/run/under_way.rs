@@ -137,7 +137,7 @@ impl Run<'_> {
     /// Counts the workers' processor time as the run's own.
     pub(super) fn watch_processes(&mut self, session: &Session) {
         if let Some(conditions) = &mut self.conditions {
-            session.processes().into_iter().for_each(|process| conditions.add_process(process.pid));
+            session.processes().into_iter().for_each(|process| conditions.add_process(process));
         }
     }
 

@@ -12,7 +12,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
 #[test]
 fn the_help_of_each_command_lists_its_arguments() {
     let bench = Workbench::new();
-    for command in ["scenario", "report", "compare", "bundle"] {
+    for command in ["scenario", "report", "compare", "bundle", "serve"] {
         let help = bench.run(&[command, "--help"]);
         assert_eq!(help.code, Some(0), "{}", help.stderr);
         insta::assert_snapshot!(format!("help_{command}"), help.stdout);

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::Value;
 use sysinfo::{Pid, Signal};
 
-use super::http::write_model;
+use super::http::{vector, write_model};
 use super::interruption::{is_alive, processes, wait_for};
 use super::workbench::{DATA, Finished, Workbench, backend, outcome, phase};
 
@@ -17,7 +17,7 @@ fn free_port() -> u16 {
 
 /// A scenario whose server goes wrong in this way.
 fn scenario(bench: &Workbench, port: u16, command: &str, more: &str) -> String {
-    write_model(&bench.path().join("letters"));
+    write_model(&bench.path().join("letters"), |text| vector(text, 0));
     fs::create_dir(bench.path().join("state")).expect("a folder");
     format!(
         "[model]\nfolder = \"letters\"\n[validity]\non_doubt = \"note\"\n[phases]\nrestarts = 2\n\

@@ -24,7 +24,7 @@ const VARIABLE: &str = "TAILMARK_TEST_SERVER_KEY";
 const WORDS: [&str; 4] = ["bread", "river", "garden", "winter"];
 
 /// A vector of length one that says which letters a text has, and how many; the model `shift` letters further is another one.
-fn vector(text: &str, shift: usize) -> Vec<f32> {
+pub(super) fn vector(text: &str, shift: usize) -> Vec<f32> {
     let mut vector = [0.1_f32; 8];
     for (at, byte) in text.bytes().enumerate() {
         vector[(usize::from(byte) + at + shift * at * at) % 8] += 1.0;
@@ -33,8 +33,8 @@ fn vector(text: &str, shift: usize) -> Vec<f32> {
     vector.iter().map(|number| number / length).collect()
 }
 
-/// Writes the model that the scenario names. Nothing runs it here, so its files are empty words, and its reference is what counts.
-pub(super) fn write_model(folder: &Path) {
+/// Writes a model with these vectors. Nothing runs it here, so its files are empty words, and its reference is what counts.
+pub(super) fn write_model(folder: &Path, vector: impl Fn(&str) -> Vec<f32>) {
     fs::create_dir(folder).expect("a folder for the model");
     for name in ["config.json", "model.safetensors", "model.onnx"] {
         fs::write(folder.join(name), format!("{{\"{name}\": 1}}")).expect("a file of the model");
@@ -48,7 +48,7 @@ pub(super) fn write_model(folder: &Path) {
     let recipe = Recipe::pooling(PoolingMode::Mean, 8);
     let texts: Vec<String> = WORDS.iter().map(|word| format!("{word} and more of it")).collect();
     let base64 = |text: &String| {
-        let bytes: Vec<u8> = vector(text, 0).iter().flat_map(|number| number.to_le_bytes()).collect();
+        let bytes: Vec<u8> = vector(text).iter().flat_map(|number| number.to_le_bytes()).collect();
         base64::engine::general_purpose::STANDARD.encode(bytes)
     };
     let files = ["config.json", "tokenizer.json", "model.safetensors"].map(str::to_owned);
@@ -142,7 +142,7 @@ fn scenario(url: &str) -> String {
 }
 
 fn run(bench: &Workbench, url: &str) -> Finished {
-    write_model(&bench.path().join("letters"));
+    write_model(&bench.path().join("letters"), |text| vector(text, 0));
     bench.write("scenario.toml", &scenario(url));
     finish(bench.tailmark(&["scenario", "scenario.toml"]).env(VARIABLE, KEY))
 }

@@ -109,7 +109,7 @@ pub(crate) fn processes() -> System {
 }
 
 /// The processes that a process has started and that are there.
-fn children(parent: u32) -> Vec<Pid> {
+pub(crate) fn children(parent: u32) -> Vec<Pid> {
     let parent = Some(Pid::from_u32(parent));
     let system = processes();
     system.processes().iter().filter(|(_, found)| found.parent() == parent).map(|(pid, _)| *pid).collect()

@@ -27,5 +27,8 @@ mod report;
 mod runs;
 mod samples;
 mod scenario_faults;
+mod serve;
+mod serve_judged;
+mod server;
 mod verdicts;
 mod workbench;

@@ -12,7 +12,7 @@ use imports::Graph;
 const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["commands"],
-    &["run"],
+    &["run", "serve"],
     &["driver", "monitor", "plan", "validity", "verdict"],
     &["comparison", "decision"],
     &["pairing"],

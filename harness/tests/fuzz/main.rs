@@ -25,6 +25,7 @@ mod reference;
 mod samples;
 mod scenario;
 mod scratch;
+mod serve_requests;
 mod target;
 mod trace;
 mod wire_answers;

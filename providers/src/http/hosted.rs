@@ -4,6 +4,7 @@
 //! A server does not end when tailmark does, as a worker does at the end of its input. So a shell waits beside it for the end of
 //! a pipe that tailmark alone holds, and kills the group.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -81,7 +82,11 @@ impl HostedServer {
         let ServerOptions { command, env, cwd, .. } = &self.server;
         let (program, arguments) = command.split_first().expect("options name a program: this is a bug");
         let mut command = Command::new(program);
-        command.args(arguments).envs(env).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        if let Some(path) = path_with_own_folder() {
+            command.env("PATH", path);
+        }
+        command.envs(env).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(folder) = cwd {
             if !folder.is_dir() {
                 return Err(self.start_fault(format!("its `cwd` {} is no folder", folder.display())));
@@ -95,8 +100,8 @@ impl HostedServer {
     /// Nobody may answer at the address before the server is there: another server would be measured in its place.
     async fn address_is_free(&self) -> Result<(), ProviderError> {
         let url = &self.settings.url;
-        let found = tokio::net::TcpStream::connect((url.host.as_str(), url.port)).await;
-        if found.is_err() {
+        let connecting = tokio::net::TcpStream::connect((url.host.as_str(), url.port));
+        if !timeout(SECOND_HALF, connecting).await.is_ok_and(|found| found.is_ok()) {
             return Ok(());
         }
         Err(self.start_fault(format!(
@@ -104,6 +109,15 @@ impl HostedServer {
              another port in `command` and `url`"
         )))
     }
+}
+
+/// The search path with the folder of this very program behind all others, so that `tailmark serve` is a command that a scenario can name
+/// wherever tailmark was built or installed. `None` if it cannot be told.
+fn path_with_own_folder() -> Option<OsString> {
+    let own = std::env::current_exe().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(own.parent().map(Path::to_path_buf));
+    std::env::join_paths(folders).ok()
 }
 
 impl ServerKiller {

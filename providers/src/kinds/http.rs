@@ -27,7 +27,7 @@ pub(super) const KIND: Kind = Kind {
             )
         })?;
         let opening = match HostedServer::of(ask.options, dimensions)? {
-            Some(server) => Opening::Server(server),
+            Some(server) => Opening::Server(Box::new(server)),
             None => Opening::Client(MakeClient::new(move |deadlines| {
                 Box::new(HttpProvider::new(dimensions, deadlines))
             })),

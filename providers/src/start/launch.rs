@@ -59,7 +59,7 @@ pub enum Opening {
     /// Making the backend in the caller's own process.
     InProcess(MakeProvider),
     /// Starting a server, and making a client of it.
-    Server(HostedServer),
+    Server(Box<HostedServer>),
     /// Making a client of something that is running already.
     Client(MakeClient),
 }

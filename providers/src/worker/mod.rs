@@ -198,6 +198,12 @@ impl WorkerProcess {
         self.running.group.pid()
     }
 
+    /// Whether the process is gone. Whatever is asked of it then fails with how it ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.running.supervisor.is_finished()
+    }
+
     /// How many answers came after their deadline, and were dropped.
     #[must_use]
     pub fn late_answers(&self) -> u64 {

@@ -15,7 +15,8 @@ pub struct Watched {
 
 impl Watched {
     /// The processes it stands for, as they were last seen; none when it is not there.
-    pub(super) fn family(self, system: &System) -> Vec<&Process> {
+    #[must_use]
+    pub fn family(self, system: &System) -> Vec<&Process> {
         let root = Pid::from_u32(self.pid);
         let Some(first) = system.process(root) else { return Vec::new() };
         let mut family = vec![first];
@@ -39,7 +40,7 @@ impl Watched {
 }
 
 /// Looks at the processes, and at all there are when descendants are among them.
-pub(super) fn refresh(system: &mut System, watched: &[Watched]) {
+pub fn refresh(system: &mut System, watched: &[Watched]) {
     let what = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
     if watched.iter().any(|one| one.with_descendants) {
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
