@@ -1,4 +1,7 @@
-"""A server of OpenAI's dialect whose vectors are those of the tests' model. PORT and what goes wrong are its arguments."""
+"""A server of OpenAI's dialect with the vectors of the tests' model.
+
+Its arguments: the port, a folder for its notes, and what goes wrong.
+"""
 
 import http.server
 import json
@@ -8,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-port, state, fault = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+port, state, fault = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 
 def said(name: str) -> None:
-    open(os.path.join(state, name), "w").close()
+    """Leaves a note for the test."""
+    (state / name).touch()
 
 
 said(f"process-{os.getpid()}")
@@ -25,12 +30,13 @@ if fault == "never-ready":
     time.sleep(3600)
 child = subprocess.Popen(["sleep", "3600"])
 said(f"process-{child.pid}")
-once = not os.path.exists(os.path.join(state, "happened"))
+once = not (state / "happened").exists()
 hoard: list[bytes] = []
 asked = 0
 
 
 def vector(text: str) -> list[float]:
+    """Gives the vector of a text, of length 1."""
     numbers = [0.1] * 8
     for at, byte in enumerate(text.encode()):
         numbers[(byte + at) % 8] += 1.0
@@ -39,6 +45,7 @@ def vector(text: str) -> list[float]:
 
 
 def go_wrong() -> None:
+    """Does what the third argument says, once in all its lives, at the 40th request."""
     global asked
     asked += 1
     if fault == "sound" or not once or asked < 40:
@@ -52,23 +59,28 @@ def go_wrong() -> None:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers `/health`, and texts with their vectors."""
+
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
-        pass
+        """Keeps quiet."""
 
     def answer(self, status: int, body: bytes) -> None:
+        """Sends one answer."""
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def do_GET(self) -> None:
+        """Says that it is there."""
         self.answer(200 if self.path == "/health" else 404, b"{}")
 
     def do_POST(self) -> None:
+        """Answers texts."""
         texts = json.loads(self.rfile.read(int(self.headers["content-length"])))["input"]
         if len(texts) == 1:
             go_wrong()
