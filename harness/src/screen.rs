@@ -30,6 +30,7 @@ pub struct Screen {
     terminal: bool,
     last_step: Mutex<String>,
     under_way: Mutex<Option<UnderWay>>,
+    run_ends: Mutex<Option<Instant>>,
     phase_began_at: AtomicU64,
     written: AtomicU64,
 }
@@ -51,6 +52,7 @@ impl Screen {
             terminal,
             last_step: Mutex::new(String::new()),
             under_way: Mutex::new(None),
+            run_ends: Mutex::new(None),
             phase_began_at: AtomicU64::new(0),
             written: AtomicU64::new(0),
         }
@@ -64,6 +66,20 @@ impl Screen {
             // That nobody listens (`2>&1 | head -1`) must not end a run, as `eprintln!` would.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
+    }
+
+    /// How long the whole run still takes, as well as can be told.
+    pub fn run_left(&self, left: Option<Duration>) {
+        let mut run_ends = self.run_ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *run_ends = left.map(|left| Instant::now() + left);
+    }
+
+    /// What is said of the whole run behind the part that is under way; nothing when that cannot be told.
+    fn of_the_run(&self) -> String {
+        let run_ends = *self.run_ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        run_ends
+            .map(|ends| words_of_the_run(ends.saturating_duration_since(Instant::now())))
+            .unwrap_or_default()
     }
 
     /// A phase begins; `requests` when it has a known length.
@@ -85,7 +101,7 @@ impl Screen {
         );
         self.bar.set_length(requests.unwrap_or(0));
         self.bar.reset();
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(format!("{what}{}", self.of_the_run()));
         self.bar.tick();
     }
 
@@ -100,13 +116,23 @@ impl Screen {
         let mut under_way = self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(under_way) = under_way.as_mut().filter(|one| one.last_line.elapsed() >= EVERY) {
             under_way.last_line = Instant::now();
-            self.say(&how_far(&under_way.what, done, under_way.requests, under_way.began.elapsed()));
+            let part = how_far(&under_way.what, done, under_way.requests, under_way.began.elapsed());
+            self.say(&format!("{part}{}", self.of_the_run()));
         }
     }
 
     /// Takes the bar away.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+fn words_of_the_run(left: Duration) -> String {
+    match left.as_secs() {
+        // An estimate to the second would be wrong by then.
+        0..5 => "; the run is nearly over".to_owned(),
+        seconds @ 5..120 => format!("; about {seconds} s left of the run"),
+        seconds => format!("; about {} left of the run", units::duration(seconds as f64 * 1e9)),
     }
 }
 
@@ -177,6 +203,9 @@ mod tests {
             line,
             "steady state of onnx, restart 1 of 3: 500 requests of at most 2,000 in 10.0 s, at most 30.0 s left"
         );
+        assert_eq!(words_of_the_run(Duration::from_millis(95_400)), "; about 95 s left of the run");
+        assert_eq!(words_of_the_run(Duration::from_secs(200)), "; about 3 min 20 s left of the run");
+        assert_eq!(words_of_the_run(Duration::from_millis(4_900)), "; the run is nearly over");
         assert_eq!(how_far("x", 1, None, Duration::from_secs(10)), "x: 1 request in 10.0 s");
     }
 }

@@ -10,6 +10,7 @@ use super::found::Found;
 use super::losses::Losses;
 use super::measured::{Mark, Measured, Steady};
 use super::recorded::{load, resources, runs};
+use super::time_left::Share;
 use crate::objective::Objective;
 use crate::plan::{BackendPlan, Phases};
 use crate::statistics::Accumulator;
@@ -97,6 +98,14 @@ impl BackendRun {
         let Phases { restarts, steady, .. } = self.plan.phases;
         if !steady.quick && self.measured.restarts() >= restarts + self.losses.restarts() {
             self.measured.is_decided();
+        }
+    }
+
+    /// How far it is, in restarts that were not lost.
+    pub(super) fn share(&self) -> Share {
+        Share {
+            done: self.measured.restarts().saturating_sub(self.losses.restarts()),
+            planned: self.plan.phases.restarts,
         }
     }
 

@@ -29,6 +29,7 @@ mod restart;
 mod samples;
 mod session;
 mod stopping_rule;
+mod time_left;
 mod under_way;
 
 use std::sync::Arc;

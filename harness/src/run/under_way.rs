@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tailmark_providers::provider::Provider;
-use tailmark_reports::record::RunRecord;
+use tailmark_reports::record::{BackendOutcome, RunRecord};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use super::folder::RunFolder;
 use super::losses::Losses;
 use super::samples;
 use super::session::Session;
+use super::time_left::{Share, time_left};
 use crate::decision;
 use crate::driver::{self, Alarm, Block, Driven, SampleLog, Stage, Step};
 use crate::environment::{Conditions, ConditionsWatch};
@@ -38,6 +39,8 @@ pub(super) struct Run<'a> {
     pub(super) conditions: Option<ConditionsWatch>,
     pub(super) alarm: Alarm,
     pub(super) log: SampleLog,
+    /// When the first backend was started to be timed.
+    measuring_since: Option<Instant>,
     /// Whether it was said that the folder cannot be written to.
     has_warned: bool,
 }
@@ -72,6 +75,7 @@ impl<'a> Run<'a> {
             conditions: None,
             alarm: Alarm::start().map_err(cannot("start the thread of the schedule"))?,
             log: sample_log(plan, folder, screen)?,
+            measuring_since: None,
             has_warned: false,
         })
     }
@@ -92,6 +96,16 @@ impl Run<'_> {
         let again = self.backends[base].again(index, plan, self.plan.seed, &self.plan.objectives);
         self.backends.push(again);
         index
+    }
+
+    /// Says on the screen how long the run still takes. To be called while no backend is being measured.
+    pub(super) fn show_time_left(&mut self) {
+        let began = *self.measuring_since.get_or_insert_with(Instant::now);
+        let goes_on = |backend: &&BackendRun| {
+            backend.outcome == BackendOutcome::Pending && backend.found.launch.is_some()
+        };
+        let shares: Vec<Share> = self.backends.iter().filter(goes_on).map(BackendRun::share).collect();
+        self.screen.run_left(time_left(began.elapsed(), &shares));
     }
 
     /// Brings the record up to date and writes it.

@@ -136,6 +136,7 @@ impl Measuring<'_> {
 
     /// A fresh process of each, in turn until all blocks are done. What is lost on the way does not count.
     async fn replicate(&mut self, run: &mut Run<'_>) -> Result<Replicate, Stopped> {
+        run.show_time_left();
         self.comparing.begin_replicate();
         self.control.iter_mut().for_each(Comparing::begin_replicate);
         let mut opened: Vec<(usize, Restart)> = Vec::new();

@@ -19,6 +19,7 @@ pub(super) async fn measure(run: &mut Run<'_>, record: &mut RunRecord) -> Result
             break;
         }
         for index in order {
+            run.show_time_left();
             let ended = run.restart(index).await;
             run.keep(record);
             ended?;
