@@ -30,6 +30,7 @@ mkdir -p "$logs" "$runs"
 
 export CARGO_TERM_COLOR=never NO_COLOR=1
 unset TAILMARK_TEST_MODEL TAILMARK_TEST_ONNXRUNTIME TAILMARK_TEST_OPENVINO_PYTHON TAILMARK_TEST_EXPORT_PYTHON
+unset TAILMARK_TEST_CLIENTS_PYTHON
 unset PYTHONPATH VIRTUAL_ENV
 
 . ci/steps.sh
@@ -45,7 +46,7 @@ step clippy cargo clippy --workspace --all-targets --locked -- -D warnings
 step first-run run_scenario first --only onnx-cpu --only python-onnx-cpu
 TAILMARK_TEST_MODEL=$(python3 ci/run_folder.py model "$runs/first")
 TAILMARK_TEST_ONNXRUNTIME=$(python3 ci/run_folder.py onnxruntime "$runs/first")
-export TAILMARK_TEST_MODEL TAILMARK_TEST_ONNXRUNTIME
+export TAILMARK_TEST_MODEL TAILMARK_TEST_ONNXRUNTIME TAILMARK_TEST_CLIENTS_PYTHON=$tools/bin/python
 if has_openvino; then
     export TAILMARK_TEST_OPENVINO_PYTHON=$openvino/bin/python
 fi

@@ -28,6 +28,7 @@ mod runs;
 mod samples;
 mod scenario_faults;
 mod serve;
+mod serve_clients;
 mod serve_judged;
 mod server;
 mod verdicts;
